@@ -1,0 +1,134 @@
+import { DatabaseSync } from "node:sqlite";
+import { StoreError } from "./store.ts";
+import { toStoreError } from "./sqlite_error.ts";
+
+/** Marks a file as ours: `file(1)` shows it, and no other program's database is taken for one. "fild" in ASCII. */
+const APPLICATION_ID = 0x66696c64;
+
+/**
+ * What takes a file of version N (its index) to N + 1. A released entry never changes; a new one is added.
+ *
+ * Blobs stand last in a row: SQLite reads a row no further than the last column asked for.
+ */
+const MIGRATIONS = [
+  `
+  CREATE TABLE jobs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'active', 'complete', 'failed')),
+    log_bytes INTEGER NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    place INTEGER,
+    visible_at REAL,
+    held INTEGER NOT NULL,
+    run TEXT,
+    uid INTEGER NOT NULL,
+    gid INTEGER NOT NULL,
+    mode INTEGER NOT NULL,
+    created_at REAL NOT NULL,
+    written_at REAL NOT NULL,
+    logged_at REAL NOT NULL,
+    changed_at REAL NOT NULL,
+    accessed_at REAL,
+    unclosed BLOB,
+    command BLOB NOT NULL DEFAULT x''
+  ) STRICT;
+  -- Listing: a directory's names in the order of their numbers, without touching the rows.
+  CREATE INDEX jobs_by_state ON jobs (state, number, id);
+  -- Claiming: what can start now, first in first out.
+  CREATE INDEX jobs_ready ON jobs (place)
+    WHERE state = 'pending' AND held = 0 AND place IS NOT NULL AND visible_at IS NULL AND length(command) > 0;
+  -- What waits for its time.
+  CREATE INDEX jobs_waiting ON jobs (visible_at) WHERE state = 'pending' AND visible_at IS NOT NULL;
+  CREATE UNIQUE INDEX jobs_by_run ON jobs (run) WHERE run IS NOT NULL;
+  CREATE INDEX jobs_held ON jobs (number) WHERE held = 1;
+
+  -- chunk: the job's number << 32 | the position in the log of its first byte.
+  CREATE TABLE logs (chunk INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
+  -- Logs of removed jobs that somebody still reads.
+  CREATE TABLE kept_logs (number INTEGER PRIMARY KEY) STRICT;
+
+  -- Runs whose processes may still live, also of jobs that moved on or were removed.
+  CREATE TABLE runs (
+    run TEXT PRIMARY KEY,
+    number INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    pid INTEGER,
+    start_ticks INTEGER,
+    boot_id TEXT,
+    cgroup TEXT
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX runs_by_number ON runs (number);
+  CREATE INDEX runs_by_id ON runs (id);
+
+  CREATE TABLE counters (name TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE nodes (
+    name TEXT PRIMARY KEY, uid INTEGER NOT NULL, gid INTEGER NOT NULL, mode INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
+];
+
+/**
+ * Opens a state file, fills an empty one, and brings an older one up to date.
+ * @throws {StoreError} With what is wrong with the file; it is then as it was.
+ */
+export function openDatabase(path: string): DatabaseSync {
+  const database = connect(path);
+  try {
+    const version = versionOf(database, path);
+    // journal_size_limit: a burst leaves a large write-ahead log, which would never shrink again.
+    database.exec(`
+      PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+      PRAGMA journal_size_limit = 33554432; PRAGMA cache_size = -8192;
+    `);
+    if (version < MIGRATIONS.length) migrate(database, version);
+  } catch (error) {
+    database.close();
+    if (error instanceof StoreError) throw error;
+    throw toStoreError(error, `Cannot open the state file ${path}`);
+  }
+  return database;
+}
+
+function connect(path: string): DatabaseSync {
+  try {
+    return new DatabaseSync(path, { timeout: 5_000 });
+  } catch (error) {
+    throw toStoreError(error, `Cannot open the state file ${path}`);
+  }
+}
+
+function versionOf(database: DatabaseSync, path: string): number {
+  const pragma = (name: string) => Number(Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0]);
+  const applicationId = pragma("application_id");
+  const version = pragma("user_version");
+  const isEmpty = pragma("schema_version") === 0;
+  if (applicationId !== APPLICATION_ID && !isEmpty) {
+    throw new StoreError(
+      "not-filed",
+      `Cannot open the state file ${path}: it is the database of another program; name another file with --state`,
+    );
+  }
+  if (version > MIGRATIONS.length) {
+    throw new StoreError(
+      "newer",
+      `Cannot open the state file ${path}: a newer filed wrote it (version ${version}, this one reads up to ` +
+        `${MIGRATIONS.length}); run that filed, or name another file with --state`,
+    );
+  }
+  return version;
+}
+
+function migrate(database: DatabaseSync, from: number) {
+  database.exec("BEGIN IMMEDIATE");
+  try {
+    for (const migration of MIGRATIONS.slice(from)) database.exec(migration);
+    database.exec(
+      `PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`,
+    );
+  } catch (error) {
+    if (database.isTransaction) database.exec("ROLLBACK");
+    throw error;
+  }
+}

@@ -1,0 +1,352 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { Batch } from "./batch.ts";
+import { lockStateFile } from "./lock.ts";
+import { openDatabase } from "./schema.ts";
+import { SqliteLogs } from "./sqlite_logs.ts";
+import type {
+  Claimed,
+  Durability,
+  Expected,
+  JobChanges,
+  JobRecord,
+  Leader,
+  NewJob,
+  NodeRecord,
+  Renamed,
+  RunRecord,
+  State,
+  Store,
+} from "./store.ts";
+
+type Row = Omit<JobRecord, "held"> & { held: number };
+
+const COLUMNS = `
+  number, id, state, CASE WHEN unclosed IS NULL THEN length(command) ELSE length(unclosed) END AS commandBytes,
+  log_bytes AS logBytes, attempts, place, visible_at AS visibleAt, held, run, uid, gid, mode,
+  created_at AS createdAt, written_at AS writtenAt, logged_at AS loggedAt, changed_at AS changedAt,
+  accessed_at AS accessedAt`;
+
+const COLUMN_OF: Record<Exclude<keyof JobChanges, "appendix">, string> = {
+  id: "id",
+  state: "state",
+  command: "command",
+  unclosed: "unclosed",
+  attempts: "attempts",
+  place: "place",
+  visibleAt: "visible_at",
+  held: "held",
+  run: "run",
+  uid: "uid",
+  gid: "gid",
+  mode: "mode",
+  writtenAt: "written_at",
+  loggedAt: "logged_at",
+  changedAt: "changed_at",
+  accessedAt: "accessed_at",
+};
+
+/** A store in one SQLite file, for one process at a time; other processes may read it (`sqlite3 -readonly`). */
+export class SqliteStore implements Store {
+  readonly #database: DatabaseSync;
+  readonly #lock: Disposable;
+  readonly #batch: Batch;
+  readonly #logs: SqliteLogs;
+  readonly #statements = new Map<string, StatementSync>();
+
+  /**
+   * Opens the file, makes it if it is not there, and takes back what an earlier process left open: what was
+   * written and never closed is dropped, since a command cut short must not run.
+   * @throws {StoreError}
+   */
+  static open(path: string): SqliteStore {
+    const lock = lockStateFile(path);
+    let store: SqliteStore;
+    try {
+      store = new SqliteStore(openDatabase(path), lock);
+    } catch (error) {
+      lock[Symbol.dispose]();
+      throw error;
+    }
+    store.#sql("UPDATE jobs SET held = 0, unclosed = NULL WHERE held = 1").run();
+    for (const { number } of store.#sql("SELECT number FROM kept_logs").all()) {
+      store.#logs.drop(number as number);
+    }
+    store.#sql("DELETE FROM kept_logs").run();
+    return store;
+  }
+
+  private constructor(database: DatabaseSync, lock: Disposable) {
+    this.#database = database;
+    this.#lock = lock;
+    this.#batch = new Batch(database);
+    this.#logs = new SqliteLogs(database);
+  }
+
+  create(job: NewJob): Promise<JobRecord | undefined> {
+    const { id, held, uid, gid, mode, now } = job;
+    return this.#batch.run("relaxed", () =>
+      this.#job(
+        `INSERT INTO jobs (id, state, held, uid, gid, mode, created_at, written_at, logged_at, changed_at)
+         VALUES (?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING ${COLUMNS}`,
+        [id, Number(held), uid, gid, mode, now, now, now, now],
+      ));
+  }
+
+  find(id: string): Promise<JobRecord | undefined> {
+    return Promise.resolve(this.#job(`SELECT ${COLUMNS} FROM jobs WHERE id = ?`, [id]));
+  }
+
+  get(number: number): Promise<JobRecord | undefined> {
+    return Promise.resolve(this.#job(`SELECT ${COLUMNS} FROM jobs WHERE number = ?`, [number]));
+  }
+
+  list(state: State, after: number, limit: number): Promise<{ number: number; id: string }[]> {
+    const rows = this.#sql(
+      "SELECT number, id FROM jobs WHERE state = ? AND number > ? ORDER BY number LIMIT ?",
+    )
+      .all(state, after, limit);
+    return Promise.resolve(rows as unknown as { number: number; id: string }[]);
+  }
+
+  count(state: State): Promise<number> {
+    const row = this.#sql("SELECT count(*) AS jobs FROM jobs WHERE state = ?").get(state);
+    return Promise.resolve(row?.jobs as number);
+  }
+
+  readCommand(number: number): Promise<Uint8Array | undefined> {
+    const row = this.#sql("SELECT coalesce(unclosed, command) AS command FROM jobs WHERE number = ?").get(
+      number,
+    );
+    return Promise.resolve(row?.command as Uint8Array | undefined);
+  }
+
+  update(
+    number: number,
+    expected: Expected,
+    changes: (job: JobRecord) => JobChanges,
+    durability: Durability,
+  ): Promise<JobRecord | undefined> {
+    return this.#batch.run(durability, () => {
+      const job = this.#expect(number, expected);
+      return job && this.#apply(number, changes(job));
+    });
+  }
+
+  rename(
+    number: number,
+    expected: Expected,
+    id: string,
+    replace: "replace" | "keep",
+    changes: (job: JobRecord, replaced: JobRecord | undefined) => JobChanges,
+    keepLogOf: { has(number: number): boolean },
+  ): Promise<Renamed> {
+    return this.#batch.run("durable", () => {
+      const job = this.#expect(number, expected);
+      if (!job) return { kind: "missing" };
+      const other = this.#job(`SELECT ${COLUMNS} FROM jobs WHERE id = ?`, [id]);
+      if (other?.number === number) return { kind: "renamed", job, replaced: undefined };
+      if (other) {
+        if (replace === "keep" || other.state !== expected.state) return { kind: "taken" };
+        this.#delete(other.number, keepLogOf.has(other.number) ? "keep" : "drop");
+      }
+      const renamed = this.#apply(number, { ...changes(job, other), id });
+      return { kind: "renamed", job: renamed, replaced: other };
+    });
+  }
+
+  remove(number: number, expected: Expected, log: "drop" | "keep", durability: Durability): Promise<boolean> {
+    return this.#batch.run(durability, () => {
+      if (!this.#expect(number, expected)) return false;
+      this.#delete(number, log);
+      return true;
+    });
+  }
+
+  readLog(number: number, offset: number, size: number): Promise<Uint8Array> {
+    return Promise.resolve(this.#logs.read(number, offset, size));
+  }
+
+  appendLog(run: string, bytes: Uint8Array, now: number): Promise<void> {
+    return this.#batch.run("relaxed", () => {
+      const job = this.#sql("SELECT number FROM jobs WHERE run = ?").get(run);
+      if (job) this.#append(job.number as number, bytes, now);
+    });
+  }
+
+  dropLog(number: number): Promise<void> {
+    return this.#batch.run("relaxed", () => {
+      this.#logs.drop(number);
+      this.#sql("DELETE FROM kept_logs WHERE number = ?").run(number);
+    });
+  }
+
+  claim(
+    now: number,
+    runs: readonly string[],
+    header: (command: Uint8Array) => Uint8Array,
+  ): Promise<Claimed[]> {
+    return this.#batch.run("durable", () => {
+      // What became visible joins what is ready, so that the search below never walks over jobs that wait.
+      this.#sql("UPDATE jobs SET visible_at = NULL WHERE state = 'pending' AND visible_at <= ?").run(now);
+      const ready = this.#sql(`
+        SELECT number, id, command FROM jobs
+        WHERE state = 'pending' AND held = 0 AND place IS NOT NULL AND visible_at IS NULL AND length(command) > 0
+          AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.number = jobs.number)
+          AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = jobs.id)
+        ORDER BY place LIMIT ?`).all(runs.length) as unknown as Ready[];
+      return ready.map(({ number, id, command }, index) => {
+        const run = runs[index] as string;
+        this.#sql("INSERT INTO runs (run, number, id) VALUES (?, ?, ?)").run(run, number, id);
+        this.#logs.drop(number);
+        const head = header(command);
+        this.#logs.append(number, 0, head);
+        const job = this.#job(
+          `UPDATE jobs SET state = 'active', attempts = attempts + 1, run = ?, log_bytes = ?, logged_at = ?,
+           changed_at = ? WHERE number = ? RETURNING ${COLUMNS}`,
+          [run, head.length, now, now, number],
+        ) as JobRecord;
+        return { job, run, command };
+      });
+    });
+  }
+
+  nextVisibleAt(): Promise<number | undefined> {
+    const row = this.#sql(
+      "SELECT min(visible_at) AS at FROM jobs WHERE state = 'pending' AND visible_at IS NOT NULL",
+    ).get();
+    return Promise.resolve((row?.at ?? undefined) as number | undefined);
+  }
+
+  identify(run: string, leader: Leader, cgroup: string | undefined): Promise<void> {
+    return this.#batch.run("relaxed", () => {
+      this.#sql("UPDATE runs SET pid = ?, start_ticks = ?, boot_id = ?, cgroup = ? WHERE run = ?")
+        .run(leader.pid, leader.startTicks, leader.bootId, cgroup ?? null, run);
+    });
+  }
+
+  settle(run: string, settle: (job: JobRecord) => JobChanges): Promise<JobRecord | undefined> {
+    return this.#batch.run("durable", () => {
+      this.#sql("DELETE FROM runs WHERE run = ?").run(run);
+      const job = this.#job(`SELECT ${COLUMNS} FROM jobs WHERE run = ?`, [run]);
+      return job && this.#apply(job.number, settle(job));
+    });
+  }
+
+  jobOf(run: string): Promise<JobRecord | undefined> {
+    return Promise.resolve(this.#job(`SELECT ${COLUMNS} FROM jobs WHERE run = ?`, [run]));
+  }
+
+  runs(): Promise<RunRecord[]> {
+    const rows = this.#sql("SELECT run, pid, start_ticks, boot_id, cgroup FROM runs").all();
+    return Promise.resolve(rows.map((row) => ({
+      run: row.run as string,
+      leader: row.pid === null ? undefined : {
+        pid: row.pid as number,
+        startTicks: row.start_ticks as number,
+        bootId: row.boot_id as string,
+      },
+      cgroup: (row.cgroup ?? undefined) as string | undefined,
+    })));
+  }
+
+  reserve(counter: string, count: number): Promise<number> {
+    return this.#batch.run("durable", () => this.#reserve(counter, count));
+  }
+
+  readSetting(name: string): Promise<string | undefined> {
+    return Promise.resolve(
+      this.#sql("SELECT value FROM settings WHERE name = ?").get(name)?.value as string | undefined,
+    );
+  }
+
+  writeSetting(name: string, value: string): Promise<void> {
+    return this.#batch.run("durable", () => {
+      this.#sql("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)").run(name, value);
+    });
+  }
+
+  readNode(name: string): Promise<NodeRecord | undefined> {
+    const row = this.#sql("SELECT uid, gid, mode FROM nodes WHERE name = ?").get(name);
+    return Promise.resolve(row as unknown as NodeRecord | undefined);
+  }
+
+  writeNode(name: string, node: NodeRecord): Promise<void> {
+    return this.#batch.run("durable", () => {
+      this.#sql("INSERT OR REPLACE INTO nodes (name, uid, gid, mode) VALUES (?, ?, ?, ?)")
+        .run(name, node.uid, node.gid, node.mode);
+    });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    if (this.#database.isOpen) {
+      this.#batch.flush();
+      this.#database.close();
+      this.#lock[Symbol.dispose]();
+    }
+    return Promise.resolve();
+  }
+
+  #sql(text: string): StatementSync {
+    let statement = this.#statements.get(text);
+    if (!statement) this.#statements.set(text, statement = this.#database.prepare(text));
+    return statement;
+  }
+
+  #job(sql: string, parameters: (string | number | Uint8Array | null)[]): JobRecord | undefined {
+    const row = this.#sql(sql).get(...parameters) as unknown as Row | undefined;
+    return row && { ...row, held: row.held === 1 };
+  }
+
+  /** The job, if it is as expected. */
+  #expect(number: number, expected: Expected): JobRecord | undefined {
+    const job = this.#job(`SELECT ${COLUMNS} FROM jobs WHERE number = ?`, [number]);
+    const isExpected = job?.state === expected.state &&
+      (expected.run === undefined || job.run === expected.run);
+    return isExpected ? job : undefined;
+  }
+
+  #apply(number: number, { appendix, ...changes }: JobChanges): JobRecord {
+    const sets: string[] = [];
+    const values: (string | number | Uint8Array | null)[] = [];
+    for (
+      const [key, value] of Object.entries(changes) as [keyof typeof COLUMN_OF, string | number | null][]
+    ) {
+      if (value === undefined) continue;
+      const isPlace = key === "place" && typeof value === "string";
+      sets.push(isPlace && value === "first" ? "place = coalesce(place, ?)" : `${COLUMN_OF[key]} = ?`);
+      values.push(isPlace ? this.#reserve("place", 1) : typeof value === "boolean" ? Number(value) : value);
+    }
+    if (sets.length > 0) {
+      this.#sql(`UPDATE jobs SET ${sets.join(", ")} WHERE number = ?`).run(...values, number);
+    }
+    if (appendix !== undefined && appendix.length > 0) this.#append(number, appendix, undefined);
+    return this.#job(`SELECT ${COLUMNS} FROM jobs WHERE number = ?`, [number]) as JobRecord;
+  }
+
+  #append(number: number, bytes: Uint8Array, now: number | undefined) {
+    const job = this.#sql(
+      "UPDATE jobs SET log_bytes = log_bytes + ?, logged_at = coalesce(?, logged_at) WHERE number = ? RETURNING log_bytes",
+    ).get(bytes.length, now ?? null, number);
+    if (job) this.#logs.append(number, job.log_bytes as number - bytes.length, bytes);
+  }
+
+  #delete(number: number, log: "drop" | "keep") {
+    this.#sql("DELETE FROM jobs WHERE number = ?").run(number);
+    if (log === "drop") this.#logs.drop(number);
+    else this.#sql("INSERT INTO kept_logs (number) VALUES (?)").run(number);
+  }
+
+  #reserve(counter: string, count: number): number {
+    const row = this.#sql(
+      `INSERT INTO counters (name, next) VALUES (?, ?)
+       ON CONFLICT DO UPDATE SET next = next + excluded.next RETURNING next`,
+    ).get(counter, count);
+    return row?.next as number - count;
+  }
+}
+
+interface Ready {
+  number: number;
+  id: string;
+  command: Uint8Array;
+}

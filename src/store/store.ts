@@ -1,0 +1,213 @@
+/**
+ * What survives: the jobs, their logs, the runs that may still have processes, and a few settings.
+ *
+ * Every call is atomic by itself, and those that depend on a state name the state they expect: another process
+ * may change the queue between two calls.
+ */
+
+export type State = "pending" | "active" | "complete" | "failed";
+
+/**
+ * When a change is on disk: `durable`, before its promise resolves; `relaxed`, the operating system has it (it
+ * survives the end of this process) and the next durable change takes it to disk.
+ */
+export type Durability = "durable" | "relaxed";
+
+/** A job as it is stored. Times are epoch ms, with fractions. */
+export interface JobRecord {
+  /** Chosen by the store, growing, never used for two jobs. */
+  number: number;
+  /** No two jobs have the same one. */
+  id: string;
+  state: State;
+  /** Length of the command as it was last written, closed or not. */
+  commandBytes: number;
+  logBytes: number;
+  /** Attempts made, the current one counted. */
+  attempts: number;
+  /** The order of submission; `null` for what was never submitted (drafts, files never closed with content). */
+  place: number | null;
+  /** No claim takes the job before this; `null`: at once. */
+  visibleAt: number | null;
+  /** Somebody has it open for writing: no claim takes it. */
+  held: boolean;
+  /** The token of the run, while active. */
+  run: string | null;
+  uid: number;
+  gid: number;
+  /** Permission bits, 07777. */
+  mode: number;
+  createdAt: number;
+  /** Last write of the command. */
+  writtenAt: number;
+  /** Last output, or the end of the last attempt. */
+  loggedAt: number;
+  /** Last change of anything above. */
+  changedAt: number;
+  /** Set by hand only. */
+  accessedAt: number | null;
+}
+
+export interface NewJob {
+  id: string;
+  uid: number;
+  gid: number;
+  mode: number;
+  held: boolean;
+  now: number;
+}
+
+/** What an update sets; what is absent stays. */
+export interface JobChanges {
+  id?: string;
+  state?: State;
+  /** The command as last closed. */
+  command?: Uint8Array;
+  /** The command as written by somebody who has not closed it yet; `null` with every `command`. */
+  unclosed?: Uint8Array | null;
+  attempts?: number;
+  /** `next`: the end of the queue; `first`: the end, unless it has a place; a number: that place. */
+  place?: "next" | "first" | number | null;
+  visibleAt?: number | null;
+  held?: boolean;
+  run?: null;
+  uid?: number;
+  gid?: number;
+  mode?: number;
+  writtenAt?: number;
+  loggedAt?: number;
+  changedAt?: number;
+  accessedAt?: number;
+  /** Added to the log. */
+  appendix?: Uint8Array;
+}
+
+/** What the job must be for the change to happen. */
+export interface Expected {
+  state: State;
+  /** For an active job: of this run, and not of a later one. */
+  run?: string | null;
+}
+
+export interface Claimed {
+  job: JobRecord;
+  run: string;
+  command: Uint8Array;
+}
+
+/** A process that can't be mistaken for another with the same pid. */
+export interface Leader {
+  pid: number;
+  startTicks: number;
+  bootId: string;
+}
+
+/** A run that may still have processes. */
+export interface RunRecord {
+  run: string;
+  leader: Leader | undefined;
+  cgroup: string | undefined;
+}
+
+export type Renamed =
+  | { kind: "renamed"; job: JobRecord; replaced: JobRecord | undefined }
+  | { kind: "missing" }
+  | { kind: "taken" };
+
+/** Owner and mode of a node that is not a job, once somebody changed them. */
+export interface NodeRecord {
+  uid: number;
+  gid: number;
+  mode: number;
+}
+
+export interface Store extends AsyncDisposable {
+  /** Adds an empty pending job. @returns `undefined` if the id is taken. */
+  create(job: NewJob): Promise<JobRecord | undefined>;
+  find(id: string): Promise<JobRecord | undefined>;
+  get(number: number): Promise<JobRecord | undefined>;
+  /** The jobs of a state numbered above `after`, by number: whoever pages with the last number sees each once. */
+  list(state: State, after: number, limit: number): Promise<{ number: number; id: string }[]>;
+  count(state: State): Promise<number>;
+
+  /** The command as it was last written, closed or not. */
+  readCommand(number: number): Promise<Uint8Array | undefined>;
+  /** @returns The job after the change, or `undefined` if there is none as expected; then nothing changed. */
+  update(
+    number: number,
+    expected: Expected,
+    changes: (job: JobRecord) => JobChanges,
+    durability: Durability,
+  ): Promise<JobRecord | undefined>;
+  /**
+   * Gives a job a new id, and the changes with it.
+   * @param replace Remove a job in `expected.state` that has the id, which otherwise is `taken`.
+   * @param changes What else changes, given the job that it replaces.
+   * @param keepLogOf Numbers whose log stays readable until `dropLog`, should such a job be replaced.
+   */
+  rename(
+    number: number,
+    expected: Expected,
+    id: string,
+    replace: "replace" | "keep",
+    changes: (job: JobRecord, replaced: JobRecord | undefined) => JobChanges,
+    keepLogOf: { has(number: number): boolean },
+  ): Promise<Renamed>;
+  /** Removes the job; `keep`: its log stays readable until `dropLog`. @returns Whether it was there. */
+  remove(
+    number: number,
+    expected: Expected,
+    log: "drop" | "keep",
+    durability: Durability,
+  ): Promise<boolean>;
+
+  /** Bytes of a log from `offset`; fewer than `size` only at its end. */
+  readLog(number: number, offset: number, size: number): Promise<Uint8Array>;
+  /** Adds to the log of the job that this run is of; nothing if the job has moved on. */
+  appendLog(run: string, bytes: Uint8Array, now: number): Promise<void>;
+  /** Removes the log that was kept of a removed job. */
+  dropLog(number: number): Promise<void>;
+
+  /**
+   * Takes up to `runs.length` jobs, submitted first, among those visible at `now`, closed and not empty, of which
+   * (and of whose id) no run is left. Makes them active, counts the attempt, and begins a new log with `header`.
+   * Two callers never get the same job.
+   */
+  claim(
+    now: number,
+    runs: readonly string[],
+    header: (command: Uint8Array) => Uint8Array,
+  ): Promise<Claimed[]>;
+  /** When the next job that waits becomes visible. */
+  nextVisibleAt(): Promise<number | undefined>;
+  /** Remembers what a run's processes are known by. */
+  identify(run: string, leader: Leader, cgroup: string | undefined): Promise<void>;
+  /**
+   * Forgets the run, whose processes are gone, and, if its job still is of that run, applies what `settle` makes of
+   * the job. @returns The job after the change, if it was.
+   */
+  settle(run: string, settle: (job: JobRecord) => JobChanges): Promise<JobRecord | undefined>;
+  /** The job that a run is of, if it still is. */
+  jobOf(run: string): Promise<JobRecord | undefined>;
+  /** The runs that `settle` has not forgotten. */
+  runs(): Promise<RunRecord[]>;
+
+  /** Takes the next `count` numbers of a counter, from 0. @returns The first. */
+  reserve(counter: string, count: number): Promise<number>;
+  readSetting(name: string): Promise<string | undefined>;
+  writeSetting(name: string, value: string): Promise<void>;
+  readNode(name: string): Promise<NodeRecord | undefined>;
+  writeNode(name: string, node: NodeRecord): Promise<void>;
+}
+
+/** Why the store could not do what it was asked; nothing was changed. */
+export class StoreError extends Error {
+  override readonly name = "StoreError";
+  constructor(
+    readonly kind: "full" | "read-only" | "io" | "corrupt" | "not-filed" | "newer" | "unavailable",
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}

@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { SqliteStore } from "../../src/store/sqlite_store.ts";
+import { StoreError } from "../../src/store/store.ts";
+import { testStore } from "./suite.ts";
+
+async function makeFolder() {
+  const path = await Deno.makeTempDir({ prefix: "filed-store-" });
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
+testStore("SqliteStore", async () => {
+  const folder = await makeFolder();
+  return {
+    open: () => Promise.resolve(SqliteStore.open(`${folder.path}/filed.db`)),
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+  };
+});
+
+Deno.test("a state file and its log can be read by their owner only", async () => {
+  await using folder = await makeFolder();
+  await using _store = SqliteStore.open(`${folder.path}/filed.db`);
+  for (const name of ["filed.db", "filed.db-wal"]) {
+    assert.equal((await Deno.stat(`${folder.path}/${name}`)).mode! & 0o777, 0o600, name);
+  }
+});
+
+const REFUSED: [string, (path: string) => void | Promise<void>, StoreError["kind"], RegExp][] = [
+  [
+    "a missing directory",
+    () => {},
+    "unavailable",
+    /its directory does not exist; create it, or name another/,
+  ],
+  [
+    "a directory",
+    (path) => Deno.mkdirSync(path, { recursive: true }),
+    "unavailable",
+    /it is a directory; name a file/,
+  ],
+  [
+    "a text file",
+    (path) => write(path, "x".repeat(4_096)),
+    "not-filed",
+    /not a database; name another file with --state/,
+  ],
+  [
+    "another program's database",
+    (path) => sql(path, "CREATE TABLE t (a)"),
+    "not-filed",
+    /of another program/,
+  ],
+  [
+    "a newer filed's",
+    (path) => newer(path),
+    "newer",
+    /a newer filed wrote it \(version 99, this one reads up to 1\)/,
+  ],
+];
+for (const [name, prepare, kind, message] of REFUSED) {
+  Deno.test(`${name} as state file is refused, and left as it was`, async () => {
+    await using folder = await makeFolder();
+    const path = `${folder.path}/directory/filed.db`;
+    await prepare(path);
+    const before = readIfFile(path);
+    assert.throws(() => SqliteStore.open(path), (error) => {
+      assert.ok(error instanceof StoreError);
+      assert.equal(error.kind, kind);
+      assert.match(error.message, message);
+      return true;
+    });
+    assert.deepEqual(readIfFile(path), before);
+  });
+}
+
+Deno.test("a second opener is refused, and told who holds the file", async () => {
+  await using folder = await makeFolder();
+  const path = `${folder.path}/filed.db`;
+  const store = SqliteStore.open(path);
+  assert.throws(
+    () => SqliteStore.open(path),
+    new RegExp(`another filed uses it \\(pid ${Deno.pid}\\); stop that one`),
+  );
+  await store[Symbol.asyncDispose]();
+  await SqliteStore.open(path)[Symbol.asyncDispose]();
+});
+
+function write(path: string, text: string) {
+  Deno.mkdirSync(path.replace(/\/[^/]*$/, ""), { recursive: true });
+  Deno.writeTextFileSync(path, text);
+}
+
+function sql(path: string, statements: string) {
+  Deno.mkdirSync(path.replace(/\/[^/]*$/, ""), { recursive: true });
+  const database = new DatabaseSync(path);
+  database.exec(statements);
+  database.close();
+}
+
+async function newer(path: string) {
+  Deno.mkdirSync(path.replace(/\/[^/]*$/, ""), { recursive: true });
+  await SqliteStore.open(path)[Symbol.asyncDispose]();
+  sql(path, "PRAGMA user_version = 99");
+}
+
+function readIfFile(path: string): Uint8Array | undefined {
+  try {
+    return Deno.readFileSync(path);
+  } catch {
+    return undefined;
+  }
+}
