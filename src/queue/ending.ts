@@ -1,0 +1,52 @@
+/** How an attempt ended, or what took its place. */
+export type Ending =
+  | { kind: "exited"; status: number }
+  /** `signal` as in signal(7): "SIGKILL". */
+  | { kind: "signaled"; signal: string }
+  | { kind: "timed-out"; afterSec: number }
+  | { kind: "interrupted" }
+  | { kind: "not-started"; reason: string }
+  /** Moved to failed/ by hand before it ran. */
+  | { kind: "withdrawn" };
+
+/** The reason in words, as the log's last line gives it. */
+export function describeEnding(ending: Ending): string {
+  switch (ending.kind) {
+    case "exited":
+      return `exit status ${ending.status}`;
+    case "signaled":
+      return `signal: ${SIGNAL_WORDS[ending.signal] ?? ending.signal}`;
+    case "timed-out":
+      return `timed out after ${ending.afterSec} s`;
+    case "interrupted":
+      return "interrupted: filed stopped while the job ran";
+    case "not-started":
+      return `not started: ${ending.reason}`;
+    case "withdrawn":
+      return "not run: moved to failed/ by hand";
+    default:
+      return ending satisfies never;
+  }
+}
+
+/** In the words of strsignal(3), lower case. */
+const SIGNAL_WORDS: Record<string, string> = {
+  SIGHUP: "hangup",
+  SIGINT: "interrupt",
+  SIGQUIT: "quit",
+  SIGILL: "illegal instruction",
+  SIGTRAP: "trace/breakpoint trap",
+  SIGABRT: "aborted",
+  SIGBUS: "bus error",
+  SIGFPE: "floating point exception",
+  SIGKILL: "killed",
+  SIGUSR1: "user defined signal 1",
+  SIGSEGV: "segmentation fault",
+  SIGUSR2: "user defined signal 2",
+  SIGPIPE: "broken pipe",
+  SIGALRM: "alarm clock",
+  SIGTERM: "terminated",
+  SIGXCPU: "CPU time limit exceeded",
+  SIGXFSZ: "file size limit exceeded",
+  SIGSYS: "bad system call",
+};

@@ -1,0 +1,22 @@
+import { backoffMs } from "./backoff.ts";
+import type { Config } from "./config.ts";
+import type { Ending } from "./ending.ts";
+
+/** Longest command, bytes: Linux takes no longer single argument. MAX_ARG_STRLEN less its NUL, linux/binfmts.h. */
+export const MAX_COMMAND_BYTES = 131_071;
+
+/** What becomes of a job. */
+export type Settled =
+  | { state: "complete" | "failed"; attempts: number }
+  | { state: "pending"; attempts: number; visibleAt: number };
+
+/**
+ * What follows an attempt.
+ * @param attempts Made so far, this one counted.
+ * @param now Epoch ms.
+ */
+export function settle(attempts: number, ending: Ending, config: Config, now: number): Settled {
+  if (ending.kind === "exited" && ending.status === 0) return { state: "complete", attempts };
+  if (attempts >= config.maxAttempts) return { state: "failed", attempts };
+  return { state: "pending", attempts, visibleAt: now + backoffMs(config, attempts) };
+}

@@ -1,0 +1,60 @@
+import { describeEnding, type Ending } from "./ending.ts";
+
+/** What a log begins with: the command, as the shell would echo it. */
+export function logHeader(command: Uint8Array): Uint8Array {
+  let end = command.length;
+  while (end > 0 && command[end - 1] === NEWLINE) end--;
+  return concat([PROMPT, command.subarray(0, end), Uint8Array.of(NEWLINE)]);
+}
+
+/** What happened to an attempt besides its output. */
+export interface LogEnd {
+  ending: Ending;
+  /** Output that is lost between what the log has and `tail`. */
+  droppedBytes: number;
+  /** The last of the output, if not all of it is in the log. */
+  tail: Uint8Array;
+  /** Processes that could not be ended. */
+  survivors: readonly { pid: number; name: string }[];
+}
+
+/**
+ * What a log ends with, nothing after a plain success.
+ * @param lastByte The last byte that the log has now.
+ */
+export function logEnd({ ending, droppedBytes, tail, survivors }: LogEnd, lastByte: number): Uint8Array {
+  const parts: Uint8Array[] = [];
+  let last = lastByte;
+  const add = (bytes: Uint8Array) => {
+    parts.push(bytes);
+    last = bytes.at(-1) ?? last;
+  };
+  const addLines = (text: string) => add(ENCODER.encode(last === NEWLINE ? text : "\n" + text));
+  if (droppedBytes > 0) addLines(`[filed: ${droppedBytes} bytes dropped]\n`);
+  add(tail);
+  if (survivors.length > 0) {
+    const names = survivors.map(({ pid, name }) => `${pid} (${printable(name)})`).join(", ");
+    addLines(`[filed: processes that could not be ended: ${names}]\n`);
+  }
+  const isSuccess = ending.kind === "exited" && ending.status === 0;
+  if (!isSuccess) addLines(`\n\n[System Error]: ${describeEnding(ending)}\n`);
+  return concat(parts);
+}
+
+const NEWLINE = 10;
+const ENCODER = new TextEncoder();
+const PROMPT = ENCODER.encode(">>> ");
+
+function printable(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, "?");
+}
+
+function concat(parts: Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let position = 0;
+  for (const part of parts) {
+    whole.set(part, position);
+    position += part.length;
+  }
+  return whole;
+}

@@ -1,0 +1,435 @@
+import type { Durability, JobChanges, JobRecord, NodeRecord, RunRecord, Store } from "../store/store.ts";
+import { type Config, DEFAULT_CONFIG } from "./config.ts";
+import type { Ending } from "./ending.ts";
+import { isDraft, type JobId } from "./id.ts";
+import { settle } from "./job.ts";
+import { logEnd, logHeader } from "./log.ts";
+import { type Move, moveBetween } from "./moves.ts";
+import { shortId } from "./new_id.ts";
+import type { State } from "./states.ts";
+
+export { StoreError } from "../store/store.ts";
+export type Job = JobRecord;
+export type RunToken = string;
+
+/** Why the queue did not do what it was asked; an expected answer, not a fault. */
+export type Refusal =
+  /** There is no such job (any more). */
+  | { kind: "missing" }
+  /** Another job has the id. */
+  | { kind: "taken" }
+  /** Not while the job runs. */
+  | { kind: "busy" }
+  /** Never. */
+  | { kind: "forbidden" };
+
+export type Result<T> = { ok: true; value: T } | { ok: false; refusal: Refusal };
+
+/** Owner and permission bits. */
+export type Ownership = NodeRecord;
+
+export interface QueueWatcher {
+  /** A job may have become ready, or the settings have changed. */
+  onRunnable(): void;
+  /** Somebody took the job from this run: end it. */
+  onAbandoned(run: RunToken): void;
+}
+
+/** A job just taken to be run. */
+export interface Claim {
+  job: Job;
+  run: RunToken;
+  command: Uint8Array;
+}
+
+/** A job that was moved, and the one that it replaced. */
+export interface Moved {
+  job: Job;
+  replaced: Job | undefined;
+}
+
+/** How a run ended, all of its output logged before. */
+export interface RunEnd {
+  ending: Ending;
+  droppedBytes: number;
+  tail: Uint8Array;
+  survivors: readonly { pid: number; name: string }[];
+}
+
+const PLAIN_END = { droppedBytes: 0, tail: new Uint8Array(), survivors: [] };
+const NEW_IDS = 64; // Short ids taken from the store at once; those not given out at a stop are lost.
+
+/** The queue: the jobs, their states and moves. All times are epoch ms. */
+export class Queue {
+  readonly #store: Store;
+  readonly #now: () => number;
+  readonly #watchers = new Set<QueueWatcher>();
+  /** When the set of jobs in a state last changed, as far as this process knows. */
+  readonly #changedAt: Record<State, number>;
+  #newIds: number[] = [];
+  #moreNewIds: Promise<void> | undefined;
+
+  constructor(store: Store, now: () => number = Date.now) {
+    this.#store = store;
+    this.#now = now;
+    this.#changedAt = { pending: now(), active: now(), complete: now(), failed: now() };
+  }
+
+  watch(watcher: QueueWatcher) {
+    this.#watchers.add(watcher);
+  }
+
+  find(id: string): Promise<Job | undefined> {
+    return this.#store.find(id);
+  }
+
+  get(number: number): Promise<Job | undefined> {
+    return this.#store.get(number);
+  }
+
+  /** When the set of jobs in a state last changed. */
+  changedAt(state: State): number {
+    return this.#changedAt[state];
+  }
+
+  /** The jobs of a state numbered above `after`, by number. */
+  list(state: State, after: number, limit: number): Promise<{ number: number; id: string }[]> {
+    return this.#store.list(state, after, limit);
+  }
+
+  count(state: State): Promise<number> {
+    return this.#store.count(state);
+  }
+
+  /** The command as last written. */
+  command(number: number): Promise<Uint8Array | undefined> {
+    return this.#store.readCommand(number);
+  }
+
+  readLog(number: number, offset: number, size: number): Promise<Uint8Array> {
+    return this.#store.readLog(number, offset, size);
+  }
+
+  /** Adds an empty job, held until `release`; it is on disk at the latest with `close`. */
+  async create(id: JobId, owner: Ownership): Promise<Result<Job>> {
+    const job = await this.#store.create({ id, ...owner, held: true, now: this.#now() });
+    if (!job) return refuse("taken");
+    this.#touch("pending");
+    return { ok: true, value: job };
+  }
+
+  /** Keeps a pending job from starting until `release`. @returns `undefined` if it is not pending any more. */
+  hold(number: number): Promise<Job | undefined> {
+    return this.#update(number, "pending", () => ({ held: true }), "relaxed");
+  }
+
+  /** Lets the job go that was created or held, as it was last closed. */
+  async release(number: number): Promise<void> {
+    await this.#update(number, "pending", () => ({ held: false, unclosed: null }), "relaxed");
+    this.#wake();
+  }
+
+  /** Stores a command that is still being written: on disk, but not yet what would run. */
+  writeThrough(number: number, command: Uint8Array): Promise<Job | undefined> {
+    const now = this.#now();
+    const changes = () => ({ unclosed: command, writtenAt: now, changedAt: now });
+    return this.#update(number, "pending", changes, "durable");
+  }
+
+  /** Stores a command as somebody closed it: what would run. With its first content, the job joins the queue. */
+  async close(number: number, command: Uint8Array): Promise<Job | undefined> {
+    const now = this.#now();
+    const closed = await this.#update(number, "pending", (job) => ({
+      command,
+      unclosed: null,
+      writtenAt: now,
+      changedAt: now,
+      ...command.length > 0 && !isDraft(job.id) ? { place: "first" } : {},
+    }), "durable");
+    if (closed && !closed.held) this.#wake();
+    return closed;
+  }
+
+  /**
+   * Moves a job to a state, under an id.
+   * @param replace Whether another job of that id may be replaced, if the move is within one directory.
+   * @param keepLogOf Numbers whose log stays readable until `dropLog`, should the job be replaced.
+   */
+  async move(
+    job: Job,
+    to: State,
+    id: JobId,
+    replace: "replace" | "keep",
+    keepLogOf: { has(number: number): boolean },
+  ): Promise<Result<Moved>> {
+    const move = moveBetween(job.state, to);
+    if (move === "busy" || move === "forbidden") return refuse(move);
+    if (move !== "rename" && job.state === "pending" && isDraft(job.id)) return refuse("forbidden");
+    const ending = await this.#endOfMove(move, job);
+    const renamed = await this.#store.rename(
+      job.number,
+      { state: job.state, run: job.run },
+      id,
+      move === "rename" ? replace : "keep",
+      (now, replaced) => this.#changesOfMove(move, now, id, replaced, ending),
+      keepLogOf,
+    );
+    if (renamed.kind === "missing") return refuse("missing");
+    if (renamed.kind === "taken") return refuse("taken");
+    this.#touch(job.state, to);
+    if (move === "restart" || move === "abort") this.#abandon(job.run);
+    this.#wake();
+    return { ok: true, value: renamed };
+  }
+
+  /** Removes a job; what runs of it is ended. @param log Whether it stays readable until `dropLog`. */
+  async remove(job: Job, log: "drop" | "keep"): Promise<Result<undefined>> {
+    // A job that comes back would run again: that must not happen. An old log that comes back is removed again.
+    const durability = job.state === "pending" || job.state === "active" ? "durable" : "relaxed";
+    const expected = { state: job.state, run: job.run };
+    if (!await this.#store.remove(job.number, expected, log, durability)) return refuse("missing");
+    this.#touch(job.state);
+    if (job.state === "active") this.#abandon(job.run);
+    return { ok: true, value: undefined };
+  }
+
+  dropLog(number: number): Promise<void> {
+    return this.#store.dropLog(number);
+  }
+
+  /** Owner and mode; the write bits of a job that is not pending stay as they are, for its next time there. */
+  setOwnership(job: Job, { uid, gid, mode }: Partial<Ownership>): Promise<Job | undefined> {
+    return this.#update(job.number, job.state, (job) => ({
+      uid: uid ?? job.uid,
+      gid: gid ?? job.gid,
+      mode: mode === undefined
+        ? job.mode
+        : job.state === "pending"
+        ? mode
+        : mode & ~WRITE_BITS | job.mode & WRITE_BITS,
+      changedAt: this.#now(),
+    }), "durable");
+  }
+
+  /** The times of a file. A pending job's modification time is when it may start. */
+  async setTimes(job: Job, times: { modifiedAt?: number; accessedAt?: number }): Promise<Job | undefined> {
+    const { modifiedAt, accessedAt } = times;
+    const now = this.#now();
+    const changes: JobChanges = { changedAt: now };
+    if (accessedAt !== undefined) changes.accessedAt = accessedAt;
+    if (modifiedAt !== undefined && job.state === "pending") {
+      changes.writtenAt = Math.min(modifiedAt, now);
+      changes.visibleAt = modifiedAt > now ? modifiedAt : null;
+    } else if (modifiedAt !== undefined) {
+      changes.loggedAt = modifiedAt;
+    }
+    const changed = await this.#update(job.number, job.state, () => changes, "durable");
+    this.#wake();
+    return changed;
+  }
+
+  /** Takes up to `limit` jobs to run, in order of submission. Two callers never get the same job. */
+  async claim(limit: number): Promise<Claim[]> {
+    const runs = Array.from({ length: limit }, () => crypto.randomUUID());
+    const claims = await this.#store.claim(this.#now(), runs, logHeader);
+    if (claims.length > 0) this.#touch("pending", "active");
+    return claims;
+  }
+
+  /** When the next job that waits may start. */
+  nextVisibleAt(): Promise<number | undefined> {
+    return this.#store.nextVisibleAt();
+  }
+
+  identify(
+    run: RunToken,
+    leader: NonNullable<RunRecord["leader"]>,
+    cgroup: string | undefined,
+  ): Promise<void> {
+    return this.#store.identify(run, leader, cgroup);
+  }
+
+  appendLog(run: RunToken, bytes: Uint8Array): Promise<void> {
+    return this.#store.appendLog(run, bytes, this.#now());
+  }
+
+  /** Settles the run's job by how it ended. @returns The job, unless somebody took it from the run. */
+  async ended(run: RunToken, end: RunEnd): Promise<Job | undefined> {
+    const config = await this.config();
+    const appendix = await this.#endOfLog(await this.#store.jobOf(run), end);
+    const job = await this.#store.settle(run, (job) => {
+      const now = this.#now();
+      return {
+        run: null,
+        loggedAt: now,
+        changedAt: now,
+        appendix,
+        ...settle(job.attempts, end.ending, config, now),
+      };
+    });
+    if (job) this.#touch("active", job.state);
+    this.#wake();
+    return job;
+  }
+
+  /** Puts the run's job back as if the attempt had not been made: it was stopped, and did not end. */
+  async requeue(run: RunToken): Promise<Job | undefined> {
+    const job = await this.#store.settle(run, (job) => ({
+      state: "pending",
+      run: null,
+      attempts: job.attempts - 1,
+      changedAt: this.#now(),
+    }));
+    if (job) this.#touch("active", "pending");
+    this.#wake();
+    return job;
+  }
+
+  /** The runs that may still have processes: after a crash, those of the daemon before this. */
+  runs(): Promise<RunRecord[]> {
+    return this.#store.runs();
+  }
+
+  async config(): Promise<Config> {
+    return { ...DEFAULT_CONFIG, ...await this.#settings() };
+  }
+
+  async configure(settings: Partial<Config>): Promise<void> {
+    const written = { ...await this.#settings(), ...settings };
+    await this.#store.writeSetting("config", JSON.stringify(written));
+    this.#wake();
+  }
+
+  /** A short id that nobody was given before and no job has. */
+  async newId(): Promise<string> {
+    for (;;) {
+      let index = this.#newIds.shift();
+      if (index === undefined) {
+        this.#moreNewIds ??= this.#reserveNewIds();
+        await this.#moreNewIds;
+        index = this.#newIds.shift();
+      }
+      if (index === undefined) continue;
+      const id = shortId(index);
+      if (!await this.#store.find(id)) return id;
+    }
+  }
+
+  /** Owner and mode of a node that is not a job, if somebody changed them. */
+  node(name: string): Promise<Ownership | undefined> {
+    return this.#store.readNode(name);
+  }
+
+  setNode(name: string, ownership: Ownership): Promise<void> {
+    return this.#store.writeNode(name, ownership);
+  }
+
+  async #settings(): Promise<Partial<Config>> {
+    const stored = await this.#store.readSetting("config");
+    return stored === undefined ? {} : JSON.parse(stored) as Partial<Config>;
+  }
+
+  async #reserveNewIds() {
+    const first = await this.#store.reserve("new-id", NEW_IDS);
+    this.#newIds = Array.from({ length: NEW_IDS }, (_, index) => first + index);
+    this.#moreNewIds = undefined;
+  }
+
+  #changesOfMove(
+    move: Move,
+    job: Job,
+    id: JobId,
+    replaced: Job | undefined,
+    appendix: Uint8Array | undefined,
+  ): JobChanges {
+    const now = this.#now();
+    switch (move) {
+      case "rename":
+        return { changedAt: now, ...job.state === "pending" ? placeOf(job, id, replaced) : {} };
+      case "retry":
+      case "restart":
+        return {
+          state: "pending",
+          run: null,
+          attempts: 0,
+          place: isDraft(id) ? null : "next",
+          visibleAt: null,
+          changedAt: now,
+        };
+      case "abort":
+      case "withdraw":
+        return {
+          state: "failed",
+          run: null,
+          held: false,
+          unclosed: null,
+          visibleAt: null,
+          loggedAt: now,
+          changedAt: now,
+          ...appendix ? { appendix } : {},
+        };
+      default:
+        return move satisfies never;
+    }
+  }
+
+  async #endOfMove(move: Move, job: Job): Promise<Uint8Array | undefined> {
+    if (move !== "abort" && move !== "withdraw") return undefined;
+    const ending: Ending = move === "abort" ? { kind: "signaled", signal: "SIGKILL" } : { kind: "withdrawn" };
+    return await this.#endOfLog(job, { ending, ...PLAIN_END });
+  }
+
+  /** What is still to come to a job's log; the whole of it if it never had one. */
+  async #endOfLog(job: Job | undefined, end: RunEnd): Promise<Uint8Array> {
+    if (!job) return new Uint8Array();
+    if (job.logBytes > 0) {
+      const [lastByte] = await this.#store.readLog(job.number, job.logBytes - 1, 1);
+      return logEnd(end, lastByte ?? NEWLINE);
+    }
+    const header = logHeader(await this.#store.readCommand(job.number) ?? new Uint8Array());
+    const ending = logEnd(end, NEWLINE);
+    const whole = new Uint8Array(header.length + ending.length);
+    whole.set(header);
+    whole.set(ending, header.length);
+    return whole;
+  }
+
+  #update(
+    number: number,
+    state: State,
+    changes: (job: Job) => JobChanges,
+    durability: Durability,
+  ): Promise<Job | undefined> {
+    return this.#store.update(number, { state }, changes, durability);
+  }
+
+  #touch(...states: State[]) {
+    for (const state of states) this.#changedAt[state] = this.#now();
+  }
+
+  #abandon(run: RunToken | null) {
+    if (run !== null) { for (const watcher of this.#watchers) watcher.onAbandoned(run); }
+  }
+
+  #wake() {
+    for (const watcher of this.#watchers) watcher.onRunnable();
+  }
+}
+
+const NEWLINE = 10;
+const WRITE_BITS = 0o222;
+
+/** The place in the queue of a pending job that gets another id. */
+function placeOf(job: Job, id: JobId, replaced: Job | undefined): JobChanges {
+  if (isDraft(id)) return { place: null };
+  if (job.commandBytes === 0) return {};
+  // Writing a file anew under another name and renaming it is how editors rewrite one: it keeps its place and time.
+  if (replaced?.place != null) {
+    return { place: replaced.place, visibleAt: job.visibleAt ?? replaced.visibleAt };
+  }
+  return { place: "first" };
+}
+
+function refuse(kind: Refusal["kind"]): { ok: false; refusal: Refusal } {
+  return { ok: false, refusal: { kind } };
+}
