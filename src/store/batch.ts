@@ -3,24 +3,35 @@ import type { Durability } from "./store.ts";
 import { isSqliteError, toStoreError } from "./sqlite_error.ts";
 
 interface Waiting {
-  /** Resolves or rejects what the caller awaits. */
-  settle(failure: unknown): void;
+  durability: Durability;
+  /** Resolves what the caller awaits, or rejects it. */
+  settle(failure?: unknown): void;
 }
 
+const TRIED = "Cannot write the state file";
+
 /**
- * Group commit: changes that are asked for before the event loop gets to its microtasks share one transaction, and
- * so one fsync. Each is applied at once, in the order asked, and its promise settles with the transaction.
+ * Group commit: changes that are asked for before the event loop gets to its microtasks share one transaction. Each is
+ * applied at once, in the order asked. A relaxed one settles with the transaction, a durable one after the fsync that
+ * follows, which runs on another thread: the transactions of that time share the next.
+ *
+ * The database must be in WAL mode at `synchronous = NORMAL`: then a commit is written to the log and not synced, and
+ * syncing the log is all that FULL would do more (https://sqlite.org/pragma.html#pragma_synchronous).
  */
 export class Batch {
   readonly #database: DatabaseSync;
+  readonly #log: { syncData(): Promise<void> };
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
   readonly #rollback: StatementSync;
   #waiting: Waiting[] = [];
-  #durability: Durability = "durable"; // of the open transaction, else of the last one
+  #unsynced: Waiting[] = [];
+  #syncing: Promise<void> | undefined;
 
-  constructor(database: DatabaseSync) {
+  /** @param log The write-ahead log, open. */
+  constructor(database: DatabaseSync, log: { syncData(): Promise<void> }) {
     this.#database = database;
+    this.#log = log;
     this.#begin = database.prepare("BEGIN IMMEDIATE");
     this.#commit = database.prepare("COMMIT");
     this.#rollback = database.prepare("ROLLBACK");
@@ -29,49 +40,58 @@ export class Batch {
   /** @returns What `change` returned, once it is stored. @throws {StoreError} Then nothing of it is stored. */
   run<T>(durability: Durability, change: () => T): Promise<T> {
     try {
-      this.#open(durability);
-    } catch (error) {
-      return Promise.reject(toStoreError(error, "Cannot write the state file"));
-    }
-    try {
+      if (!this.#database.isTransaction) {
+        this.#begin.run();
+        queueMicrotask(() => this.#end());
+      }
       const value = change();
       return new Promise<T>((resolve, reject) => {
-        this.#waiting.push({ settle: (failure) => failure === undefined ? resolve(value) : reject(failure) });
+        const settle = (failure?: unknown) => failure === undefined ? resolve(value) : reject(failure);
+        this.#waiting.push({ durability, settle });
       });
     } catch (error) {
       // A statement that fails for want of disk may have taken the whole transaction with it.
-      const failure = isSqliteError(error) ? toStoreError(error, "Cannot write the state file") : error;
+      const failure = isSqliteError(error) ? toStoreError(error, TRIED) : error;
       this.#abandon(failure);
       return Promise.reject(failure);
     }
   }
 
-  /** Ends the open transaction, if any. */
-  flush() {
-    const waiting = this.#waiting;
+  /** Resolves once all that was asked for is on disk, or was refused. */
+  async finish(): Promise<void> {
+    this.#end();
+    while (this.#syncing) await this.#syncing;
+  }
+
+  #end() {
     if (!this.#database.isTransaction) return;
     try {
       this.#commit.run();
     } catch (error) {
-      this.#abandon(toStoreError(error, "Cannot write the state file"));
-      return;
+      return this.#abandon(toStoreError(error, TRIED));
     }
+    const waiting = this.#waiting;
     this.#waiting = [];
-    for (const { settle } of waiting) settle(undefined);
+    for (const one of waiting) {
+      if (one.durability === "relaxed") one.settle();
+      else this.#unsynced.push(one);
+    }
+    if (this.#unsynced.length > 0) this.#syncing ??= this.#sync();
   }
 
-  #open(durability: Durability) {
-    if (this.#database.isTransaction) {
-      if (this.#durability === "durable" || durability === "relaxed") return;
-      this.flush(); // The level can't be changed within a transaction, and what is relaxed costs no fsync.
+  async #sync() {
+    while (this.#unsynced.length > 0) {
+      const committed = this.#unsynced;
+      this.#unsynced = [];
+      let failure: unknown;
+      try {
+        await this.#log.syncData();
+      } catch (error) {
+        failure = toStoreError(error, TRIED);
+      }
+      for (const { settle } of committed) settle(failure);
     }
-    if (this.#durability !== durability) {
-      // In WAL mode FULL syncs the log at each commit, NORMAL only before a checkpoint: pragma.html#pragma_synchronous
-      this.#database.exec(`PRAGMA synchronous = ${durability === "durable" ? "FULL" : "NORMAL"}`);
-      this.#durability = durability;
-    }
-    this.#begin.run();
-    queueMicrotask(() => this.flush());
+    this.#syncing = undefined;
   }
 
   #abandon(failure: unknown) {

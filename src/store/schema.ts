@@ -77,9 +77,9 @@ export function openDatabase(path: string): DatabaseSync {
   const database = connect(path);
   try {
     const version = versionOf(database, path);
-    // journal_size_limit: a burst leaves a large write-ahead log, which would never shrink again.
+    // synchronous: see Batch. journal_size_limit: a burst leaves a large log, which would never shrink again.
     database.exec(`
-      PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+      PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
       PRAGMA journal_size_limit = 33554432; PRAGMA cache_size = -8192;
     `);
     if (version < MIGRATIONS.length) migrate(database, version);

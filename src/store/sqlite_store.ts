@@ -49,6 +49,8 @@ const COLUMN_OF: Record<Exclude<keyof JobChanges, "appendix">, string> = {
 export class SqliteStore implements Store {
   readonly #database: DatabaseSync;
   readonly #lock: Disposable;
+  /** The write-ahead log: it is there for as long as the database is open. */
+  readonly #log: Deno.FsFile;
   readonly #batch: Batch;
   readonly #logs: SqliteLogs;
   readonly #statements = new Map<string, StatementSync>();
@@ -62,7 +64,7 @@ export class SqliteStore implements Store {
     const lock = lockStateFile(path);
     let store: SqliteStore;
     try {
-      store = new SqliteStore(openDatabase(path), lock);
+      store = new SqliteStore(path, openDatabase(path), lock);
     } catch (error) {
       lock[Symbol.dispose]();
       throw error;
@@ -75,10 +77,11 @@ export class SqliteStore implements Store {
     return store;
   }
 
-  private constructor(database: DatabaseSync, lock: Disposable) {
+  private constructor(path: string, database: DatabaseSync, lock: Disposable) {
     this.#database = database;
     this.#lock = lock;
-    this.#batch = new Batch(database);
+    this.#log = Deno.openSync(`${path}-wal`, { write: true });
+    this.#batch = new Batch(database, this.#log);
     this.#logs = new SqliteLogs(database);
   }
 
@@ -277,13 +280,12 @@ export class SqliteStore implements Store {
     });
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    if (this.#database.isOpen) {
-      this.#batch.flush();
-      this.#database.close();
-      this.#lock[Symbol.dispose]();
-    }
-    return Promise.resolve();
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#database.isOpen) return;
+    await this.#batch.finish();
+    this.#log.close();
+    this.#database.close();
+    this.#lock[Symbol.dispose]();
   }
 
   #sql(text: string): StatementSync {

@@ -3,12 +3,28 @@ import { DatabaseSync } from "node:sqlite";
 import { Batch } from "../../src/store/batch.ts";
 import { StoreError } from "../../src/store/store.ts";
 
+/** Stands for the write-ahead log: a disk that syncs when the test says so, or at once. */
+class Log {
+  readonly syncs: PromiseWithResolvers<void>[] = [];
+  isSlow = false;
+
+  syncData(): Promise<void> {
+    if (!this.isSlow) return Promise.resolve();
+    const sync = Promise.withResolvers<void>();
+    this.syncs.push(sync);
+    return sync.promise;
+  }
+}
+
 function open() {
   const path = Deno.makeTempFileSync({ prefix: "filed-batch-" });
   const database = new DatabaseSync(path);
-  database.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (a BLOB) STRICT");
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; CREATE TABLE t (a BLOB) STRICT");
+  const log = new Log();
   return {
     database,
+    log,
+    batch: new Batch(database, log),
     rows: () => database.prepare("SELECT count(*) AS rows FROM t").get()?.rows,
     [Symbol.dispose]() {
       database.close();
@@ -23,7 +39,7 @@ function open() {
 
 Deno.test("changes asked for together are one transaction, and settle when it is committed", async () => {
   using place = open();
-  const batch = new Batch(place.database);
+  const { batch } = place;
   const insert = place.database.prepare("INSERT INTO t VALUES (?)");
   const first = batch.run("relaxed", () => insert.run(Uint8Array.of(1)));
   const second = batch.run("relaxed", () => insert.run(Uint8Array.of(2)));
@@ -35,7 +51,7 @@ Deno.test("changes asked for together are one transaction, and settle when it is
 
 Deno.test("what a full disk refuses is refused with all that shares its transaction; there is room, it goes on", async () => {
   using place = open();
-  const batch = new Batch(place.database);
+  const { batch } = place;
   const insert = place.database.prepare("INSERT INTO t VALUES (?)");
   await batch.run("durable", () => insert.run(Uint8Array.of(1)));
   // SQLite's own limit on a file gives the error of a full disk.
@@ -56,7 +72,7 @@ Deno.test("what a full disk refuses is refused with all that shares its transact
 
 Deno.test("a bug in a change is not taken for a fault of the disk", async () => {
   using place = open();
-  const batch = new Batch(place.database);
+  const { batch } = place;
   const bug = new TypeError("bug");
   await assert.rejects(
     batch.run("durable", () => {
@@ -65,4 +81,39 @@ Deno.test("a bug in a change is not taken for a fault of the disk", async () => 
     bug,
   );
   assert.equal(place.database.isTransaction, false);
+});
+
+Deno.test("a durable change settles after the sync that follows its commit, a relaxed one before", async () => {
+  using place = open();
+  place.log.isSlow = true;
+  const settled: string[] = [];
+  const change = (name: string, durability: "durable" | "relaxed") =>
+    place.batch.run(durability, () => name).then((name) => settled.push(name));
+  const first = change("first", "durable");
+  await change("relaxed", "relaxed");
+  assert.deepEqual(settled, ["relaxed"]);
+  // These are committed during the first sync, which may have passed them by: they share the next.
+  const second = change("second", "durable");
+  await change("relaxed too", "relaxed");
+  const third = change("third", "durable");
+  await change("relaxed as well", "relaxed");
+  assert.equal(place.log.syncs.length, 1);
+  place.log.syncs[0]?.resolve();
+  await first;
+  assert.equal(settled.at(-1), "first");
+  assert.equal(place.log.syncs.length, 2);
+  place.log.syncs[1]?.resolve();
+  await Promise.all([second, third]);
+  await place.batch.finish();
+  assert.equal(place.log.syncs.length, 2);
+});
+
+Deno.test("what can't be synced is refused", async () => {
+  using place = open();
+  place.log.isSlow = true;
+  const change = place.batch.run("durable", () => 1);
+  const refused = assert.rejects(change, StoreError);
+  await place.batch.run("relaxed", () => 2);
+  place.log.syncs[0]?.reject(new Error("EIO"));
+  await refused;
 });
