@@ -1,3 +1,4 @@
+import { isDraft } from "./id.ts";
 import type { State } from "./states.ts";
 
 /** What moving a job's file from one directory to another asks for. */
@@ -22,4 +23,60 @@ const MOVES: Record<State, Record<State, Move | "busy" | "forbidden">> = {
 
 export function moveBetween(from: State, to: State): Move | "busy" | "forbidden" {
   return MOVES[from][to];
+}
+
+/** What the rules below look at. */
+interface Movable {
+  state: State;
+  commandBytes: number;
+  place: number | null;
+  visibleAt: number | null;
+}
+
+/**
+ * What a move changes of a job, besides its log.
+ * @param id The job's id afterwards.
+ * @param replaced The job that had that id.
+ * @param now Epoch ms.
+ */
+export function changesOfMove(
+  move: Move,
+  job: Movable,
+  id: string,
+  replaced: Movable | undefined,
+  now: number,
+) {
+  switch (move) {
+    case "rename":
+      return { changedAt: now, ...job.state === "pending" ? placeOf(job, id, replaced) : {} };
+    case "retry":
+    case "restart": {
+      const place = isDraft(id) ? null : "next" as const;
+      return { state: "pending", run: null, attempts: 0, place, visibleAt: null, changedAt: now } as const;
+    }
+    case "abort":
+    case "withdraw":
+      return {
+        state: "failed",
+        run: null,
+        held: false,
+        unclosed: null,
+        visibleAt: null,
+        loggedAt: now,
+        changedAt: now,
+      } as const;
+    default:
+      return move satisfies never;
+  }
+}
+
+/** The place in the queue of a pending job that gets another id. */
+function placeOf(job: Movable, id: string, replaced: Movable | undefined) {
+  if (isDraft(id)) return { place: null };
+  if (job.commandBytes === 0) return {};
+  // Writing a file anew under another name and renaming it is how editors rewrite one: it keeps its place and time.
+  if (replaced?.place != null) {
+    return { place: replaced.place, visibleAt: job.visibleAt ?? replaced.visibleAt };
+  }
+  return { place: "first" as const };
 }

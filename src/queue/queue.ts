@@ -1,10 +1,11 @@
 import type { Durability, JobChanges, JobRecord, NodeRecord, RunRecord, Store } from "../store/store.ts";
 import { type Config, DEFAULT_CONFIG } from "./config.ts";
+import { Counter } from "./counter.ts";
 import type { Ending } from "./ending.ts";
 import { isDraft, type JobId } from "./id.ts";
 import { settle } from "./job.ts";
 import { logEnd, logHeader } from "./log.ts";
-import { type Move, moveBetween } from "./moves.ts";
+import { changesOfMove, type Move, moveBetween } from "./moves.ts";
 import { shortId } from "./new_id.ts";
 import type { State } from "./states.ts";
 
@@ -57,7 +58,6 @@ export interface RunEnd {
 }
 
 const PLAIN_END = { droppedBytes: 0, tail: new Uint8Array(), survivors: [] };
-const NEW_IDS = 64; // Short ids taken from the store at once; those not given out at a stop are lost.
 
 /** The queue: the jobs, their states and moves. All times are epoch ms. */
 export class Queue {
@@ -66,12 +66,12 @@ export class Queue {
   readonly #watchers = new Set<QueueWatcher>();
   /** When the set of jobs in a state last changed, as far as this process knows. */
   readonly #changedAt: Record<State, number>;
-  #newIds: number[] = [];
-  #moreNewIds: Promise<void> | undefined;
+  readonly #newIds: Counter;
 
   constructor(store: Store, now: () => number = Date.now) {
     this.#store = store;
     this.#now = now;
+    this.#newIds = new Counter(store, "new-id");
     this.#changedAt = { pending: now(), active: now(), complete: now(), failed: now() };
   }
 
@@ -171,7 +171,10 @@ export class Queue {
       { state: job.state, run: job.run },
       id,
       move === "rename" ? replace : "keep",
-      (now, replaced) => this.#changesOfMove(move, now, id, replaced, ending),
+      (now, replaced) => ({
+        ...changesOfMove(move, now, id, replaced, this.#now()),
+        ...ending ? { appendix: ending } : {},
+      }),
       keepLogOf,
     );
     if (renamed.kind === "missing") return refuse("missing");
@@ -303,14 +306,7 @@ export class Queue {
   /** A short id that nobody was given before and no job has. */
   async newId(): Promise<string> {
     for (;;) {
-      let index = this.#newIds.shift();
-      if (index === undefined) {
-        this.#moreNewIds ??= this.#reserveNewIds();
-        await this.#moreNewIds;
-        index = this.#newIds.shift();
-      }
-      if (index === undefined) continue;
-      const id = shortId(index);
+      const id = shortId(await this.#newIds.next());
       if (!await this.#store.find(id)) return id;
     }
   }
@@ -327,50 +323,6 @@ export class Queue {
   async #settings(): Promise<Partial<Config>> {
     const stored = await this.#store.readSetting("config");
     return stored === undefined ? {} : JSON.parse(stored) as Partial<Config>;
-  }
-
-  async #reserveNewIds() {
-    const first = await this.#store.reserve("new-id", NEW_IDS);
-    this.#newIds = Array.from({ length: NEW_IDS }, (_, index) => first + index);
-    this.#moreNewIds = undefined;
-  }
-
-  #changesOfMove(
-    move: Move,
-    job: Job,
-    id: JobId,
-    replaced: Job | undefined,
-    appendix: Uint8Array | undefined,
-  ): JobChanges {
-    const now = this.#now();
-    switch (move) {
-      case "rename":
-        return { changedAt: now, ...job.state === "pending" ? placeOf(job, id, replaced) : {} };
-      case "retry":
-      case "restart":
-        return {
-          state: "pending",
-          run: null,
-          attempts: 0,
-          place: isDraft(id) ? null : "next",
-          visibleAt: null,
-          changedAt: now,
-        };
-      case "abort":
-      case "withdraw":
-        return {
-          state: "failed",
-          run: null,
-          held: false,
-          unclosed: null,
-          visibleAt: null,
-          loggedAt: now,
-          changedAt: now,
-          ...appendix ? { appendix } : {},
-        };
-      default:
-        return move satisfies never;
-    }
   }
 
   async #endOfMove(move: Move, job: Job): Promise<Uint8Array | undefined> {
@@ -418,17 +370,6 @@ export class Queue {
 
 const NEWLINE = 10;
 const WRITE_BITS = 0o222;
-
-/** The place in the queue of a pending job that gets another id. */
-function placeOf(job: Job, id: JobId, replaced: Job | undefined): JobChanges {
-  if (isDraft(id)) return { place: null };
-  if (job.commandBytes === 0) return {};
-  // Writing a file anew under another name and renaming it is how editors rewrite one: it keeps its place and time.
-  if (replaced?.place != null) {
-    return { place: replaced.place, visibleAt: job.visibleAt ?? replaced.visibleAt };
-  }
-  return { place: "first" };
-}
 
 function refuse(kind: Refusal["kind"]): { ok: false; refusal: Refusal } {
   return { ok: false, refusal: { kind } };
