@@ -1,0 +1,286 @@
+import { ErrnoError } from "../sys/errno.ts";
+import {
+  ACCESS_IN,
+  BATCH_FORGET_IN,
+  CREATE_IN,
+  FATTR,
+  FLUSH_IN,
+  FORGET_IN,
+  FORGET_ONE,
+  FSYNC_IN,
+  FUSE_FSYNC_FDATASYNC,
+  FUSE_GETATTR_FH,
+  FUSE_OPEN_KILL_SUIDGID,
+  FUSE_WRITE_KILL_SUIDGID,
+  GETATTR_IN,
+  GETXATTR_IN,
+  HOST_ENDIAN,
+  INTERRUPT_IN,
+  LINK_IN,
+  MAX_TRANSFER_BYTES,
+  MKDIR_IN,
+  MKNOD_IN,
+  OPEN_IN,
+  READ_IN,
+  RELEASE_IN,
+  RENAME2_IN,
+  RENAME_IN,
+  SETATTR_IN,
+  SETXATTR_IN,
+  WRITE_IN,
+} from "./abi.ts";
+import type { Fh, NodeId } from "./attributes.ts";
+import type { AttributeChanges, Privileges } from "./filesystem.ts";
+import { bytesOf, readExact, readTimeMs, requireSize } from "./wire.ts";
+
+/** The permission bits of a mode; SETATTR sends type bits along. */
+const PERMISSIONS = 0o7777;
+
+/**
+ * The name at `start`, as a copy without its NUL.
+ * @throws {ErrnoError} EINVAL if it is empty or not ended.
+ */
+function readName(body: DataView, start: number): Uint8Array {
+  const bytes = bytesOf(body, 0);
+  const end = bytes.indexOf(0, start);
+  if (end <= start) throw new ErrnoError("EINVAL", "Name is empty or not ended by NUL");
+  return bytes.slice(start, end);
+}
+
+/** Two names in a row. */
+function readNames(body: DataView, start: number): [Uint8Array, Uint8Array] {
+  const first = readName(body, start);
+  return [first, readName(body, start + first.length + 1)];
+}
+
+const readFh = (body: DataView, offset: number) => body.getBigUint64(offset, HOST_ENDIAN) as Fh;
+const readNode = (body: DataView, offset: number) => body.getBigUint64(offset, HOST_ENDIAN) as NodeId;
+
+function privileges(flags: number, kill: number): Privileges {
+  return flags & kill ? "kill" : "keep";
+}
+
+export const decodeNothing = (): undefined => undefined;
+
+export function decodeNameIn(body: DataView): Uint8Array {
+  return readName(body, 0);
+}
+
+/** The new name and what it points to. */
+export function decodeSymlink(body: DataView): { name: Uint8Array; target: Uint8Array } {
+  const [name, target] = readNames(body, 0);
+  return { name, target };
+}
+
+export function decodeForgetIn(body: DataView): number {
+  requireSize(body, FORGET_IN.sizeof, "fuse_forget_in");
+  return readExact(body, FORGET_IN.nlookup, "EINVAL");
+}
+
+export function decodeBatchForgetIn(body: DataView): { nodeid: NodeId; count: number }[] {
+  requireSize(body, BATCH_FORGET_IN.sizeof, "fuse_batch_forget_in");
+  const count = body.getUint32(BATCH_FORGET_IN.count, HOST_ENDIAN);
+  requireSize(body, BATCH_FORGET_IN.sizeof + count * FORGET_ONE.sizeof, "its count of fuse_forget_one");
+  return Array.from({ length: count }, (_, i) => {
+    const at = BATCH_FORGET_IN.sizeof + i * FORGET_ONE.sizeof;
+    return {
+      nodeid: readNode(body, at + FORGET_ONE.nodeid),
+      count: readExact(body, at + FORGET_ONE.nlookup, "EINVAL"),
+    };
+  });
+}
+
+/** The `unique` of the request whose caller got a signal. */
+export function decodeInterruptIn(body: DataView): bigint {
+  requireSize(body, INTERRUPT_IN.sizeof, "fuse_interrupt_in");
+  return body.getBigUint64(INTERRUPT_IN.unique, HOST_ENDIAN);
+}
+
+/** Also `fuse_statx_in`, which starts alike. */
+export function decodeGetattrIn(body: DataView): Fh | undefined {
+  requireSize(body, GETATTR_IN.sizeof, "fuse_getattr_in");
+  const hasFh = body.getUint32(GETATTR_IN.getattr_flags, HOST_ENDIAN) & FUSE_GETATTR_FH;
+  return hasFh ? readFh(body, GETATTR_IN.fh) : undefined;
+}
+
+export function decodeSetattrIn(body: DataView): AttributeChanges {
+  requireSize(body, SETATTR_IN.sizeof, "fuse_setattr_in");
+  const valid = body.getUint32(SETATTR_IN.valid, HOST_ENDIAN);
+  const time = (now: number, set: number, seconds: number, nanoseconds: number) =>
+    valid & now ? "now" : valid & set ? readTimeMs(body, seconds, nanoseconds) : undefined;
+  const atime = time(FATTR.ATIME_NOW, FATTR.ATIME, SETATTR_IN.atime, SETATTR_IN.atimensec);
+  const mtime = time(FATTR.MTIME_NOW, FATTR.MTIME, SETATTR_IN.mtime, SETATTR_IN.mtimensec);
+  return {
+    ...(valid & FATTR.MODE && { mode: body.getUint32(SETATTR_IN.mode, HOST_ENDIAN) & PERMISSIONS }),
+    ...(valid & FATTR.UID && { uid: body.getUint32(SETATTR_IN.uid, HOST_ENDIAN) }),
+    ...(valid & FATTR.GID && { gid: body.getUint32(SETATTR_IN.gid, HOST_ENDIAN) }),
+    ...(valid & FATTR.SIZE && { sizeBytes: readExact(body, SETATTR_IN.size, "EFBIG") }),
+    ...(atime !== undefined && { atime }),
+    ...(mtime !== undefined && { mtime }),
+    ...(valid & FATTR.FH && { fh: readFh(body, SETATTR_IN.fh) }),
+    privileges: privileges(valid, FATTR.KILL_SUIDGID),
+  };
+}
+
+export function decodeMknodIn(
+  body: DataView,
+): { name: Uint8Array; mode: number; rdev: number; umask: number } {
+  requireSize(body, MKNOD_IN.sizeof, "fuse_mknod_in");
+  return {
+    name: readName(body, MKNOD_IN.sizeof),
+    mode: body.getUint32(MKNOD_IN.mode, HOST_ENDIAN),
+    rdev: body.getUint32(MKNOD_IN.rdev, HOST_ENDIAN),
+    umask: body.getUint32(MKNOD_IN.umask, HOST_ENDIAN),
+  };
+}
+
+export function decodeMkdirIn(body: DataView): { name: Uint8Array; mode: number; umask: number } {
+  requireSize(body, MKDIR_IN.sizeof, "fuse_mkdir_in");
+  return {
+    name: readName(body, MKDIR_IN.sizeof),
+    mode: body.getUint32(MKDIR_IN.mode, HOST_ENDIAN),
+    umask: body.getUint32(MKDIR_IN.umask, HOST_ENDIAN),
+  };
+}
+
+export function decodeLinkIn(body: DataView): { nodeid: NodeId; newName: Uint8Array } {
+  requireSize(body, LINK_IN.sizeof, "fuse_link_in");
+  return { nodeid: readNode(body, LINK_IN.oldnodeid), newName: readName(body, LINK_IN.sizeof) };
+}
+
+/** A rename; `flags` are those of renameat2(2). */
+export interface Rename {
+  readonly name: Uint8Array;
+  readonly newParent: NodeId;
+  readonly newName: Uint8Array;
+  readonly flags: number;
+}
+
+export function decodeRenameIn(body: DataView): Rename {
+  requireSize(body, RENAME_IN.sizeof, "fuse_rename_in");
+  const [name, newName] = readNames(body, RENAME_IN.sizeof);
+  return { name, newName, newParent: readNode(body, RENAME_IN.newdir), flags: 0 };
+}
+
+export function decodeRename2In(body: DataView): Rename {
+  requireSize(body, RENAME2_IN.sizeof, "fuse_rename2_in");
+  const [name, newName] = readNames(body, RENAME2_IN.sizeof);
+  const flags = body.getUint32(RENAME2_IN.flags, HOST_ENDIAN);
+  return { name, newName, newParent: readNode(body, RENAME2_IN.newdir), flags };
+}
+
+export function decodeOpenIn(body: DataView): { flags: number; privileges: Privileges } {
+  requireSize(body, OPEN_IN.sizeof, "fuse_open_in");
+  return {
+    flags: body.getUint32(OPEN_IN.flags, HOST_ENDIAN),
+    privileges: privileges(body.getUint32(OPEN_IN.open_flags, HOST_ENDIAN), FUSE_OPEN_KILL_SUIDGID),
+  };
+}
+
+export interface Create {
+  readonly name: Uint8Array;
+  readonly flags: number;
+  readonly mode: number;
+  readonly umask: number;
+  readonly privileges: Privileges;
+}
+
+export function decodeCreateIn(body: DataView): Create {
+  requireSize(body, CREATE_IN.sizeof, "fuse_create_in");
+  return {
+    name: readName(body, CREATE_IN.sizeof),
+    flags: body.getUint32(CREATE_IN.flags, HOST_ENDIAN),
+    mode: body.getUint32(CREATE_IN.mode, HOST_ENDIAN),
+    umask: body.getUint32(CREATE_IN.umask, HOST_ENDIAN),
+    privileges: privileges(body.getUint32(CREATE_IN.open_flags, HOST_ENDIAN), FUSE_OPEN_KILL_SUIDGID),
+  };
+}
+
+/** Of READ and READDIR, whose `offset` is a cookie. */
+export interface Read {
+  readonly fh: Fh;
+  readonly offset: number;
+  readonly sizeBytes: number;
+  readonly flags: number;
+}
+
+export function decodeReadIn(body: DataView): Read {
+  requireSize(body, READ_IN.sizeof, "fuse_read_in");
+  const sizeBytes = body.getUint32(READ_IN.size, HOST_ENDIAN);
+  if (sizeBytes > MAX_TRANSFER_BYTES) throw new ErrnoError("EINVAL", `Request for ${sizeBytes} bytes`);
+  return {
+    fh: readFh(body, READ_IN.fh),
+    offset: readExact(body, READ_IN.offset, "EINVAL"),
+    sizeBytes,
+    flags: body.getUint32(READ_IN.flags, HOST_ENDIAN),
+  };
+}
+
+export interface Write {
+  readonly fh: Fh;
+  readonly offset: number;
+  /** A view of the request. */
+  readonly data: Uint8Array;
+  readonly flags: number;
+  readonly privileges: Privileges;
+}
+
+export function decodeWriteIn(body: DataView): Write {
+  requireSize(body, WRITE_IN.sizeof, "fuse_write_in");
+  const end = WRITE_IN.sizeof + body.getUint32(WRITE_IN.size, HOST_ENDIAN);
+  requireSize(body, end, "fuse_write_in and its data");
+  return {
+    fh: readFh(body, WRITE_IN.fh),
+    offset: readExact(body, WRITE_IN.offset, "EFBIG"),
+    data: bytesOf(body, WRITE_IN.sizeof, end),
+    flags: body.getUint32(WRITE_IN.flags, HOST_ENDIAN),
+    privileges: privileges(body.getUint32(WRITE_IN.write_flags, HOST_ENDIAN), FUSE_WRITE_KILL_SUIDGID),
+  };
+}
+
+export function decodeFlushIn(body: DataView): Fh {
+  requireSize(body, FLUSH_IN.sizeof, "fuse_flush_in");
+  return readFh(body, FLUSH_IN.fh);
+}
+
+export function decodeReleaseIn(body: DataView): { fh: Fh; flags: number } {
+  requireSize(body, RELEASE_IN.sizeof, "fuse_release_in");
+  return { fh: readFh(body, RELEASE_IN.fh), flags: body.getUint32(RELEASE_IN.flags, HOST_ENDIAN) };
+}
+
+export function decodeFsyncIn(body: DataView): { fh: Fh; what: "data" | "all" } {
+  requireSize(body, FSYNC_IN.sizeof, "fuse_fsync_in");
+  const datasync = body.getUint32(FSYNC_IN.fsync_flags, HOST_ENDIAN) & FUSE_FSYNC_FDATASYNC;
+  return { fh: readFh(body, FSYNC_IN.fh), what: datasync ? "data" : "all" };
+}
+
+export function decodeAccessIn(body: DataView): number {
+  requireSize(body, ACCESS_IN.sizeof, "fuse_access_in");
+  return body.getUint32(ACCESS_IN.mask, HOST_ENDIAN);
+}
+
+/**
+ * Of LISTXATTR too. @returns How many bytes the caller has room for; `undefined` if it asks for the size
+ * only.
+ */
+export function decodeXattrRoom(body: DataView): number | undefined {
+  requireSize(body, GETXATTR_IN.sizeof, "fuse_getxattr_in");
+  return body.getUint32(GETXATTR_IN.size, HOST_ENDIAN) || undefined;
+}
+
+export function decodeGetxattrIn(body: DataView): { name: Uint8Array; roomBytes: number | undefined } {
+  return { roomBytes: decodeXattrRoom(body), name: readName(body, GETXATTR_IN.sizeof) };
+}
+
+export function decodeSetxattrIn(body: DataView): { name: Uint8Array; value: Uint8Array; flags: number } {
+  requireSize(body, SETXATTR_IN.sizeof, "fuse_setxattr_in");
+  const name = readName(body, SETXATTR_IN.sizeof);
+  const start = SETXATTR_IN.sizeof + name.length + 1;
+  const end = start + body.getUint32(SETXATTR_IN.size, HOST_ENDIAN);
+  requireSize(body, end, "fuse_setxattr_in and its value");
+  return {
+    name,
+    value: bytesOf(body, start, end).slice(),
+    flags: body.getUint32(SETXATTR_IN.flags, HOST_ENDIAN),
+  };
+}

@@ -1,0 +1,167 @@
+import { ErrnoError } from "../sys/errno.ts";
+import { close, openReadWrite } from "../sys/file.ts";
+import { MNT_DETACH, mount as mountSystemCall, MS_NODEV, MS_NOSUID, umount } from "../sys/mount.ts";
+import { POLLERR, PollSet } from "../sys/poll.ts";
+import { effectiveGid, effectiveUid } from "../sys/process.ts";
+import { escapeOption, fusermount, fuserunmount } from "./fusermount.ts";
+import { MountError } from "./mount_error.ts";
+import { readMountInfo } from "./mountinfo.ts";
+
+const DEVICE = "/dev/fuse";
+
+export interface MountOptions {
+  /** What `df` and `mount` name as the source. */
+  readonly fsname: string;
+  /** The file system's type is then `fuse.SUBTYPE`. */
+  readonly subtype: string;
+  /** `"everyone"` needs root, or `user_allow_other` in /etc/fuse.conf. `"owner"` keeps even root out. */
+  readonly admit: "owner" | "everyone";
+  /** `"kernel"`: modes and owners decide who may do what, see `default_permissions` in mount.fuse3(8). */
+  readonly permissions: "kernel" | "server";
+}
+
+/**
+ * Mounts a directory: by mount(2) as root, else through `fusermount3`. Until a `Session` serves it, whoever
+ * touches the mount waits; this process must never touch it other than asynchronously.
+ * @param mountpoint An existing directory; see `clearStale` for one that an earlier server has left mounted.
+ * @throws {MountError}
+ */
+export async function mount(mountpoint: string, options: MountOptions): Promise<Mount> {
+  const path = await resolveDirectory(mountpoint);
+  const fd = effectiveUid() === 0 ? mountAsRoot(path, options) : await mountAsUser(path, options);
+  try {
+    const info = (await readMountInfo()).findLast(({ mountpoint }) => mountpoint === path);
+    if (info?.type !== `fuse.${options.subtype}`) {
+      throw new MountError("failed", `${path} was unmounted at once`);
+    }
+    return new Mount(fd, path, info.device.minor);
+  } catch (error) {
+    close(fd);
+    throw error;
+  }
+}
+
+/**
+ * A mount of this process. Disposing of it unmounts, lazily, and closes `fd`: end the session that serves it
+ * first.
+ */
+export class Mount {
+  #closed = false;
+
+  constructor(
+    /** /dev/fuse, non-blocking and close-on-exec. */
+    readonly fd: number,
+    /** Absolute and without symlinks. */
+    readonly mountpoint: string,
+    /** Writing 1 to /sys/fs/fuse/connections/CONNECTION/abort frees clients of a server that hangs. */
+    readonly connection: number,
+  ) {}
+
+  /**
+   * Takes the mount away, if it is still there. The session goes on until it reads the end, with `"lazy"` not
+   * before the last open file is closed; it must run meanwhile.
+   * @throws {MountError} `busy` if `"when-unused"` and somebody uses it, or if another mount covers it.
+   */
+  async unmount(how: "lazy" | "when-unused"): Promise<void> {
+    if (this.#closed || !await this.#isThere()) return;
+    if (effectiveUid() !== 0) return await fuserunmount(this.mountpoint, how);
+    if (await umount(this.mountpoint, how === "lazy" ? MNT_DETACH : 0)) return;
+    if (await this.#isThere()) {
+      throw new MountError("busy", `Cannot unmount ${this.mountpoint}: it is in use`);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    await this.unmount("lazy");
+    this.#closed = true;
+    close(this.fd);
+  }
+
+  /** By the descriptor and by the path, which could mean another mount by now. */
+  async #isThere(): Promise<boolean> {
+    if (new PollSet([this.fd]).now(0) & POLLERR) return false;
+    const here = (await readMountInfo()).filter(({ mountpoint }) => mountpoint === this.mountpoint);
+    if (!here.some(({ device }) => this.#isOurs(device))) return false;
+    if (this.#isOurs(here.at(-1)!.device)) return true;
+    throw new MountError("busy", `Cannot unmount ${this.mountpoint}: another mount covers it`);
+  }
+
+  #isOurs(device: { major: number; minor: number }): boolean {
+    return device.major === 0 && device.minor === this.connection;
+  }
+}
+
+async function resolveDirectory(mountpoint: string): Promise<string> {
+  try {
+    return await Deno.realPath(mountpoint);
+  } catch (cause) {
+    const found = cause instanceof Error ? cause.message : String(cause);
+    throw new MountError("bad-mountpoint", `Cannot mount on ${mountpoint}: ${found}`, { cause });
+  }
+}
+
+function mountAsRoot(path: string, options: MountOptions): number {
+  const fd = openDevice();
+  const data = [
+    `fd=${fd}`,
+    "rootmode=40000", // octal, the type bits of a directory
+    `user_id=${effectiveUid()}`,
+    `group_id=${effectiveGid()}`,
+    ...sharedOptions(options),
+  ];
+  try {
+    mountSystemCall(options.fsname, path, `fuse.${options.subtype}`, MS_NOSUID | MS_NODEV, data.join(","));
+    return fd;
+  } catch (cause) {
+    close(fd);
+    if (!(cause instanceof ErrnoError)) throw cause;
+    throw mountRefusal(path, cause);
+  }
+}
+
+function mountAsUser(path: string, options: MountOptions): Promise<number> {
+  return fusermount(path, [
+    "nosuid",
+    "nodev",
+    `fsname=${escapeOption(options.fsname)}`,
+    `subtype=${escapeOption(options.subtype)}`,
+    ...sharedOptions(options),
+  ]);
+}
+
+function sharedOptions({ admit, permissions }: MountOptions): string[] {
+  return [
+    ...(admit === "everyone" ? ["allow_other"] : []),
+    ...(permissions === "kernel" ? ["default_permissions"] : []),
+  ];
+}
+
+function openDevice(): number {
+  try {
+    return openReadWrite(DEVICE);
+  } catch (cause) {
+    if (!(cause instanceof ErrnoError)) throw cause;
+    if (cause.is("ENOENT") || cause.is("ENODEV") || cause.is("ENXIO")) {
+      const message = `No ${DEVICE}: modprobe fuse, or start the container with --device ${DEVICE}`;
+      throw new MountError("no-device", message, { cause });
+    }
+    const message = `Cannot open ${DEVICE} (${cause.message}): start the container with --device ${DEVICE}`;
+    throw new MountError(cause.is("EACCES") || cause.is("EPERM") ? "no-permission" : "failed", message, {
+      cause,
+    });
+  }
+}
+
+function mountRefusal(path: string, cause: ErrnoError): MountError {
+  if (cause.is("EPERM") || cause.is("EACCES")) {
+    const message =
+      `Not permitted to mount on ${path}: a container needs --cap-add SYS_ADMIN and --device ${DEVICE}`;
+    return new MountError("no-permission", message, { cause });
+  }
+  if (cause.is("ENODEV")) {
+    return new MountError("no-device", "The kernel has no FUSE: modprobe fuse", { cause });
+  }
+  const refusal = cause.is("ENOTDIR") || cause.is("ENOENT") ? "bad-mountpoint" : "failed";
+  return new MountError(refusal, `Cannot mount on ${path}: ${cause.message}`, { cause });
+}

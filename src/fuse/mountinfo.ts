@@ -1,0 +1,43 @@
+/** One line of /proc/self/mountinfo. */
+export interface MountInfo {
+  /** `major:minor`; for FUSE 0 and the connection's number. */
+  readonly device: { readonly major: number; readonly minor: number };
+  /** Absolute and without symlinks. */
+  readonly mountpoint: string;
+  /** Such as `fuse.filed`. */
+  readonly type: string;
+  readonly source: string;
+}
+
+/**
+ * The mounts that this process can see, oldest first: of several at one path the last is on top. Never
+ * blocks, whatever their servers do.
+ */
+export async function readMountInfo(): Promise<MountInfo[]> {
+  return parseMountInfo(await Deno.readTextFile("/proc/self/mountinfo"));
+}
+
+/** @param text Lines of proc_pid_mountinfo(5); others are left out. */
+export function parseMountInfo(text: string): MountInfo[] {
+  return text.split("\n").map(parseLine).filter((mount) => mount !== undefined);
+}
+
+/** `36 35 0:98 /root /mountpoint options optional... - type source superoptions` */
+const LINE = /^\d+ \d+ (\d+):(\d+) \S+ (\S+) \S+(?: \S+)* - (\S+) (\S*) /;
+
+function parseLine(line: string): MountInfo | undefined {
+  const [, major, minor, mountpoint, type, source] = LINE.exec(line) ?? [];
+  if (mountpoint === undefined || type === undefined || source === undefined) return undefined;
+  return {
+    device: { major: Number(major), minor: Number(minor) },
+    mountpoint: unescape(mountpoint),
+    type: unescape(type),
+    source: unescape(source),
+  };
+}
+
+/** Undoes the octal escapes: of space, tab, newline, `\` and `#`. */
+function unescape(field: string): string {
+  if (!field.includes("\\")) return field;
+  return field.replaceAll(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8)));
+}

@@ -1,0 +1,308 @@
+import type { ErrnoName } from "../sys/errno.ts";
+import { OPCODE } from "./abi.ts";
+import type { Entry, Fh, StatFs } from "./attributes.ts";
+import * as decode from "./decode.ts";
+import * as encode from "./encode.ts";
+import type { FileSystem, Maybe, Opened } from "./filesystem.ts";
+import type { Request } from "./request.ts";
+
+/** One opcode: from the request's body, through a handler, to the body of the reply. */
+export interface Operation<In, Out> {
+  readonly handler: keyof FileSystem;
+  /**
+   * What the client gets if the file system lacks the handler. The kernel remembers ENOSYS for the life of
+   * the mount, and then does without the opcode: that is right where the name appears below, and nowhere
+   * else.
+   */
+  readonly absent: ErrnoName | { readonly answer: Out };
+  decode(body: DataView): In;
+  call(fs: Required<FileSystem>, request: Request, input: In): Maybe<Out>;
+  encode(body: DataView, output: Out, input: In): number;
+  /** Takes back an answer that could not be delivered. */
+  undo?(fs: FileSystem, request: Request, output: Out): Maybe<void>;
+}
+
+export type AnyOperation = Operation<unknown, unknown>;
+
+/** Keeps the two types of an operation together, and forgets them for the table. */
+function operation<In, Out>(definition: Operation<In, Out>): AnyOperation {
+  return definition;
+}
+
+const UNOPENED: Opened = { fh: 0n as Fh };
+const NO_STATFS: StatFs = {
+  blocks: 0n,
+  blocksFree: 0n,
+  blocksAvailable: 0n,
+  files: 0n,
+  filesFree: 0n,
+  blockSizeBytes: 4096,
+  fragmentSizeBytes: 4096,
+  nameMax: 255,
+};
+
+/** A longer target does not fit the page that readlink(2) uses. */
+const PATH_MAX = 4095;
+
+/** The flags of a RELEASE that the kernel did not send. */
+const NO_FLAGS = 0;
+
+const forgetEntry = (fs: FileSystem, _: Request, entry: Entry) => fs.forget?.(entry.nodeid, 1);
+
+const callRename = (fs: Required<FileSystem>, request: Request, rename: decode.Rename) =>
+  fs.rename(request, request.nodeid, rename.name, rename.newParent, rename.newName, rename.flags);
+
+function mapAnswer<T, U>(answer: Maybe<T>, map: (value: T) => U): Maybe<U> {
+  return answer instanceof Promise ? answer.then(map) : map(answer);
+}
+
+/** Names as LISTXATTR returns them, each ended by NUL. */
+function joinNames(names: readonly Uint8Array[]): Uint8Array {
+  const joined = new Uint8Array(names.reduce((size, name) => size + name.length + 1, 0));
+  let at = 0;
+  for (const name of names) {
+    joined.set(name, at);
+    at += name.length + 1;
+  }
+  return joined;
+}
+
+/** All that a file system can be asked. INIT, FORGET, BATCH_FORGET and INTERRUPT are the dispatcher's own. */
+export const OPERATIONS: Readonly<Record<number, AnyOperation>> = {
+  [OPCODE.LOOKUP]: operation({
+    handler: "lookup",
+    absent: "EIO",
+    decode: decode.decodeNameIn,
+    call: (fs, request, name) => fs.lookup(request, request.nodeid, name),
+    encode: encode.encodeEntryOut,
+    undo: forgetEntry,
+  }),
+  [OPCODE.GETATTR]: operation({
+    handler: "getattr",
+    absent: "EIO",
+    decode: decode.decodeGetattrIn,
+    call: (fs, request, fh) => fs.getattr(request, request.nodeid, fh),
+    encode: encode.encodeAttrOut,
+  }),
+  [OPCODE.STATX]: operation({
+    handler: "getattr",
+    absent: "EIO",
+    decode: decode.decodeGetattrIn,
+    call: (fs, request, fh) => fs.getattr(request, request.nodeid, fh),
+    encode: encode.encodeStatxOut,
+  }),
+  [OPCODE.SETATTR]: operation({
+    handler: "setattr",
+    absent: "EPERM",
+    decode: decode.decodeSetattrIn,
+    call: (fs, request, changes) => fs.setattr(request, request.nodeid, changes),
+    encode: encode.encodeAttrOut,
+  }),
+  [OPCODE.READLINK]: operation({
+    handler: "readlink",
+    absent: "EINVAL",
+    decode: decode.decodeNothing,
+    call: (fs, request) => fs.readlink(request, request.nodeid),
+    encode: (body, target) => encode.encodeBytes(body, target, PATH_MAX),
+  }),
+  [OPCODE.MKNOD]: operation({
+    handler: "mknod",
+    absent: "EPERM",
+    decode: decode.decodeMknodIn,
+    call: (fs, request, { name, ...how }) => fs.mknod(request, request.nodeid, name, how),
+    encode: encode.encodeEntryOut,
+    undo: forgetEntry,
+  }),
+  [OPCODE.MKDIR]: operation({
+    handler: "mkdir",
+    absent: "EPERM",
+    decode: decode.decodeMkdirIn,
+    call: (fs, request, { name, ...how }) => fs.mkdir(request, request.nodeid, name, how),
+    encode: encode.encodeEntryOut,
+    undo: forgetEntry,
+  }),
+  [OPCODE.SYMLINK]: operation({
+    handler: "symlink",
+    absent: "EPERM",
+    decode: decode.decodeSymlink,
+    call: (fs, request, { name, target }) => fs.symlink(request, request.nodeid, name, target),
+    encode: encode.encodeEntryOut,
+    undo: forgetEntry,
+  }),
+  [OPCODE.LINK]: operation({
+    handler: "link",
+    absent: "EPERM",
+    decode: decode.decodeLinkIn,
+    call: (fs, request, { nodeid, newName }) => fs.link(request, nodeid, request.nodeid, newName),
+    encode: encode.encodeEntryOut,
+    undo: forgetEntry,
+  }),
+  [OPCODE.UNLINK]: operation({
+    handler: "unlink",
+    absent: "EPERM",
+    decode: decode.decodeNameIn,
+    call: (fs, request, name) => fs.unlink(request, request.nodeid, name),
+    encode: encode.encodeNothing,
+  }),
+  [OPCODE.RMDIR]: operation({
+    handler: "rmdir",
+    absent: "EPERM",
+    decode: decode.decodeNameIn,
+    call: (fs, request, name) => fs.rmdir(request, request.nodeid, name),
+    encode: encode.encodeNothing,
+  }),
+  [OPCODE.RENAME]: operation({
+    handler: "rename",
+    absent: "EPERM",
+    decode: decode.decodeRenameIn,
+    call: callRename,
+    encode: encode.encodeNothing,
+  }),
+  [OPCODE.RENAME2]: operation({
+    handler: "rename",
+    absent: "EPERM",
+    decode: decode.decodeRename2In,
+    call: callRename,
+    encode: encode.encodeNothing,
+  }),
+  [OPCODE.OPEN]: operation({
+    handler: "open",
+    absent: { answer: UNOPENED },
+    decode: decode.decodeOpenIn,
+    call: (fs, request, { flags, privileges }) => fs.open(request, request.nodeid, flags, privileges),
+    encode: encode.encodeOpenOut,
+    undo: (fs, request, { fh }) => fs.release?.(request, request.nodeid, fh, NO_FLAGS),
+  }),
+  [OPCODE.CREATE]: operation({
+    handler: "create",
+    absent: "EPERM",
+    decode: decode.decodeCreateIn,
+    call: (fs, request, { name, ...how }) => fs.create(request, request.nodeid, name, how),
+    encode: encode.encodeCreateOut,
+    undo: async (fs, request, { entry, opened }) => {
+      await fs.release?.(request, entry.nodeid, opened.fh, NO_FLAGS);
+      forgetEntry(fs, request, entry);
+    },
+  }),
+  [OPCODE.READ]: operation({
+    handler: "read",
+    absent: "EINVAL",
+    decode: decode.decodeReadIn,
+    call: (fs, request, { fh, offset, sizeBytes, flags }) =>
+      fs.read(request, request.nodeid, fh, offset, sizeBytes, flags),
+    encode: (body, bytes, { sizeBytes }) => encode.encodeBytes(body, bytes, sizeBytes),
+  }),
+  [OPCODE.WRITE]: operation({
+    handler: "write",
+    absent: "EINVAL",
+    decode: decode.decodeWriteIn,
+    call: (fs, request, { fh, offset, data, flags, privileges }) =>
+      fs.write(request, request.nodeid, fh, offset, data, flags, privileges),
+    encode: encode.encodeWriteOut,
+  }),
+  [OPCODE.FLUSH]: operation({
+    handler: "flush",
+    absent: "ENOSYS",
+    decode: decode.decodeFlushIn,
+    call: (fs, request, fh) => fs.flush(request, request.nodeid, fh),
+    encode: encode.encodeNothing,
+  }),
+  [OPCODE.RELEASE]: operation({
+    handler: "release",
+    absent: { answer: undefined },
+    decode: decode.decodeReleaseIn,
+    call: (fs, request, { fh, flags }) => fs.release(request, request.nodeid, fh, flags),
+    encode: encode.encodeNothing,
+  }),
+  [OPCODE.FSYNC]: operation({
+    handler: "fsync",
+    absent: "ENOSYS",
+    decode: decode.decodeFsyncIn,
+    call: (fs, request, { fh, what }) => fs.fsync(request, request.nodeid, fh, what),
+    encode: encode.encodeNothing,
+  }),
+  [OPCODE.OPENDIR]: operation({
+    handler: "opendir",
+    absent: { answer: UNOPENED },
+    decode: decode.decodeOpenIn,
+    call: (fs, request, { flags }) => fs.opendir(request, request.nodeid, flags),
+    encode: encode.encodeOpenOut,
+    undo: (fs, request, { fh }) => fs.releasedir?.(request, request.nodeid, fh, NO_FLAGS),
+  }),
+  [OPCODE.READDIR]: operation({
+    handler: "readdir",
+    absent: "ENOTDIR",
+    decode: decode.decodeReadIn,
+    call: (fs, request, { fh, offset, sizeBytes }) => {
+      const packer = new encode.DirentPacker(sizeBytes);
+      return mapAnswer(fs.readdir(request, request.nodeid, fh, offset, packer), () => packer.bytes);
+    },
+    encode: (body, bytes, { sizeBytes }) => encode.encodeBytes(body, bytes, sizeBytes),
+  }),
+  [OPCODE.RELEASEDIR]: operation({
+    handler: "releasedir",
+    absent: { answer: undefined },
+    decode: decode.decodeReleaseIn,
+    call: (fs, request, { fh, flags }) => fs.releasedir(request, request.nodeid, fh, flags),
+    encode: encode.encodeNothing,
+  }),
+  [OPCODE.FSYNCDIR]: operation({
+    handler: "fsyncdir",
+    absent: "ENOSYS",
+    decode: decode.decodeFsyncIn,
+    call: (fs, request, { fh, what }) => fs.fsyncdir(request, request.nodeid, fh, what),
+    encode: encode.encodeNothing,
+  }),
+  [OPCODE.STATFS]: operation({
+    handler: "statfs",
+    absent: { answer: NO_STATFS },
+    decode: decode.decodeNothing,
+    call: (fs, request) => fs.statfs(request, request.nodeid),
+    encode: encode.encodeKstatfs,
+  }),
+  [OPCODE.ACCESS]: operation({
+    handler: "access",
+    absent: "ENOSYS",
+    decode: decode.decodeAccessIn,
+    call: (fs, request, mask) => fs.access(request, request.nodeid, mask),
+    encode: encode.encodeNothing,
+  }),
+  [OPCODE.GETXATTR]: operation({
+    handler: "getxattr",
+    absent: "ENOSYS",
+    decode: decode.decodeGetxattrIn,
+    call: (fs, request, { name }) => fs.getxattr(request, request.nodeid, name),
+    encode: (body, value, { roomBytes }) => encode.encodeXattr(body, value, roomBytes),
+  }),
+  [OPCODE.LISTXATTR]: operation({
+    handler: "listxattr",
+    absent: "ENOSYS",
+    decode: decode.decodeXattrRoom,
+    call: (fs, request) => mapAnswer(fs.listxattr(request, request.nodeid), joinNames),
+    encode: encode.encodeXattr,
+  }),
+  [OPCODE.SETXATTR]: operation({
+    handler: "setxattr",
+    absent: "ENOSYS",
+    decode: decode.decodeSetxattrIn,
+    call: (fs, request, { name, value, flags }) => fs.setxattr(request, request.nodeid, name, value, flags),
+    encode: encode.encodeNothing,
+  }),
+  [OPCODE.REMOVEXATTR]: operation({
+    handler: "removexattr",
+    absent: "ENOSYS",
+    decode: decode.decodeNameIn,
+    call: (fs, request, name) => fs.removexattr(request, request.nodeid, name),
+    encode: encode.encodeNothing,
+  }),
+};
+
+/**
+ * Known opcodes that no handler exists for, and the errno that is right for each. All others get ENOSYS: the
+ * kernel then falls back to something else (POLL, LSEEK, COPY_FILE_RANGE, ...) or was not told that we could
+ * (GETLK, ...).
+ */
+export const REFUSED: Readonly<Record<number, ErrnoName>> = {
+  [OPCODE.IOCTL]: "ENOTTY",
+  [OPCODE.TMPFILE]: "EOPNOTSUPP",
+};

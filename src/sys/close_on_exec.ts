@@ -1,0 +1,16 @@
+const libc = Deno.dlopen("libc.so.6", { fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" } });
+
+const F_SETFD = 2; // fcntl.h
+const FD_CLOEXEC = 1;
+
+/**
+ * Keeps every descriptor that is open now, but 0, 1 and 2, from the programs that this process starts.
+ * What it opens itself is close-on-exec from the start; what it inherited is not.
+ */
+export function closeInheritedOnExec(): void {
+  const fds = [...Deno.readDirSync("/proc/self/fd")].map((entry) => Number(entry.name)).filter((fd) =>
+    fd > 2
+  );
+  // The directory's own descriptor is among them and closed by now: EBADF.
+  for (const fd of fds) libc.symbols.fcntl(fd, F_SETFD, FD_CLOEXEC);
+}

@@ -1,0 +1,63 @@
+import { ERRNO, ErrnoError } from "./errno.ts";
+import { check, cString, lastErrno, LIBC } from "./libc.ts";
+
+const { symbols } = Deno.dlopen(LIBC, {
+  // open and fcntl are variadic, but on Linux an integer is passed alike either way, on x86-64 and arm64.
+  open: { parameters: ["buffer", "i32", "i32"], result: "i32" },
+  fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  close: { parameters: ["i32"], result: "i32" },
+  // Sizes here are below 2 GiB: an i32 holds each result and costs less than a bigint.
+  read: { parameters: ["i32", "buffer", "usize"], result: "i32" },
+  write: { parameters: ["i32", "buffer", "usize"], result: "i32" },
+});
+
+const O_RDWR = 0o2;
+const O_NONBLOCK = 0o4000;
+const O_CLOEXEC = 0o2000000;
+const F_SETFD = 2;
+const F_SETFL = 4;
+
+/**
+ * Opens for reading and writing; close-on-exec and non-blocking.
+ * @throws {ErrnoError} As open(2).
+ */
+export function openReadWrite(path: string): number {
+  return check(symbols.open(cString(path), O_RDWR | O_NONBLOCK | O_CLOEXEC, 0), `open ${path}`);
+}
+
+/** Makes `fd` non-blocking and clears its other status flags. @throws {ErrnoError} As fcntl(2). */
+export function setNonblocking(fd: number): void {
+  check(symbols.fcntl(fd, F_SETFL, O_NONBLOCK), "fcntl F_SETFL");
+}
+
+/** Lets children inherit `fd`. @throws {ErrnoError} As fcntl(2). */
+export function clearCloseOnExec(fd: number): void {
+  check(symbols.fcntl(fd, F_SETFD, 0), "fcntl F_SETFD");
+}
+
+/** @throws {ErrnoError} As close(2). */
+export function close(fd: number): void {
+  check(symbols.close(fd), "close");
+}
+
+/**
+ * Reads from a non-blocking `fd`.
+ * @returns How many bytes `buffer` now holds, `undefined` if there is nothing to read (EAGAIN).
+ * @throws {ErrnoError} As read(2).
+ */
+export function readNonblocking(fd: number, buffer: Uint8Array<ArrayBuffer>): number | undefined {
+  const sizeBytes = symbols.read(fd, buffer, BigInt(buffer.length));
+  if (sizeBytes >= 0) return sizeBytes;
+  const errno = lastErrno();
+  if (errno === ERRNO.EAGAIN) return undefined;
+  throw new ErrnoError(errno, "read");
+}
+
+/**
+ * Writes the first `sizeBytes` of `buffer` in one call.
+ * @returns How many bytes were written.
+ * @throws {ErrnoError} As write(2).
+ */
+export function write(fd: number, buffer: Uint8Array<ArrayBuffer>, sizeBytes: number): number {
+  return check(symbols.write(fd, buffer, BigInt(sizeBytes)), "write");
+}

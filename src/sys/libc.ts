@@ -1,0 +1,36 @@
+import { ErrnoError } from "./errno.ts";
+
+/** The library that all of `src/sys/` calls. */
+export const LIBC = "libc.so.6";
+
+const { symbols } = Deno.dlopen(LIBC, { __errno_location: { parameters: [], result: "pointer" } });
+
+/** This thread's errno, in place. */
+const errno = (() => {
+  const location = symbols.__errno_location();
+  if (location === null) throw new Error("__errno_location() gave no address");
+  return new Int32Array(Deno.UnsafePointerView.getArrayBuffer(location, 4));
+})();
+
+/**
+ * The errno of the call that has just failed on this thread. It is only right before the next call, and never
+ * after a `nonblocking` one, which runs on another thread.
+ */
+export function lastErrno(): number {
+  return errno[0] ?? 0;
+}
+
+/**
+ * @returns `result`, if it is not the -1 of a failed call.
+ * @throws {ErrnoError} With errno, and `what` was tried.
+ */
+export function check(result: number, what: string): number {
+  if (result === -1) throw new ErrnoError(lastErrno(), what);
+  return result;
+}
+
+/** `text` as C wants it: UTF-8, ended by NUL. */
+export function cString(text: string): Uint8Array<ArrayBuffer> {
+  if (text.includes("\0")) throw new ErrnoError("EINVAL", "NUL in a string for C");
+  return new TextEncoder().encode(`${text}\0`);
+}
