@@ -27,8 +27,12 @@ export interface Where {
  */
 export type OnError = (error: unknown, where: Where) => ErrnoName | undefined | void;
 
+/** Hears of each reply: 0, or the errno. Must not throw. */
+export type OnReply = (where: Where, errno: number) => void;
+
 export interface DispatcherOptions {
   readonly onError: OnError;
+  readonly onReply?: OnReply;
   /** The step of the file system's time stamps. */
   readonly timeGranularityNs: number;
   readonly pageSizeBytes: number;
@@ -183,6 +187,7 @@ export class Dispatcher {
   /** @returns Whether somebody got the answer. */
   #send(request: Request, errno: number, bodyBytes: number): boolean {
     if (this.#ended) return false;
+    this.#options.onReply?.(whereOf(request), errno);
     const sizeBytes = OUT_HEADER.sizeof + bodyBytes;
     this.#header.setUint32(OUT_HEADER.len, sizeBytes, HOST_ENDIAN);
     this.#header.setInt32(OUT_HEADER.error, -errno, HOST_ENDIAN);
@@ -207,11 +212,11 @@ export class Dispatcher {
     }
   }
 
-  #complain(error: unknown, { opcode, unique, nodeid }: Request): ErrnoName | undefined | void {
-    return this.#options.onError(error, {
-      opcode: OPCODE_NAME.get(opcode) ?? `opcode ${opcode}`,
-      unique,
-      nodeid,
-    });
+  #complain(error: unknown, request: Request): ErrnoName | undefined | void {
+    return this.#options.onError(error, whereOf(request));
   }
+}
+
+function whereOf({ opcode, unique, nodeid }: Request): Where {
+  return { opcode: OPCODE_NAME.get(opcode) ?? `opcode ${opcode}`, unique, nodeid };
 }

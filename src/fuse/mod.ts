@@ -63,7 +63,7 @@ export {
   type StatFs,
 } from "./attributes.ts";
 export * from "./constants.ts";
-export type { OnError, Where } from "./dispatch.ts";
+export type { OnError, OnReply, Where } from "./dispatch.ts";
 export type {
   AttributeChanges,
   Created,
@@ -75,7 +75,7 @@ export type {
   Privileges,
 } from "./filesystem.ts";
 export { Mount, mount, type MountOptions } from "./mount.ts";
-export { MountError, type MountRefusal } from "./mount_error.ts";
+export { badMountpoint, MountError, type MountRefusal } from "./mount_error.ts";
 export { type MountInfo, parseMountInfo, readMountInfo } from "./mountinfo.ts";
 export { decodeName } from "./name.ts";
 export type { Request } from "./request.ts";

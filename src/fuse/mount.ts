@@ -4,7 +4,7 @@ import { MNT_DETACH, mount as mountSystemCall, MS_NODEV, MS_NOSUID, umount } fro
 import { POLLERR, PollSet } from "../sys/poll.ts";
 import { effectiveGid, effectiveUid } from "../sys/process.ts";
 import { escapeOption, fusermount, fuserunmount } from "./fusermount.ts";
-import { MountError } from "./mount_error.ts";
+import { badMountpoint, MountError } from "./mount_error.ts";
 import { readMountInfo } from "./mountinfo.ts";
 
 const DEVICE = "/dev/fuse";
@@ -95,9 +95,8 @@ export class Mount {
 async function resolveDirectory(mountpoint: string): Promise<string> {
   try {
     return await Deno.realPath(mountpoint);
-  } catch (cause) {
-    const found = cause instanceof Error ? cause.message : String(cause);
-    throw new MountError("bad-mountpoint", `Cannot mount on ${mountpoint}: ${found}`, { cause });
+  } catch (error) {
+    throw badMountpoint(mountpoint, error);
   }
 }
 

@@ -33,3 +33,18 @@ export class MountError extends Error {
     super(message, options);
   }
 }
+
+/** The refusal of a directory that can't be found, by what the file system said of it. */
+export function badMountpoint(mountpoint: string, cause: unknown): MountError {
+  const found = cause instanceof Deno.errors.NotADirectory || cause instanceof Deno.errors.AlreadyExists
+    ? "it is not a directory"
+    : cause instanceof Deno.errors.NotFound
+    ? "it does not exist"
+    : cause instanceof Deno.errors.PermissionDenied
+    ? "permission denied"
+    : cause instanceof Error
+    ? cause.message
+    : String(cause);
+  const message = `Cannot mount on ${mountpoint}: ${found}; name a directory, or one that can be made`;
+  return new MountError("bad-mountpoint", message, { cause });
+}

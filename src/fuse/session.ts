@@ -4,7 +4,7 @@ import { close, readNonblocking, write } from "../sys/file.ts";
 import { eventfd, PollSet } from "../sys/poll.ts";
 import { pageSizeBytes } from "../sys/process.ts";
 import { MAX_TRANSFER_BYTES } from "./abi.ts";
-import { Dispatcher, type OnError } from "./dispatch.ts";
+import { Dispatcher, type OnError, type OnReply } from "./dispatch.ts";
 import type { FileSystem } from "./filesystem.ts";
 
 /**
@@ -23,6 +23,8 @@ const DEFAULT_TIME_GRANULARITY_NS = 1000;
 
 export interface SessionOptions {
   readonly onError: OnError;
+  /** For tracing. */
+  readonly onReply?: OnReply;
   /**
    * The step of the file system's time stamps: 1000 (the default) for what `Attributes` can hold, or a
    * coarser one.
@@ -59,7 +61,7 @@ export class Session {
   constructor(fd: number, fs: FileSystem, options: SessionOptions) {
     this.#fd = fd;
     this.#dispatcher = new Dispatcher(fs, (reply, sizeBytes) => void write(fd, reply, sizeBytes), {
-      onError: options.onError,
+      ...options,
       timeGranularityNs: options.timeGranularityNs ?? DEFAULT_TIME_GRANULARITY_NS,
       pageSizeBytes: pageSizeBytes(),
     });

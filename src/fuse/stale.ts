@@ -2,7 +2,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { MNT_DETACH, umount } from "../sys/mount.ts";
 import { effectiveUid } from "../sys/process.ts";
 import { fuserunmount } from "./fusermount.ts";
-import { MountError } from "./mount_error.ts";
+import { badMountpoint, MountError } from "./mount_error.ts";
 import { type MountInfo, readMountInfo } from "./mountinfo.ts";
 
 /** How long a server may take to answer before it counts as hung. */
@@ -43,8 +43,7 @@ async function topMount(mountpoint: string): Promise<MountInfo | undefined> {
     return at(path) ?? at(await Deno.realPath(path)); // it may be a symlink
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    const found = error instanceof Error ? error.message : String(error);
-    throw new MountError("bad-mountpoint", `Cannot mount on ${mountpoint}: ${found}`, { cause: error });
+    throw badMountpoint(mountpoint, error);
   }
 }
 

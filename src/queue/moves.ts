@@ -52,7 +52,15 @@ export function changesOfMove(
     case "retry":
     case "restart": {
       const place = isDraft(id) ? null : "next" as const;
-      return { state: "pending", run: null, attempts: 0, place, visibleAt: null, changedAt: now } as const;
+      return {
+        state: "pending",
+        held: "in-line",
+        run: null,
+        attempts: 0,
+        place,
+        visibleAt: null,
+        changedAt: now,
+      } as const;
     }
     case "abort":
     case "withdraw":

@@ -151,7 +151,8 @@ export class Queue {
   }
 
   /**
-   * Moves a job to a state, under an id.
+   * Moves a job to a state, under an id. One that comes to pending is held until `release`, and
+   * so are those behind it.
    * @param replace Whether another job of that id may be replaced, if the move is within one directory.
    * @param keepLogOf Numbers whose log stays readable until `dropLog`, should the job be replaced.
    */

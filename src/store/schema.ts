@@ -20,7 +20,7 @@ const MIGRATIONS = [
     attempts INTEGER NOT NULL DEFAULT 0,
     place INTEGER,
     visible_at REAL,
-    held INTEGER NOT NULL,
+    held INTEGER NOT NULL, -- 0: no; 1: open for writing; 2: just moved here
     run TEXT,
     uid INTEGER NOT NULL,
     gid INTEGER NOT NULL,
@@ -41,7 +41,7 @@ const MIGRATIONS = [
   -- What waits for its time.
   CREATE INDEX jobs_waiting ON jobs (visible_at) WHERE state = 'pending' AND visible_at IS NOT NULL;
   CREATE UNIQUE INDEX jobs_by_run ON jobs (run) WHERE run IS NOT NULL;
-  CREATE INDEX jobs_held ON jobs (number) WHERE held = 1;
+  CREATE INDEX jobs_held ON jobs (held, place) WHERE held <> 0;
 
   -- chunk: the job's number << 32 | the position in the log of its first byte.
   CREATE TABLE logs (chunk INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;

@@ -69,7 +69,7 @@ export class SqliteStore implements Store {
       lock[Symbol.dispose]();
       throw error;
     }
-    store.#sql("UPDATE jobs SET held = 0, unclosed = NULL WHERE held = 1").run();
+    store.#sql("UPDATE jobs SET held = 0, unclosed = NULL WHERE held <> 0").run();
     for (const { number } of store.#sql("SELECT number FROM kept_logs").all()) {
       store.#logs.drop(number as number);
     }
@@ -146,8 +146,7 @@ export class SqliteStore implements Store {
     return this.#batch.run("durable", () => {
       const job = this.#expect(number, expected);
       if (!job) return { kind: "missing" };
-      const other = this.#job(`SELECT ${COLUMNS} FROM jobs WHERE id = ?`, [id]);
-      if (other?.number === number) return { kind: "renamed", job, replaced: undefined };
+      const other = this.#job(`SELECT ${COLUMNS} FROM jobs WHERE id = ? AND number <> ?`, [id, number]);
       if (other) {
         if (replace === "keep" || other.state !== expected.state) return { kind: "taken" };
         this.#delete(other.number, keepLogOf.has(other.number) ? "keep" : "drop");
@@ -194,6 +193,7 @@ export class SqliteStore implements Store {
       const ready = this.#sql(`
         SELECT number, id, command FROM jobs
         WHERE state = 'pending' AND held = 0 AND place IS NOT NULL AND visible_at IS NULL AND length(command) > 0
+          AND place < coalesce((SELECT min(place) FROM jobs WHERE held = 2), 9223372036854775807)
           AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.number = jobs.number)
           AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = jobs.id)
         ORDER BY place LIMIT ?`).all(runs.length) as unknown as Ready[];
@@ -296,7 +296,7 @@ export class SqliteStore implements Store {
 
   #job(sql: string, parameters: (string | number | Uint8Array | null)[]): JobRecord | undefined {
     const row = this.#sql(sql).get(...parameters) as unknown as Row | undefined;
-    return row && { ...row, held: row.held === 1 };
+    return row && { ...row, held: row.held !== 0 };
   }
 
   /** The job, if it is as expected. */
@@ -316,7 +316,7 @@ export class SqliteStore implements Store {
       if (value === undefined) continue;
       const isPlace = key === "place" && typeof value === "string";
       sets.push(isPlace && value === "first" ? "place = coalesce(place, ?)" : `${COLUMN_OF[key]} = ?`);
-      values.push(isPlace ? this.#reserve("place", 1) : typeof value === "boolean" ? Number(value) : value);
+      values.push(isPlace ? this.#reserve("place", 1) : key === "held" ? heldOf(value) : value);
     }
     if (sets.length > 0) {
       this.#sql(`UPDATE jobs SET ${sets.join(", ")} WHERE number = ?`).run(...values, number);
@@ -345,6 +345,10 @@ export class SqliteStore implements Store {
     ).get(counter, count);
     return row?.next as number - count;
   }
+}
+
+function heldOf(held: unknown): number {
+  return held === "in-line" ? 2 : held ? 1 : 0;
 }
 
 interface Ready {

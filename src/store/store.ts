@@ -29,7 +29,7 @@ export interface JobRecord {
   place: number | null;
   /** No claim takes the job before this; `null`: at once. */
   visibleAt: number | null;
-  /** Somebody has it open for writing: no claim takes it. */
+  /** No claim takes it: somebody has it open for writing, or it has just come. */
   held: boolean;
   /** The token of the run, while active. */
   run: string | null;
@@ -69,7 +69,8 @@ export interface JobChanges {
   /** `next`: the end of the queue; `first`: the end, unless it has a place; a number: that place. */
   place?: "next" | "first" | number | null;
   visibleAt?: number | null;
-  held?: boolean;
+  /** `in-line`: and no claim takes a job behind it either. */
+  held?: boolean | "in-line";
   run?: null;
   uid?: number;
   gid?: number;

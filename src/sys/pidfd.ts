@@ -17,17 +17,9 @@ export class Pidfd implements Disposable {
     this.#fd = fd;
   }
 
-  /**
-   * @returns `undefined` if there is no such process.
-   * @throws {ErrnoError} ENOSYS before Linux 5.3; EMFILE, ENFILE.
-   */
-  static open(pid: number): Pidfd | undefined {
-    try {
-      return new Pidfd(syscall("pidfd_open", pid, 0, 0, 0));
-    } catch (error) {
-      if (error instanceof ErrnoError && error.is("ESRCH")) return undefined;
-      throw error;
-    }
+  /** @throws {ErrnoError} ESRCH if there is no such process; ENOSYS before Linux 5.3; EMFILE, ENFILE. */
+  static open(pid: number): Pidfd {
+    return new Pidfd(syscall("pidfd_open", pid, 0, 0, 0));
   }
 
   /** @throws {ErrnoError} ESRCH if it is gone; EPERM. */

@@ -116,6 +116,19 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
     assert.equal(await store.nextVisibleAt(), undefined);
   });
 
+  test("a job held in line holds those behind it, and nobody before", async (store) => {
+    await submit(store, "before");
+    const held = await submit(store, "held");
+    await submit(store, "behind");
+    await store.update(held, PENDING, () => ({ held: "in-line" }), "relaxed");
+    assert.deepEqual((await store.claim(T0, ["1", "2", "3"], header)).map(({ job }) => job.id), ["before"]);
+    await store.update(held, PENDING, () => ({ held: false }), "relaxed");
+    assert.deepEqual((await store.claim(T0, ["2", "3"], header)).map(({ job }) => job.id), [
+      "held",
+      "behind",
+    ]);
+  });
+
   test("a job that waited keeps its place", async (store) => {
     const first = await submit(store, "first");
     await store.update(first, PENDING, () => ({ visibleAt: T0 + 10 }), "relaxed");
@@ -248,8 +261,8 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
     await store.claim(T0, ["1"], header);
     assert.equal((await store.get(active))?.state, "active");
     assert.deepEqual(await store.rename(a, PENDING, "active", "replace", changes, NOBODY), { kind: "taken" });
-    const same = await store.rename(a, PENDING, "b", "keep", changes, NOBODY);
-    assert.equal(same.kind, "renamed");
+    const same = await store.rename(a, PENDING, "b", "keep", () => ({ state: "failed" }), NOBODY);
+    assert.ok(same.kind === "renamed" && same.job.state === "failed" && same.replaced === undefined);
   });
 
   test("places: the first is kept, the next is the end of the queue", async (store) => {
