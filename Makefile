@@ -40,7 +40,7 @@ fmt: $(DENO) ## format the code
 man: $(MAN_PAGES) ## build the manual page (needs scdoc)
 
 man/%: man/%.scd
-	scdoc < $< > $@
+	scdoc < $< | awk -f man/tidy.awk > $@
 
 clean: ## remove what make made, the tools included
 	rm -rf $(TOOLS) $(MAN_PAGES)

@@ -1,0 +1,31 @@
+import { parseCommandLine, UsageError } from "./src/cli.ts";
+
+Deno.exit(await main());
+
+/** Runs filed. @returns The exit status: 0, 1 (it could not do it), 2 (the command line is wrong). */
+async function main(): Promise<number> {
+  try {
+    const command = parseCommandLine(Deno.args, (name) => Deno.env.get(name));
+    if (command.kind === "print") {
+      console.log(command.text.trimEnd());
+      return 0;
+    }
+    const { runDaemon } = await import("./src/daemon.ts"); // Not needed to print a help text.
+    await runDaemon(command.settings);
+    return 0;
+  } catch (error) {
+    if (error instanceof UsageError) {
+      console.error(`filed: ${error.message}; see filed --help`);
+      return 2;
+    }
+    console.error(`filed: ${messageOf(error)}`);
+    return 1;
+  }
+}
+
+/** One line for what went wrong; a bug shows where it is. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const isExpected = ["StoreError", "MountError", "StartError"].includes(error.name);
+  return isExpected ? error.message : error.stack ?? error.message;
+}

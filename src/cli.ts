@@ -1,0 +1,144 @@
+import { parseArgs } from "node:util";
+import { VERSION } from "./version.ts";
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+export type LogFormat = "text" | "json";
+
+/** What the command line and the environment ask for. */
+export interface Settings {
+  mountpoint: string;
+  stateFile: string;
+  /** Whether the state file's directory is made where it is missing: not for a place that somebody named. */
+  stateDirectory: "made" | "expected";
+  /** How long running jobs get when filed stops. */
+  graceMs: number;
+  logLevel: LogLevel;
+  logFormat: LogFormat;
+}
+
+export type Command =
+  | { kind: "run"; settings: Settings }
+  /** Print this on standard output, and exit 0. */
+  | { kind: "print"; text: string };
+
+/** The command line asks for something that can't be done as it stands: exit status 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+const LOG_FORMATS = ["text", "json"] as const;
+const DEFAULT_GRACE_SEC = 10;
+
+export const HELP = `Usage: filed [OPTION]... MOUNTPOINT
+
+Mounts a job queue as a directory, and runs what is put into it.
+
+  printf 'make all' > MOUNTPOINT/pending/build    submit a job, named "build"
+  cat MOUNTPOINT/active/build                     its log while it runs
+  ls MOUNTPOINT/complete MOUNTPOINT/failed        the jobs that ended
+  mv MOUNTPOINT/failed/build MOUNTPOINT/pending   try again
+  rm MOUNTPOINT/active/build                      kill
+  cat MOUNTPOINT/config.json                      settings; write to change
+
+Options:
+  -s, --state FILE         keep the queue in FILE; else in $FILED_STATE_FILE,
+                           $XDG_DATA_HOME/filed.db or ~/.local/share/filed.db
+  -g, --grace SECONDS      at a stop, let running jobs go on so long (${DEFAULT_GRACE_SEC})
+      --log-level LEVEL    ${LOG_LEVELS.join(", ")} (info)
+      --log-format FORMAT  ${LOG_FORMATS.join(", ")} (text)
+  -h, --help               print this and exit
+  -V, --version            print the version and exit
+
+Runs in the foreground and logs to standard error. SIGTERM or SIGINT stops it,
+a second one hurries. The manual is filed(1).
+`;
+
+/**
+ * Reads the command line.
+ * @param args Without the program's name.
+ * @param environment Looked up by name.
+ * @throws {UsageError}
+ */
+export function parseCommandLine(args: string[], environment: (name: string) => string | undefined): Command {
+  const { values, positionals } = parse(args);
+  if (values.help) return { kind: "print", text: HELP };
+  if (values.version) return { kind: "print", text: `filed ${VERSION}\n` };
+  const [mountpoint, ...more] = positionals;
+  if (mountpoint === undefined) {
+    throw new UsageError("no MOUNTPOINT given; for example: filed /tmp/filed-jobs");
+  }
+  if (mountpoint === "") throw new UsageError("the MOUNTPOINT is empty; for example: filed /tmp/filed-jobs");
+  if (more.length > 0) throw new UsageError(`one MOUNTPOINT only, and ${quote(more[0])} is a second one`);
+  return {
+    kind: "run",
+    settings: {
+      mountpoint,
+      ...placeOfState(values.state, environment),
+      graceMs: parseSeconds("--grace", values.grace) * 1_000,
+      logLevel: oneOf("--log-level", values["log-level"], LOG_LEVELS),
+      logFormat: oneOf("--log-format", values["log-format"], LOG_FORMATS),
+    },
+  };
+}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        state: { type: "string", short: "s" },
+        grace: { type: "string", short: "g", default: String(DEFAULT_GRACE_SEC) },
+        "log-level": { type: "string", default: "info" },
+        "log-format": { type: "string", default: "text" },
+        help: { type: "boolean", short: "h" },
+        version: { type: "boolean", short: "V" },
+      },
+    });
+  } catch (error) {
+    // Node's first sentence says what is wrong, the others how to pass what looks like an option.
+    throw new UsageError((error as Error).message.replace(/\.( |\n).*$/s, ""));
+  }
+}
+
+function placeOfState(
+  option: string | undefined,
+  environment: (name: string) => string | undefined,
+): Pick<Settings, "stateFile" | "stateDirectory"> {
+  const named = option ?? environment("FILED_STATE_FILE");
+  if (named) return { stateFile: named, stateDirectory: "expected" };
+  if (option === "") {
+    throw new UsageError("--state is empty; it takes a file, for example: --state /var/lib/filed.db");
+  }
+  const dataHome = environment("XDG_DATA_HOME");
+  if (dataHome) return { stateFile: `${dataHome}/filed.db`, stateDirectory: "made" };
+  const home = environment("HOME");
+  if (home) return { stateFile: `${home}/.local/share/filed.db`, stateDirectory: "made" };
+  throw new UsageError(
+    "no place for the state file: set --state, FILED_STATE_FILE, XDG_DATA_HOME or HOME; " +
+      "for example: filed --state /var/lib/filed.db /tmp/filed-jobs",
+  );
+}
+
+function parseSeconds(option: string, text: string): number {
+  const seconds = Number(text);
+  if (text.trim() === "" || !(seconds >= 0 && seconds <= 1_000_000)) {
+    throw new UsageError(
+      `${option} is ${quote(text)}; it takes a number of seconds, for example: ${option} 30`,
+    );
+  }
+  return seconds;
+}
+
+function oneOf<T extends string>(option: string, text: string, choices: readonly T[]): T {
+  const choice = choices.find((choice) => choice === text);
+  if (choice === undefined) {
+    throw new UsageError(`${option} is ${quote(text)}; it takes ${choices.join(", ")}`);
+  }
+  return choice;
+}
+
+function quote(text: string | undefined): string {
+  return JSON.stringify(text);
+}

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { HELP, parseCommandLine, UsageError } from "./cli.ts";
+
+const parse = (args: string[], environment: Record<string, string> = { HOME: "/home/ann" }) =>
+  parseCommandLine(args, (name) => environment[name]);
+
+Deno.test("the command line's defaults", () => {
+  assert.deepEqual(parse(["/mnt"]), {
+    kind: "run",
+    settings: {
+      mountpoint: "/mnt",
+      stateFile: "/home/ann/.local/share/filed.db",
+      stateDirectory: "made",
+      graceMs: 10_000,
+      logLevel: "info",
+      logFormat: "text",
+    },
+  });
+});
+
+const PLACES: [string, string[], Record<string, string>, string][] = [
+  ["--state", ["--state", "/a.db"], { FILED_STATE_FILE: "/b", XDG_DATA_HOME: "/c", HOME: "/d" }, "/a.db"],
+  ["-s", ["-s", "/a.db"], {}, "/a.db"],
+  ["FILED_STATE_FILE", [], { FILED_STATE_FILE: "/b", XDG_DATA_HOME: "/c", HOME: "/d" }, "/b"],
+  ["XDG_DATA_HOME", [], { XDG_DATA_HOME: "/c", HOME: "/d" }, "/c/filed.db"],
+  ["HOME", [], { HOME: "/d" }, "/d/.local/share/filed.db"],
+  [
+    "HOME, where the others are empty",
+    [],
+    { FILED_STATE_FILE: "", XDG_DATA_HOME: "", HOME: "/d" },
+    "/d/.local/share/filed.db",
+  ],
+];
+for (const [name, args, environment, expected] of PLACES) {
+  Deno.test(`the state file is found by ${name}`, () => {
+    const command = parse([...args, "/mnt"], environment);
+    assert.equal(command.kind === "run" && command.settings.stateFile, expected);
+  });
+}
+
+const WRONG: [string, string[], RegExp, Record<string, string>?][] = [
+  ["no mount point", [], /no MOUNTPOINT given; for example: filed \/tmp\/filed-jobs/],
+  ["an empty mount point", [""], /MOUNTPOINT is empty/],
+  ["two mount points", ["/a", "/b"], /"\/b" is a second one/],
+  ["an unknown option", ["--nope", "/a"], /Unknown option '--nope'$/],
+  ["an option without its value", ["/a", "--state"], /--state/],
+  ["a grace that is no number", ["--grace", "soon", "/a"], /--grace is "soon"; it takes a number of seconds/],
+  [
+    "a value that looks like an option",
+    ["--grace", "-1", "/a"],
+    /^Option '-g, --grace <value>' argument is ambiguous|--grace/,
+  ],
+  ["a negative grace", ["--grace=-1", "/a"], /--grace is "-1"/],
+  ["an empty grace", ["--grace=", "/a"], /--grace is ""/],
+  ["an unknown level", ["--log-level", "loud", "/a"], /it takes debug, info, warn, error/],
+  ["an unknown format", ["--log-format", "xml", "/a"], /it takes text, json/],
+  ["an empty state file", ["--state=", "/a"], /--state is empty/],
+  [
+    "no place for the state file",
+    ["/a"],
+    /set --state, FILED_STATE_FILE, XDG_DATA_HOME or HOME; for example: filed/,
+    {},
+  ],
+];
+for (const [name, args, message, environment] of WRONG) {
+  Deno.test(`${name} is a usage error that says what to do`, () => {
+    assert.throws(() => parse(args, environment), (error) => {
+      assert.ok(error instanceof UsageError);
+      assert.match(error.message, message);
+      assert.doesNotMatch(error.message, /\n/);
+      return true;
+    });
+  });
+}
+
+Deno.test("--help fits one screen, and needs nothing else to be right", () => {
+  assert.deepEqual(parse(["--help"], {}), { kind: "print", text: HELP });
+  const lines = HELP.trimEnd().split("\n");
+  assert.ok(lines.length <= 25, `${lines.length} lines`);
+  for (const line of lines) assert.ok(line.length <= 80, line);
+});

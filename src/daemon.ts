@@ -1,0 +1,138 @@
+import { getLogger } from "@logtape/logtape";
+import { statfs } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import type { Settings } from "./cli.ts";
+import {
+  badMountpoint,
+  clearStale,
+  type Mount,
+  mount,
+  MountError,
+  Session,
+  type SessionEnd,
+  type StatFs,
+} from "./fuse/mod.ts";
+import { openLog } from "./log.ts";
+import { Queue } from "./queue/queue.ts";
+import { Executor } from "./runner/executor.ts";
+import type { RunAs } from "./runner/messages.ts";
+import { Scheduler } from "./runner/scheduler.ts";
+import { StopSignals } from "./stop_signals.ts";
+import { closeInheritedOnExec } from "./sys/close_on_exec.ts";
+import { SqliteStore } from "./store/sqlite_store.ts";
+import { errnoOf } from "./tree/errors.ts";
+import { Tree } from "./tree/tree.ts";
+import { VERSION } from "./version.ts";
+
+const log = getLogger(["filed", "daemon"]);
+
+const NAME = "filed";
+/** How long open files may keep an unmounted file system alive: what they still ask is answered until then. */
+const UNMOUNT_MS = 1_000;
+
+/** What keeps filed from starting, as one line for the person who started it. */
+export class StartError extends Error {
+  override readonly name = "StartError";
+}
+
+/**
+ * Serves a queue until it is told to stop, or its mount point is unmounted.
+ * @throws {StartError | StoreError | MountError} If it can't start; then no mount and no process is left.
+ */
+export async function runDaemon(settings: Settings): Promise<void> {
+  closeInheritedOnExec(); // Before anything is started: what filed inherited is no job's business.
+  await using _log = await openLog({ level: settings.logLevel, format: settings.logFormat });
+  using signals = new StopSignals();
+  const stateFile = await prepareStateFile(settings);
+  await using store = SqliteStore.open(stateFile);
+  const mountpoint = await prepareMountpoint(settings.mountpoint);
+  if (stateFile.startsWith(`${mountpoint}/`)) {
+    throw new StartError(`The state file ${stateFile} is in the mount point; name another file with --state`);
+  }
+  const queue = new Queue(store);
+  const failure = Promise.withResolvers<Error>();
+  const scheduler = new Scheduler(queue, { runAs, onFailure: (error) => failure.resolve(error as Error) });
+  await using executor = new Executor(scheduler);
+  const { uid, gid } = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
+  using tree = new Tree(queue, { owner: { uid, gid }, statfs: () => statfsOf(dirname(stateFile)) });
+  await using mounted = await mount(mountpoint, {
+    fsname: NAME,
+    subtype: NAME,
+    admit: uid === 0 ? "everyone" : "owner",
+    permissions: "kernel",
+  });
+  await using session = new Session(mounted.fd, tree, {
+    onError: (error, where) => {
+      log.error("request failed", { ...where, error });
+      return errnoOf(error);
+    },
+    ...settings.logLevel === "debug"
+      ? { onReply: (where, errno) => log.debug("request", { ...where, errno }) }
+      : {},
+  });
+  const ended = session.run();
+  await scheduler.start(executor);
+  log.info("ready", { mountpoint, state: stateFile, pid: Deno.pid, version: VERSION });
+
+  const reason = await Promise.race([signals.first, ended, failure.promise]);
+  log.info("stopping", { reason: reason instanceof Error ? reason.message : reason });
+  await scheduler.stop(reason instanceof Error ? 0 : settings.graceMs, signals.second);
+  await endMount(mounted, ended);
+  if (reason instanceof Error) throw reason;
+  log.info("stopped");
+}
+
+/** @returns The state file's real path, which need not exist. */
+async function prepareStateFile({ stateFile, stateDirectory }: Settings): Promise<string> {
+  const path = resolve(stateFile);
+  const directory = dirname(path);
+  try {
+    if (stateDirectory === "made") await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
+    const place = join(await Deno.realPath(directory), basename(path));
+    return await Deno.realPath(place).catch(() => place); // It may be a link, or not there yet.
+  } catch (error) {
+    const reason = error instanceof Deno.errors.NotFound
+      ? `the directory ${directory} does not exist; create it, or name another file with --state`
+      : `${(error as Error).message}; name another file with --state`;
+    throw new StartError(`Cannot open the state file ${path}: ${reason}`, { cause: error });
+  }
+}
+
+/** Clears what a dead daemon left mounted, and makes the directory if it is not there. @returns Its real path. */
+async function prepareMountpoint(path: string): Promise<string> {
+  try {
+    await clearStale(path, `fuse.${NAME}`);
+    await Deno.mkdir(path, { recursive: true });
+    return await Deno.realPath(path);
+  } catch (error) {
+    throw error instanceof MountError ? error : badMountpoint(path, error);
+  }
+}
+
+/** Whose rights a job gets: its file's owner's, where the daemon may give them. */
+function runAs(owner: RunAs): RunAs | undefined {
+  return Deno.uid() === 0 && owner.uid !== 0 ? { uid: owner.uid, gid: owner.gid } : undefined;
+}
+
+async function statfsOf(directory: string): Promise<StatFs> {
+  const { bsize, blocks, bfree, bavail, files, ffree } = await statfs(directory, { bigint: true });
+  return {
+    blocks,
+    blocksFree: bfree,
+    blocksAvailable: bavail,
+    files,
+    filesFree: ffree,
+    blockSizeBytes: Number(bsize),
+    fragmentSizeBytes: Number(bsize),
+    nameMax: 255,
+  };
+}
+
+/** Unmounts, and serves on for as long as files are open there, within bounds. */
+async function endMount(mounted: Mount, ended: Promise<SessionEnd>): Promise<void> {
+  await mounted.unmount("lazy");
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, UNMOUNT_MS);
+  await Promise.race([ended, late.promise]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,113 @@
+import { configure, dispose, getJsonLinesFormatter, type LogRecord } from "@logtape/logtape";
+import type { LogFormat, LogLevel } from "./cli.ts";
+
+export interface LogOptions {
+  level: LogLevel;
+  format: LogFormat;
+}
+
+/** Bytes that may wait for whoever reads standard error; past them lines are dropped, so that the queue goes on. */
+const MAX_WAITING_BYTES = 4 * 1024 * 1024;
+/** How long the last lines may take when filed ends. */
+const CLOSE_MS = 1_000;
+
+/**
+ * Sends the log to standard error, one line an event; nothing in it can start a line of its own.
+ * @returns What writes the last lines, and ends the log.
+ */
+export async function openLog({ level, format }: LogOptions): Promise<AsyncDisposable> {
+  const line = format === "json" ? getJsonLinesFormatter({ categorySeparator: "." }) : formatText;
+  const output = new LineWriter();
+  await configure({
+    sinks: { stderr: (record: LogRecord) => output.write(line(record)) },
+    loggers: [
+      { category: "filed", lowestLevel: level === "warn" ? "warning" : level, sinks: ["stderr"] },
+      { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["stderr"] },
+    ],
+  });
+  return {
+    async [Symbol.asyncDispose]() {
+      await dispose();
+      await output.close();
+    },
+  };
+}
+
+/** Writes without ever waiting: a full pipe must not stop the thread that serves the kernel. */
+class LineWriter {
+  readonly #encoder = new TextEncoder();
+  #waiting: Uint8Array[] = [];
+  #waitingBytes = 0;
+  #droppedLines = 0;
+  #writing: Promise<void> | undefined;
+
+  write(line: string) {
+    if (this.#waitingBytes > MAX_WAITING_BYTES) return void this.#droppedLines++;
+    const bytes = this.#encoder.encode(line);
+    this.#waiting.push(bytes);
+    this.#waitingBytes += bytes.length;
+    this.#writing ??= this.#writeAll();
+  }
+
+  async close(): Promise<void> {
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, CLOSE_MS);
+    await Promise.race([this.#writing, late]);
+    clearTimeout(timer);
+  }
+
+  async #writeAll() {
+    try {
+      for (let bytes = this.#waiting.shift(); bytes; bytes = this.#waiting.shift()) {
+        for (let written = 0; written < bytes.length;) {
+          written += await Deno.stderr.write(bytes.subarray(written));
+        }
+        this.#waitingBytes -= bytes.length;
+        if (this.#waiting.length === 0 && this.#droppedLines > 0) {
+          this.#waiting.push(
+            this.#encoder.encode(`filed: ${this.#droppedLines} log lines dropped: nobody read them\n`),
+          );
+          this.#droppedLines = 0;
+        }
+      }
+    } catch {
+      this.#waiting = []; // Nobody reads the log any more (EPIPE), or there is no room for it.
+      this.#waitingBytes = 0;
+    } finally {
+      this.#writing = undefined;
+    }
+  }
+}
+
+const LEVELS = {
+  trace: "TRACE",
+  debug: "DEBUG",
+  info: "INFO",
+  warning: "WARN",
+  error: "ERROR",
+  fatal: "FATAL",
+};
+
+/** `2026-01-31T12:00:00.000Z INFO attempt ended job="backup" attempt=1`. */
+function formatText({ timestamp, level, message, properties }: LogRecord): string {
+  const fields = Object.entries(properties).map(([key, value]) => ` ${key}=${formatValue(value)}`);
+  return `${new Date(timestamp).toISOString()} ${LEVELS[level]} ${message.join("")}${fields.join("")}\n`;
+}
+
+function formatValue(value: unknown): string {
+  if (value instanceof Error) return JSON.stringify(describeError(value));
+  if (typeof value === "bigint") return String(value);
+  // JSON escapes C0; DEL and C1 are control characters to a terminal too.
+  return (JSON.stringify(value) ?? "null").replaceAll(
+    /\p{Cc}/gu,
+    (character) => "\\u" + character.charCodeAt(0).toString(16).padStart(4, "0"),
+  );
+}
+
+/** The error with what caused it; with the stack only for what nobody expected. */
+function describeError(error: Error): string {
+  const own = error.name === "TypeError" || error.name === "RangeError" || error.name === "ReferenceError"
+    ? error.stack ?? error.message
+    : error.message;
+  return error.cause instanceof Error ? `${own} (${error.cause.message})` : own;
+}

@@ -1,0 +1,47 @@
+import { type User, userById } from "../sys/passwd.ts";
+import type { Credentials } from "./command_line.ts";
+import type { RunAs } from "./messages.ts";
+
+/** A user's entry is looked up again after this. */
+const CACHED_MS = 10_000;
+
+/** What a login would set up for a user. */
+export interface Account {
+  credentials: Credentials;
+  env: Record<string, string>;
+  cwd: string;
+}
+
+export class Accounts {
+  readonly #users = new Map<number, { user: User | undefined; at: number }>();
+
+  /** @throws {ErrnoError} If the user database can't be read. */
+  of({ uid, gid }: RunAs): Account {
+    const user = this.#lookUp(uid);
+    const home = user?.home || "/";
+    const name = user?.name ?? String(uid);
+    return {
+      // Not the group of the file, which may come from its directory: the user need not be a member of that.
+      credentials: { uid, gid: user?.gid ?? gid, groups: user ? "own" : "none" },
+      env: { HOME: home, USER: name, LOGNAME: name, SHELL: user?.shell || "/bin/sh" },
+      cwd: isDirectory(home) ? home : "/",
+    };
+  }
+
+  #lookUp(uid: number): User | undefined {
+    const now = performance.now();
+    const cached = this.#users.get(uid);
+    if (cached && now - cached.at < CACHED_MS) return cached.user;
+    const user = userById(uid);
+    this.#users.set(uid, { user, at: now });
+    return user;
+  }
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}

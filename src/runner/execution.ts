@@ -1,0 +1,138 @@
+import { Capture } from "./capture.ts";
+import { cgroupPids, type Cgroups } from "./cgroup.ts";
+import { type Reach, Termination } from "./ending.ts";
+import { Members } from "./members.ts";
+import type { Exit, FromWorker, StartMessage, Survivor } from "./messages.ts";
+import { type Process, readProcess } from "./processes.ts";
+import { type Host, NotStarted, Shell } from "./shell.ts";
+import { atMost, Timer } from "./waiting.ts";
+
+/** Between SIGTERM and SIGKILL, for a command that timed out. */
+const TIMEOUT_GRACE_MS = 5_000;
+/** How long the pipe may outlast the shell before anybody asks who holds it. */
+const FIRST_LINGER_MS = 20;
+const LINGER_MS = 250;
+/** No kernel goes through all of its process numbers in this time. */
+const NUMBER_REUSE_MS = 100;
+
+/** What the runs of one worker share. */
+export interface ExecutionHost extends Host {
+  cgroups: Cgroups;
+  post(message: FromWorker, transfer?: ArrayBuffer[]): void;
+}
+
+/** Starts a command and posts what becomes of it, or that it could not be started. */
+export function execute(start: StartMessage, host: ExecutionHost): Execution | undefined {
+  const { run } = start;
+  const cgroup = host.cgroups.create(run);
+  try {
+    const shell = Shell.spawn(start, cgroup, host);
+    host.post({ kind: "started", run, leader: shell.leader, cgroup });
+    return new Execution(shell, start, cgroup, host);
+  } catch (error) {
+    if (cgroup !== undefined) host.cgroups.release(cgroup);
+    if (!(error instanceof NotStarted)) throw error;
+    const exit: Exit = { kind: "not-started", reason: error.message };
+    host.post({ kind: "ended", run, exit, droppedBytes: 0, tail: new Uint8Array(), survivors: [] });
+    return undefined;
+  }
+}
+
+/** One execution of a job, from the spawn to the last of its processes. */
+export class Execution {
+  /** Resolves once `ended` is posted. */
+  readonly over: Promise<void>;
+  readonly #shell: Shell;
+  readonly #reach: Reach;
+  readonly #capture: Capture;
+  readonly #terminating = Promise.withResolvers<void>();
+  #termination: Termination | undefined;
+  #hasTimedOut = false;
+  #shellEndedAt = Infinity;
+
+  constructor(shell: Shell, start: StartMessage, cgroup: string | undefined, host: ExecutionHost) {
+    const { run, maxLogBytes } = start;
+    const { leader, pidfd } = shell;
+    this.#shell = shell;
+    this.#capture = new Capture(
+      shell.pipe,
+      maxLogBytes,
+      (bytes) => host.post({ kind: "output", run, bytes }, [bytes.buffer]),
+    );
+    this.#reach = {
+      members: new Members({
+        run,
+        leader,
+        hasGroup: () => pidfd?.hasGroup() ?? performance.now() < this.#shellEndedAt + NUMBER_REUSE_MS,
+        cgroupPids: () => cgroup === undefined ? [] : cgroupPids(cgroup),
+      }),
+      group: pidfd && { id: leader.pid, leader: pidfd },
+      cgroup,
+    };
+    this.over = this.#attend(start.timeoutMs).then((ended) => {
+      shell[Symbol.dispose]();
+      if (cgroup !== undefined) host.cgroups.release(cgroup);
+      host.post({ kind: "ended", run, ...ended }, [ended.tail.buffer]);
+    });
+  }
+
+  /** Ends all of it: SIGTERM, and SIGKILL after `graceMs`, or earlier if that was said before. */
+  end(graceMs: number): void {
+    this.#termination?.hurry(graceMs);
+    this.#termination ??= new Termination(this.#reach, graceMs);
+    this.#terminating.resolve();
+  }
+
+  taken(bytes: number): void {
+    this.#capture.taken(bytes);
+  }
+
+  async #attend(timeoutMs: number) {
+    const timeout = timeoutMs === 0 ? undefined : new Timer(timeoutMs, () => this.#timeOut());
+    await Promise.race([this.#normalEnd(), this.#terminating.promise]);
+    timeout?.[Symbol.dispose]();
+    const survivors = await this.#termination?.run() ?? [];
+    const { droppedBytes, tail } = await this.#capture.finish();
+    return { exit: await this.#exit(survivors), droppedBytes, tail, survivors };
+  }
+
+  #timeOut() {
+    this.#hasTimedOut = true;
+    this.end(TIMEOUT_GRACE_MS);
+  }
+
+  async #exit(survivors: Survivor[]): Promise<Exit> {
+    if (this.#hasTimedOut) return { kind: "timed-out" };
+    const isShellLeft = survivors.some(({ pid }) => pid === this.#shell.leader.pid);
+    return isShellLeft ? { kind: "signaled", signal: "SIGKILL" } : await this.#shell.exit;
+  }
+
+  /** Resolves once the shell has ended, and its pipe or its group as well. */
+  async #normalEnd() {
+    await this.#shell.exit;
+    this.#shellEndedAt = performance.now();
+    if (!this.#capture.hasEnded) await atMost(FIRST_LINGER_MS, this.#capture.ended);
+    if (this.#capture.hasEnded) return;
+    const groupGone = Promise.withResolvers<void>();
+    let group: Process[] = [];
+    const look = () => {
+      group = group.filter((process) => this.#isInGroup(process));
+      if (group.length === 0) group = this.#findGroup();
+      if (group.length === 0) groupGone.resolve();
+    };
+    look();
+    const timer = setInterval(look, LINGER_MS);
+    await Promise.race([this.#capture.ended, groupGone.promise, this.#terminating.promise]);
+    clearInterval(timer);
+  }
+
+  #findGroup(): Process[] {
+    if (this.#shell.pidfd?.hasGroup() === false) return [];
+    return this.#reach.members.find().filter(({ groupId }) => groupId === this.#shell.leader.pid);
+  }
+
+  #isInGroup({ pid, startTicks }: Process): boolean {
+    const now = readProcess(pid);
+    return now?.startTicks === startTicks && !now.isZombie && now.groupId === this.#shell.leader.pid;
+  }
+}

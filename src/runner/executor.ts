@@ -1,0 +1,120 @@
+import type {
+  EndedMessage,
+  FromWorker,
+  Leftover,
+  OutputMessage,
+  RunToken,
+  SetupMessage,
+  StartedMessage,
+  StartMessage,
+  Survivor,
+  ToWorker,
+} from "./messages.ts";
+
+/** What the executor tells its owner, for each run in the order of the three messages. */
+export interface ExecutorEvents {
+  onStarted(message: StartedMessage): void;
+  /** Each is to be answered by `taken`, or the run's output stops after 1 MiB. */
+  onOutput(message: OutputMessage): void;
+  onEnded(message: EndedMessage): void;
+  /** The worker is gone. Its runs are no longer watched and get no message; a sweep in a new executor ends them. */
+  onFailure(error: Error): void;
+}
+
+export type ExecutorOptions = Pick<SetupMessage, "cgroups">;
+
+/** Runs commands in a worker thread: a spawn blocks its thread, and may wait for the mount that this thread serves. */
+export class Executor implements AsyncDisposable {
+  readonly #worker: Worker;
+  readonly #events: ExecutorEvents;
+  readonly #sweeps: PromiseWithResolvers<Survivor[]>[] = [];
+  readonly #gone = Promise.withResolvers<void>();
+  #state: "open" | "stopping" | "gone" = "open";
+
+  constructor(events: ExecutorEvents, options: ExecutorOptions = { cgroups: "used" }) {
+    this.#events = events;
+    this.#worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "jobs" });
+    this.#worker.onmessage = (event: MessageEvent<FromWorker>) => this.#receive(event.data);
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      this.#fail(new Error(`The worker that runs jobs failed: ${event.message}`));
+    };
+    this.#worker.onmessageerror = () =>
+      this.#fail(new Error("The worker that runs jobs sent no readable message"));
+    this.#post({ kind: "setup", ...options });
+  }
+
+  /** Starts a command; what becomes of it comes as events. The command's bytes are copied. */
+  start(run: Omit<StartMessage, "kind">): void {
+    this.#post({ kind: "start", ...run });
+  }
+
+  /** Says that `bytes` of a run's output are stored, so that more of it may come. */
+  taken(run: RunToken, bytes: number): void {
+    this.#post({ kind: "taken", run, bytes });
+  }
+
+  /** Ends all of a run: SIGTERM, and SIGKILL after `graceMs`; with 0 SIGKILL at once. A run that is over is left alone. */
+  end(run: RunToken, graceMs: number): void {
+    this.#post({ kind: "end", run, graceMs });
+  }
+
+  /**
+   * Ends with SIGKILL what runs of a dead daemon left behind.
+   * @returns What SIGKILL did not end.
+   */
+  sweep(runs: readonly Leftover[]): Promise<Survivor[]> {
+    const sweep = Promise.withResolvers<Survivor[]>();
+    this.#sweeps.push(sweep);
+    if (this.#state === "gone") this.#rejectSweeps(new Error("The worker that runs jobs is gone"));
+    else this.#post({ kind: "sweep", runs: [...runs] });
+    return sweep.promise;
+  }
+
+  /** Ends all runs at once, each with its `onEnded`, and the worker. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#state === "open") {
+      this.#state = "stopping";
+      this.#post({ kind: "stop" });
+    }
+    await this.#gone.promise;
+  }
+
+  #post(message: ToWorker) {
+    this.#worker.postMessage(message);
+  }
+
+  #receive(message: FromWorker) {
+    switch (message.kind) {
+      case "started":
+        return this.#events.onStarted(message);
+      case "output":
+        return this.#events.onOutput(message);
+      case "ended":
+        return this.#events.onEnded(message);
+      case "swept":
+        return this.#sweeps.shift()?.resolve(message.survivors);
+      case "stopped":
+        return this.#close(new Error("The worker that runs jobs was stopped"));
+      default:
+        message satisfies never;
+    }
+  }
+
+  #fail(error: Error) {
+    if (this.#state === "gone") return;
+    this.#close(error);
+    this.#events.onFailure(error);
+  }
+
+  #close(reason: Error) {
+    this.#state = "gone";
+    this.#worker.terminate();
+    this.#rejectSweeps(reason);
+    this.#gone.resolve();
+  }
+
+  #rejectSweeps(reason: Error) {
+    for (const sweep of this.#sweeps.splice(0)) sweep.reject(reason);
+  }
+}

@@ -1,0 +1,135 @@
+/** What the main thread and the worker that runs jobs say to each other: plain data, structured-cloned. */
+
+/** A random token that marks one execution of a job: `FILED_RUN` in the environment of all its processes. */
+export type RunToken = string;
+
+/** Who a job runs as, when that is not the daemon's own user. */
+export interface RunAs {
+  uid: number;
+  /** For a user that the user database does not have; the others get their own. */
+  gid: number;
+}
+
+/** The first message. */
+export interface SetupMessage {
+  kind: "setup";
+  /** "unused": runs get no group of their own even where the daemon may make some. */
+  cgroups: "used" | "unused";
+}
+
+export interface StartMessage {
+  kind: "start";
+  run: RunToken;
+  jobId: string;
+  /** Counted from 1. */
+  attempt: number;
+  /** The argument of `sh -c`, byte for byte; it can be any bytes, a NUL makes it unrunnable. */
+  command: Uint8Array;
+  /** `undefined`: as the daemon. */
+  runAs: RunAs | undefined;
+  /** 0: no limit. */
+  timeoutMs: number;
+  maxLogBytes: number;
+}
+
+/**
+ * Ends all of a run: SIGTERM, and after `graceMs` SIGKILL (0: at once). Answered by `ended`, as if it ended itself.
+ * For a run that is being ended already, the earlier SIGKILL counts; a run that is over is left alone.
+ */
+export interface EndMessage {
+  kind: "end";
+  run: RunToken;
+  graceMs: number;
+}
+
+/** The main thread has taken `bytes` of a run's output; the worker reads on once little enough is on its way. */
+export interface TakenMessage {
+  kind: "taken";
+  run: RunToken;
+  bytes: number;
+}
+
+/** Ends what a dead daemon's runs left behind. Answered by `swept`, in the order asked. */
+export interface SweepMessage {
+  kind: "sweep";
+  runs: Leftover[];
+}
+
+/** What is known of a run that a daemon before this one started. */
+export interface Leftover {
+  run: RunToken;
+  /** The process group's leader, if the run got as far as having one. */
+  leader: ProcessIdentity | undefined;
+  /** The cgroup made for the run, an absolute path. */
+  cgroup: string | undefined;
+}
+
+/** A process that can't be mistaken for another with the same pid. */
+export interface ProcessIdentity {
+  pid: number;
+  /** Clock ticks since boot, field 22 of /proc/PID/stat, proc(5). */
+  startTicks: number;
+  /** /proc/sys/kernel/random/boot_id. */
+  bootId: string;
+}
+
+/** Ends all runs at once, each answered by `ended`, and then the worker. Answered by `stopped`. */
+export interface StopMessage {
+  kind: "stop";
+}
+
+export type ToWorker = SetupMessage | StartMessage | EndMessage | TakenMessage | SweepMessage | StopMessage;
+
+/** A process of the run exists. Posted before any other message of it, unless the command could not be started. */
+
+export interface StartedMessage {
+  kind: "started";
+  run: RunToken;
+  leader: ProcessIdentity;
+  /** The cgroup made for the run, an absolute path. */
+  cgroup: string | undefined;
+}
+
+/** Bytes for the log, in the order written; never more than `maxLogBytes` of a run in all. */
+export interface OutputMessage {
+  kind: "output";
+  run: RunToken;
+  bytes: Uint8Array;
+}
+
+/** A process of a run that SIGKILL did not end. */
+export interface Survivor {
+  pid: number;
+  /** Field 2 of /proc/PID/stat. */
+  name: string;
+}
+
+/** How the command itself ended. */
+export type Exit =
+  | { kind: "exited"; status: number }
+  | { kind: "signaled"; signal: string } // "SIGKILL", "SIGRTMIN+3"
+  | { kind: "timed-out" }
+  | { kind: "not-started"; reason: string };
+
+/** The run is over: no process of it is left but `survivors`, and all of its output was posted before this. */
+export interface EndedMessage {
+  kind: "ended";
+  run: RunToken;
+  exit: Exit;
+  /** Output past `maxLogBytes` that is lost: what came between the kept beginning and `tail`. */
+  droppedBytes: number;
+  /** The last output, up to 64 KiB, if there was more than `maxLogBytes`; empty otherwise. */
+  tail: Uint8Array;
+  survivors: Survivor[];
+}
+
+export interface SweptMessage {
+  kind: "swept";
+  survivors: Survivor[];
+}
+
+export interface StoppedMessage {
+  kind: "stopped";
+}
+
+export type FromWorker = StartedMessage | OutputMessage | EndedMessage | SweptMessage | StoppedMessage;

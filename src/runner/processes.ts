@@ -1,0 +1,114 @@
+import { ErrnoError } from "../sys/errno.ts";
+import { Pidfd, type SignalName } from "../sys/pidfd.ts";
+
+/** What /proc/PID/stat tells of a process. */
+export interface Process {
+  pid: number;
+  name: string;
+  parentPid: number;
+  groupId: number;
+  sessionId: number;
+  /** Clock ticks since boot. */
+  startTicks: number;
+  /** It has ended, and only waits for its parent to ask how. */
+  isZombie: boolean;
+}
+
+/** Fields of /proc/PID/stat as proc(5) numbers them, less the two that come before the last parenthesis. */
+const STAT = {
+  state: 3 - 3,
+  ppid: 4 - 3,
+  pgrp: 5 - 3,
+  session: 6 - 3,
+  numThreads: 20 - 3,
+  starttime: 22 - 3,
+} as const;
+
+/** @returns `undefined` for text that is no stat line: the process went away while it was read. */
+export function parseStat(text: string): Process | undefined {
+  const open = text.indexOf("(");
+  const close = text.lastIndexOf(")"); // the name may hold some of its own
+  if (open < 0 || close < open) return undefined;
+  const fields = text.slice(close + 2).split(" ");
+  const number = (field: keyof typeof STAT) => Number(fields[STAT[field]]);
+  const state = fields[STAT.state];
+  const process = {
+    pid: Number(text.slice(0, open)),
+    name: text.slice(open + 1, close),
+    parentPid: number("ppid"),
+    groupId: number("pgrp"),
+    sessionId: number("session"),
+    startTicks: number("starttime"),
+    // A process whose first thread has ended looks like a zombie as well, while others run.
+    isZombie: state === "X" || state === "Z" && number("numThreads") <= 1,
+  };
+  return Number.isNaN(process.startTicks) ? undefined : process;
+}
+
+/** @returns `undefined` if there is no such process. */
+export function readProcess(pid: number): Process | undefined {
+  const text = readProcFile(`/proc/${pid}/stat`);
+  return text === undefined ? undefined : parseStat(text);
+}
+
+/** All processes that live now, zombies left out; one that starts meanwhile may be missing. */
+export function listProcesses(): Process[] {
+  const processes: Process[] = [];
+  for (const { name } of Deno.readDirSync("/proc")) {
+    const first = name.charCodeAt(0);
+    if (first < 0x30 || first > 0x39) continue;
+    const process = readProcess(Number(name));
+    if (process && !process.isZombie) processes.push(process);
+  }
+  return processes;
+}
+
+/** The environment that a process got at its last exec(2), or nothing if it may not be read. */
+export function readEnvironment(pid: number): string {
+  return readProcFile(`/proc/${pid}/environ`) ?? "";
+}
+
+/** Whether `process` lives, and its number does not mean another one. A zombie does not live. */
+export function lives({ pid, startTicks }: Pick<Process, "pid" | "startTicks">): boolean {
+  const now = readProcess(pid);
+  return now !== undefined && now.startTicks === startTicks && !now.isZombie;
+}
+
+/** @returns `undefined` if it is gone, or where no process can be held: Linux 5.2 and older, no descriptors left. */
+export function holdProcess(pid: number): Pidfd | undefined {
+  try {
+    return Pidfd.open(pid);
+  } catch (error) {
+    if (error instanceof ErrnoError) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Signals exactly this process, not another one that got its number. One that is gone, or not ours to signal, is left out.
+ * Where it can't be held, there is a moment between the look and the signal.
+ */
+export function signalProcess(process: Pick<Process, "pid" | "startTicks">, signal: SignalName): void {
+  using held = holdProcess(process.pid);
+  if (!lives(process)) return;
+  try {
+    if (held) held.signal(signal);
+    else Deno.kill(process.pid, signal);
+  } catch (error) {
+    const isExpected = error instanceof ErrnoError || error instanceof Deno.errors.NotFound ||
+      error instanceof Deno.errors.PermissionDenied;
+    if (!isExpected) throw error;
+  }
+}
+
+export function readBootId(): string {
+  return Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim();
+}
+
+function readProcFile(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return undefined; // gone (ENOENT, ESRCH), or another user's (EACCES)
+  }
+}

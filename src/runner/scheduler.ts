@@ -1,0 +1,240 @@
+import { getLogger } from "@logtape/logtape";
+import type { Ending } from "../queue/ending.ts";
+import { type Claim, type Queue, type QueueWatcher, type RunToken, StoreError } from "../queue/queue.ts";
+import type { Executor, ExecutorEvents } from "./executor.ts";
+import type { EndedMessage, Exit, OutputMessage, RunAs, StartedMessage } from "./messages.ts";
+
+const log = getLogger(["filed", "runner"]);
+
+/** Between SIGTERM and SIGKILL, for a job that somebody removed or moved away. */
+const END_GRACE_MS = 5_000;
+/** The same when filed stops: what supervises filed does not wait long. */
+const STOP_GRACE_MS = 1_000;
+/** Until the next try, when the state file can't be written (its disk is full). */
+const RETRY_MS = 1_000;
+/** Jobs taken in one go, at most. */
+const CLAIM_LIMIT = 32;
+/** The longest that setTimeout takes. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+interface Running {
+  jobId: string;
+  attempt: number;
+  timeoutSec: number;
+  /** What was last stored for this run: its messages are stored in the order they came. */
+  stored: Promise<unknown>;
+  /** filed stops: the attempt does not count. */
+  isStopped: boolean;
+}
+
+export interface SchedulerOptions {
+  /** Who runs a job that a file's owner submitted; `undefined`: the daemon's own user. */
+  runAs(owner: { uid: number; gid: number }): RunAs | undefined;
+  /** The scheduler can't go on. */
+  onFailure(error: unknown): void;
+}
+
+/**
+ * Starts what is ready as soon as it is, and stores what comes of it. It has no clock that ticks: it acts when the
+ * queue says that a job may be ready, when a run ends, and when the next job that waits is due.
+ */
+export class Scheduler implements QueueWatcher, ExecutorEvents {
+  readonly #queue: Queue;
+  readonly #options: SchedulerOptions;
+  readonly #running = new Map<RunToken, Running>();
+  #executor: Executor | undefined;
+  #state: "idle" | "starting-jobs" | "asked-again" | "stopped" = "stopped";
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #onEmpty: (() => void) | undefined;
+  #starting: Promise<void> = Promise.resolve();
+
+  constructor(queue: Queue, options: SchedulerOptions) {
+    this.#queue = queue;
+    this.#options = options;
+  }
+
+  /** Ends what an earlier daemon left running, counts its attempts, and begins to start jobs. */
+  async start(executor: Executor): Promise<void> {
+    this.#executor = executor;
+    const runs = await this.#queue.runs();
+    if (runs.length > 0) {
+      const survivors = await executor.sweep(runs);
+      for (const { pid, name } of survivors) log.warn("process of an earlier run still lives", { pid, name });
+      for (const { run } of runs) {
+        const job = await this.#queue.ended(run, {
+          ending: { kind: "interrupted" },
+          droppedBytes: 0,
+          tail: new Uint8Array(),
+          survivors,
+        });
+        if (job) log.warn("attempt interrupted", { job: job.id, attempt: job.attempts, state: job.state });
+      }
+    }
+    this.#state = "idle";
+    this.#queue.watch(this);
+    this.onRunnable();
+  }
+
+  /** Starts no more jobs; gives those that run `graceMs`, less if `hurry` aborts, then ends and requeues them. */
+  async stop(graceMs: number, hurry: AbortSignal): Promise<void> {
+    this.#state = "stopped";
+    clearTimeout(this.#timer);
+    await this.#starting;
+    if (this.#running.size === 0) return;
+    const empty = new Promise<void>((resolve) => this.#onEmpty = resolve);
+    log.info("waiting for jobs", { running: this.#running.size, graceSec: graceMs / 1_000 });
+    await atMost(graceMs, hurry, empty);
+    for (const [run, running] of this.#running) {
+      running.isStopped = true;
+      this.#executor?.end(run, STOP_GRACE_MS);
+    }
+    await atMost(STOP_GRACE_MS + 4_000, new AbortController().signal, empty);
+  }
+
+  onRunnable() {
+    if (this.#state === "starting-jobs") this.#state = "asked-again";
+    if (this.#state !== "idle") return;
+    this.#state = "starting-jobs";
+    this.#starting = this.#startJobs().catch((error) => this.#options.onFailure(error));
+  }
+
+  onAbandoned(run: RunToken) {
+    this.#executor?.end(run, END_GRACE_MS);
+  }
+
+  onStarted({ run, leader, cgroup }: StartedMessage) {
+    this.#store(run, () => this.#queue.identify(run, leader, cgroup));
+  }
+
+  onOutput({ run, bytes }: OutputMessage) {
+    const { length } = bytes;
+    this.#store(run, async () => {
+      await this.#queue.appendLog(run, bytes);
+      this.#executor?.taken(run, length);
+    });
+  }
+
+  onEnded(message: EndedMessage) {
+    const { run, exit } = message;
+    this.#store(run, async (running) => {
+      if (running.isStopped) {
+        const job = await this.#queue.requeue(run);
+        if (job) log.info("attempt stopped", { job: job.id, attempt: running.attempt });
+      } else {
+        const job = await this.#queue.ended(run, { ...message, ending: endingOf(exit, running.timeoutSec) });
+        log.info("attempt ended", {
+          job: running.jobId,
+          attempt: running.attempt,
+          ...exit,
+          state: job?.state ?? "taken away",
+        });
+      }
+      this.#running.delete(run);
+      if (this.#running.size === 0) this.#onEmpty?.();
+      this.onRunnable();
+    });
+  }
+
+  onFailure(error: unknown) {
+    this.#options.onFailure(error);
+  }
+
+  async #startJobs() {
+    let wait: number | undefined;
+    do {
+      this.#state = "starting-jobs";
+      try {
+        await this.#fillSlots();
+        const next = await this.#queue.nextVisibleAt();
+        wait = next === undefined ? undefined : Math.max(1, next - Date.now());
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error;
+        log.error("cannot take a job", { error });
+        wait = RETRY_MS;
+      }
+    } while (this.#hasBeenAskedAgain());
+    if (this.#state !== "starting-jobs") return;
+    this.#state = "idle";
+    clearTimeout(this.#timer);
+    if (wait !== undefined) {
+      this.#timer = setTimeout(() => this.onRunnable(), Math.min(wait, LONGEST_TIMER_MS));
+    }
+  }
+
+  #hasBeenAskedAgain() {
+    return this.#state === "asked-again";
+  }
+
+  #isStopped() {
+    return this.#state === "stopped";
+  }
+
+  async #fillSlots() {
+    for (;;) {
+      const config = await this.#queue.config();
+      const free = config.maxJobCount - this.#running.size;
+      if (free <= 0 || this.#isStopped()) return;
+      const limit = Math.min(free, CLAIM_LIMIT);
+      const claims = await this.#queue.claim(limit);
+      if (this.#isStopped()) {
+        for (const { run } of claims) await this.#queue.requeue(run);
+        return;
+      }
+      for (const claim of claims) this.#begin(claim, config.timeoutSec, config.maxLogBytes);
+      if (claims.length < limit) return;
+    }
+  }
+
+  #begin({ job, run, command }: Claim, timeoutSec: number, maxLogBytes: number) {
+    this.#running.set(run, {
+      jobId: job.id,
+      attempt: job.attempts,
+      timeoutSec,
+      stored: Promise.resolve(),
+      isStopped: false,
+    });
+    this.#executor?.start({
+      run,
+      jobId: job.id,
+      attempt: job.attempts,
+      command,
+      runAs: this.#options.runAs(job),
+      timeoutMs: timeoutSec * 1_000,
+      maxLogBytes,
+    });
+    log.info("attempt started", { job: job.id, attempt: job.attempts });
+  }
+
+  /** Stores one thing after another for a run; tries again for as long as the state file can't be written. */
+  #store(run: RunToken, store: (running: Running) => Promise<void>) {
+    const running = this.#running.get(run);
+    if (!running) return;
+    running.stored = running.stored.then(async () => {
+      for (;;) {
+        try {
+          return await store(running);
+        } catch (error) {
+          if (!(error instanceof StoreError)) throw error;
+          log.error("cannot store what a job did", { job: running.jobId, error });
+          await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        }
+      }
+    }).catch((error) => this.#options.onFailure(error));
+  }
+}
+
+function endingOf(exit: Exit, timeoutSec: number): Ending {
+  return exit.kind === "timed-out" ? { kind: "timed-out", afterSec: timeoutSec } : exit;
+}
+
+/** Waits for `done`, `ms` at most, and less if `hurry` aborts. */
+async function atMost(ms: number, hurry: AbortSignal, done: Promise<void>): Promise<void> {
+  const { promise: over, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  const onAbort = () => resolve();
+  hurry.addEventListener("abort", onAbort);
+  if (hurry.aborted) resolve();
+  await Promise.race([done, over]);
+  clearTimeout(timer);
+  hurry.removeEventListener("abort", onAbort);
+}

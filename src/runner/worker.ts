@@ -1,0 +1,79 @@
+import { closeInheritedOnExec } from "../sys/close_on_exec.ts";
+import { Accounts } from "./accounts.ts";
+import { Cgroups, findCgroups } from "./cgroup.ts";
+import { execute, type Execution, type ExecutionHost } from "./execution.ts";
+import type { FromWorker, RunToken, SetupMessage, StartMessage, ToWorker } from "./messages.ts";
+import { readBootId } from "./processes.ts";
+import { findSetsid } from "./shell.ts";
+import { sweep } from "./sweep.ts";
+
+/** The thread that runs jobs. An error that nothing here expects ends it, and its owner hears of that. */
+class Jobs {
+  readonly #host: ExecutionHost;
+  readonly #executions = new Map<RunToken, Execution>();
+  #sweeping: Promise<void> = Promise.resolve();
+
+  constructor({ cgroups }: SetupMessage) {
+    closeInheritedOnExec();
+    this.#host = {
+      accounts: new Accounts(),
+      bootId: readBootId(),
+      setsid: findSetsid(),
+      cgroups: new Cgroups(cgroups === "used" ? readCgroups() : undefined),
+      post,
+    };
+  }
+
+  receive(message: Exclude<ToWorker, SetupMessage>): void {
+    switch (message.kind) {
+      case "start":
+        return this.#start(message);
+      case "end":
+        return this.#executions.get(message.run)?.end(message.graceMs);
+      case "taken":
+        return this.#executions.get(message.run)?.taken(message.bytes);
+      case "sweep":
+        this.#sweeping = this.#sweeping.then(async () => {
+          const survivors = await sweep(message.runs, this.#host.bootId, this.#host.cgroups);
+          post({ kind: "swept", survivors });
+        });
+        return;
+      case "stop":
+        this.#stop();
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  #start(message: StartMessage) {
+    const execution = execute(message, this.#host);
+    if (!execution) return;
+    this.#executions.set(message.run, execution);
+    execution.over.then(() => this.#executions.delete(message.run));
+  }
+
+  async #stop() {
+    const executions = [...this.#executions.values()];
+    for (const execution of executions) execution.end(0);
+    await Promise.all([this.#sweeping, ...executions.map(({ over }) => over)]);
+    post({ kind: "stopped" });
+  }
+}
+
+function post(message: FromWorker, transfer: ArrayBuffer[] = []) {
+  self.postMessage(message, transfer);
+}
+
+function readCgroups() {
+  return findCgroups(
+    Deno.readTextFileSync("/proc/self/mountinfo"),
+    Deno.readTextFileSync("/proc/self/cgroup"),
+  );
+}
+
+let jobs: Jobs | undefined;
+self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+  if (data.kind === "setup") jobs = new Jobs(data);
+  else jobs?.receive(data);
+};

@@ -1,0 +1,91 @@
+import { getLogger } from "@logtape/logtape";
+import { formatConfig, parseConfig } from "../queue/config.ts";
+import type { Queue } from "../queue/queue.ts";
+import { ErrnoError } from "../fuse/mod.ts";
+
+const log = getLogger(["filed", "tree"]);
+
+const MAX_BYTES = 65_536;
+
+/** One open of config.json: what it reads is as it was at the open, what it writes is applied once it is whole. */
+export interface ConfigHandle {
+  kind: "config";
+  bytes: Uint8Array;
+  hasWritten: boolean;
+}
+
+/** The settings as a file. */
+export class ConfigFile {
+  readonly #queue: Queue;
+  readonly #now: () => number;
+  changedAt: number;
+
+  constructor(queue: Queue, now: () => number) {
+    this.#queue = queue;
+    this.#now = now;
+    this.changedAt = now();
+  }
+
+  async bytes(): Promise<Uint8Array> {
+    return new TextEncoder().encode(formatConfig(await this.#queue.config()));
+  }
+
+  async open(contents: "keep" | "truncate"): Promise<ConfigHandle> {
+    return {
+      kind: "config",
+      bytes: contents === "truncate" ? new Uint8Array() : await this.bytes(),
+      hasWritten: false,
+    };
+  }
+
+  /**
+   * Applies the text if it is whole JSON, and keeps it for the next write if it can still become that.
+   * @throws {ErrnoError} EINVAL if it is neither, EFBIG; then nothing is written.
+   */
+  async write(handle: ConfigHandle, offset: number, data: Uint8Array, where: "at" | "end"): Promise<number> {
+    const { length } = data;
+    const start = where === "end" ? handle.bytes.length : offset;
+    if (start + length > MAX_BYTES) throw new ErrnoError("EFBIG");
+    const bytes = new Uint8Array(Math.max(handle.bytes.length, start + length));
+    bytes.set(handle.bytes);
+    bytes.set(data, start);
+    const parsed = parseConfig(decode(bytes));
+    if (parsed.kind === "invalid") throw invalid(parsed.reason);
+    handle.bytes = bytes;
+    handle.hasWritten = true;
+    if (parsed.kind === "settings") {
+      await this.#queue.configure(parsed.settings);
+      this.changedAt = this.#now();
+      log.info("config.json applied", parsed.settings);
+    }
+    return length;
+  }
+
+  /** Truncating changes no setting, only where this handle's text begins and ends. */
+  truncate(handle: ConfigHandle | undefined, size: number) {
+    if (size > MAX_BYTES) throw new ErrnoError("EFBIG");
+    if (handle) handle.bytes = handle.bytes.slice(0, size);
+  }
+
+  /** @throws {ErrnoError} EINVAL if what was written ends too early. */
+  flush({ bytes, hasWritten }: ConfigHandle) {
+    if (!hasWritten) return;
+    const text = decode(bytes);
+    if (text.trim() !== "" && parseConfig(text).kind === "incomplete") {
+      throw invalid("the JSON ends too early");
+    }
+  }
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw invalid("not UTF-8");
+  }
+}
+
+function invalid(reason: string): ErrnoError {
+  log.warn("cannot apply config.json", { reason });
+  return new ErrnoError("EINVAL");
+}

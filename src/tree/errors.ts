@@ -1,0 +1,26 @@
+import { type Refusal, StoreError } from "../queue/queue.ts";
+import { ErrnoError, type ErrnoName } from "../fuse/mod.ts";
+
+/** The one place where a refusal of the queue gets its errno. */
+const ERRNO_OF: Record<Refusal["kind"], ErrnoName> = {
+  missing: "ENOENT",
+  taken: "EEXIST",
+  busy: "EBUSY",
+  forbidden: "EPERM",
+};
+
+export function refused({ kind }: Refusal): ErrnoError {
+  return new ErrnoError(ERRNO_OF[kind]);
+}
+
+/** The value, or the refusal as what the kernel must hear. @throws {ErrnoError} */
+export function granted<T>(result: { ok: true; value: T } | { ok: false; refusal: Refusal }): T {
+  if (!result.ok) throw refused(result.refusal);
+  return result.value;
+}
+
+/** What the kernel hears of a fault: of the store's, what a disk of its own would have said. */
+export function errnoOf(error: unknown): ErrnoName {
+  if (!(error instanceof StoreError)) return "EIO";
+  return error.kind === "full" ? "ENOSPC" : error.kind === "read-only" ? "EROFS" : "EIO";
+}

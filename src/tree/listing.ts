@@ -1,0 +1,44 @@
+import type { DirectorySink } from "../fuse/mod.ts";
+import type { Queue } from "../queue/queue.ts";
+import type { State } from "../queue/states.ts";
+import { FIXED_NODES, inodeOf } from "./nodes.ts";
+
+/** Jobs asked of the queue at once. A READDIR of 32 KiB holds some 800 short names. */
+const PAGE_JOBS = 512;
+/** Cookies of `.` and `..`; a job's is its number and `FIRST_COOKIE`, so that removing one moves no other. */
+const FIRST_COOKIE = 2;
+
+const ENCODER = new TextEncoder();
+const ROOT_INO = 1n;
+
+/** Adds what follows `cookie` in the mount's own directory. */
+export function listRoot(cookie: number, sink: DirectorySink) {
+  if (!addDots(ROOT_INO, cookie, sink)) return;
+  for (const { nodeid, name, node } of FIXED_NODES) {
+    const own = Number(nodeid) + FIRST_COOKIE;
+    if (node.kind === "root" || own <= cookie) continue;
+    const type = node.kind === "directory" ? "directory" : "file";
+    if (!sink.add({ ino: nodeid, cookie: own, type, name: ENCODER.encode(name) })) return;
+  }
+}
+
+/** Adds what follows `cookie` in a state's directory. */
+export async function listJobs(queue: Queue, state: State, ino: bigint, cookie: number, sink: DirectorySink) {
+  if (!addDots(ino, cookie, sink)) return;
+  let after = Math.max(0, cookie - FIRST_COOKIE);
+  for (;;) {
+    const page = await queue.list(state, after, PAGE_JOBS);
+    for (const { number, id } of page) {
+      const name = ENCODER.encode(id);
+      if (!sink.add({ ino: inodeOf(number), cookie: number + FIRST_COOKIE, type: "file", name })) return;
+      after = number;
+    }
+    if (page.length < PAGE_JOBS) return;
+  }
+}
+
+/** @returns Whether there is room for more. */
+function addDots(ino: bigint, cookie: number, sink: DirectorySink): boolean {
+  return (cookie >= 1 || sink.add({ ino, cookie: 1, type: "directory", name: ENCODER.encode(".") })) &&
+    (cookie >= 2 || sink.add({ ino: ROOT_INO, cookie: 2, type: "directory", name: ENCODER.encode("..") }));
+}

@@ -1,0 +1,200 @@
+import { getLogger } from "@logtape/logtape";
+import type { Job, Queue } from "../queue/queue.ts";
+import { ErrnoError } from "../fuse/mod.ts";
+import { CommandFile } from "./command_file.ts";
+
+const log = getLogger(["filed", "tree"]);
+
+/** How long a file with a mkstemp(3) name waits for its rename. */
+const RENAME_WAIT_MS = 1_000;
+/** How long a job that was moved to pending stays there at least: mv(1) of several files looks at each where it put it. */
+const MOVE_WAIT_MS = 100;
+
+/** One open of a pending job. */
+export interface CommandHandle {
+  kind: "command";
+  file: CommandFile;
+  /** It keeps the job from starting: it may write, or it made the file. */
+  isHolder: boolean;
+  /** Its first write went to disk at once; the later ones wait for flush. */
+  hasWritten: boolean;
+}
+
+/** The pending jobs that somebody has open, and what becomes of them when the last one closes. */
+export class OpenCommands implements Disposable {
+  readonly #queue: Queue;
+  readonly #now: () => number;
+  readonly #files = new Map<number, CommandFile>();
+  /** Removed jobs that are still open. */
+  readonly #orphans = new Map<number, CommandFile>();
+  /** Jobs made under a temporary name, by what made them. */
+  readonly #temporary = new Set<number>();
+  readonly #waiting = new Map<number, ReturnType<typeof setTimeout>>();
+
+  constructor(queue: Queue, now: () => number) {
+    this.#queue = queue;
+    this.#now = now;
+  }
+
+  /** The content of a job that is open. */
+  get(number: number): CommandFile | undefined {
+    return this.#files.get(number) ?? this.#orphans.get(number);
+  }
+
+  /**
+   * A handle of the job just made, which the queue holds already.
+   * @param name `temporary`: its maker will rename it once it is whole.
+   */
+  created(job: Job, name: "final" | "temporary"): CommandHandle {
+    const file = new CommandFile(job);
+    this.#files.set(job.number, file);
+    if (name === "temporary") this.#temporary.add(job.number);
+    return handleOf(file, "write");
+  }
+
+  /** @throws {ErrnoError} ESTALE if the job is not pending any more: the kernel then looks the name up again. */
+  async open(job: Job, access: "read" | "write", contents: "keep" | "truncate"): Promise<CommandHandle> {
+    const { number } = job;
+    if (access === "write") this.#stopWaiting(number);
+    const file = this.#files.get(number) ?? this.#load(job);
+    const handle = handleOf(file, access);
+    try {
+      const [now] = await Promise.all([
+        access === "write" ? this.#queue.hold(number) : this.#queue.get(number),
+        file.ready,
+      ]);
+      if (now?.state !== "pending" && !file.isOrphan) throw new ErrnoError("ESTALE");
+      if (contents === "truncate") {
+        file.spoiled = undefined;
+        file.truncate(0, this.#now());
+      }
+      return handle;
+    } catch (error) {
+      await this.release(handle);
+      throw error;
+    }
+  }
+
+  /** @throws {ErrnoError} EFBIG; what the store answers. Nothing is written then, and close fails too. */
+  async write(handle: CommandHandle, offset: number, data: Uint8Array, where: "at" | "end"): Promise<number> {
+    const { file } = handle;
+    const { length } = data;
+    let takeBack = () => {};
+    try {
+      takeBack = file.write(where === "end" ? file.bytes.length : offset, data, this.#now());
+      if (!handle.hasWritten) await this.sync(handle);
+      handle.hasWritten = true;
+      return length;
+    } catch (error) {
+      takeBack();
+      file.spoiled = error;
+      throw error;
+    }
+  }
+
+  /** Sets the size; through a path (no handle) it is stored at once, as if closed. */
+  async truncate(job: Job, size: number, handle: CommandHandle | undefined): Promise<void> {
+    if (handle) return void handle.file.truncate(size, this.#now());
+    const opened = await this.open(job, "write", "keep");
+    try {
+      opened.file.truncate(size, this.#now());
+      await this.flush(opened);
+    } finally {
+      await this.release(opened);
+    }
+  }
+
+  /** What was written is on disk, though not closed. */
+  async sync({ file }: CommandHandle): Promise<void> {
+    if (file.isStored || file.isOrphan) return;
+    await file.store("written", (bytes) => this.#queue.writeThrough(file.job.number, bytes));
+  }
+
+  /** What was written is on disk, and is what would run. @throws What an earlier write threw. */
+  async flush({ file, isHolder }: CommandHandle): Promise<void> {
+    if (!isHolder || file.isClosed || file.isOrphan) return;
+    if (file.spoiled !== undefined) throw file.spoiled;
+    await file.store("closed", (bytes) => this.#queue.close(file.job.number, bytes));
+  }
+
+  /** The handle is gone; with the last one that holds it, the job may start. */
+  async release(handle: CommandHandle): Promise<void> {
+    const { file, isHolder } = handle;
+    const { number } = file.job;
+    try {
+      await this.flush(handle); // What came after the last flush: pages of a shared mapping.
+    } catch (error) {
+      log.warn("what was written to a pending job is dropped", { job: file.job.id, error });
+    }
+    file.handles--;
+    if (isHolder) file.holders--;
+    if (file.handles === 0) (file.isOrphan ? this.#orphans : this.#files).delete(number);
+    if (!isHolder || file.holders > 0 || file.isOrphan) return;
+    await this.#letGo(number);
+    if (!file.isClosed) await this.#reload(file);
+  }
+
+  /** The job has another id: what waited for that may start. */
+  async renamed(number: number): Promise<void> {
+    this.#temporary.delete(number);
+    if (this.#stopWaiting(number)) await this.#queue.release(number);
+  }
+
+  /** The job came to pending, held. */
+  moved(number: number) {
+    this.#releaseAfter(number, MOVE_WAIT_MS);
+  }
+
+  /** The job is gone, or is no pending one any more; who has it open keeps the content. */
+  removed(number: number) {
+    this.#temporary.delete(number);
+    this.#stopWaiting(number);
+    const file = this.#files.get(number);
+    if (!file) return;
+    file.isOrphan = true;
+    this.#files.delete(number);
+    this.#orphans.set(number, file);
+  }
+
+  [Symbol.dispose]() {
+    for (const number of [...this.#waiting.keys()]) this.#stopWaiting(number);
+  }
+
+  async #letGo(number: number) {
+    if (this.#temporary.delete(number)) this.#releaseAfter(number, RENAME_WAIT_MS);
+    else await this.#queue.release(number);
+  }
+
+  #releaseAfter(number: number, ms: number) {
+    const timer = setTimeout(() => {
+      this.#waiting.delete(number);
+      this.#queue.release(number).catch((error) => log.error("cannot let a job start", { number, error }));
+    }, ms);
+    this.#waiting.set(number, timer);
+  }
+
+  #stopWaiting(number: number): boolean {
+    clearTimeout(this.#waiting.get(number));
+    return this.#waiting.delete(number);
+  }
+
+  #load(job: Job): CommandFile {
+    const file = new CommandFile(job);
+    this.#files.set(job.number, file);
+    file.ready = this.#reload(file);
+    return file;
+  }
+
+  async #reload(file: CommandFile) {
+    const bytes = await this.#queue.command(file.job.number);
+    if (bytes === undefined) throw new ErrnoError("ESTALE");
+    file.fill(bytes);
+  }
+}
+
+function handleOf(file: CommandFile, access: "read" | "write"): CommandHandle {
+  const isHolder = access === "write";
+  file.handles++;
+  if (isHolder) file.holders++;
+  return { kind: "command", file, isHolder, hasWritten: false };
+}
