@@ -18,7 +18,6 @@ import { Executor } from "./runner/executor.ts";
 import type { RunAs } from "./runner/messages.ts";
 import { Scheduler } from "./runner/scheduler.ts";
 import { StopSignals } from "./stop_signals.ts";
-import { closeInheritedOnExec } from "./sys/close_on_exec.ts";
 import { SqliteStore } from "./store/sqlite_store.ts";
 import { errnoOf } from "./tree/errors.ts";
 import { Tree } from "./tree/tree.ts";
@@ -40,7 +39,6 @@ export class StartError extends Error {
  * @throws {StartError | StoreError | MountError} If it can't start; then no mount and no process is left.
  */
 export async function runDaemon(settings: Settings): Promise<void> {
-  closeInheritedOnExec(); // Before anything is started: what filed inherited is no job's business.
   await using _log = await openLog({ level: settings.logLevel, format: settings.logFormat });
   using signals = new StopSignals();
   const stateFile = await prepareStateFile(settings);

@@ -1,3 +1,4 @@
+import { closeInheritedOnExec } from "../sys/close_on_exec.ts";
 import type {
   EndedMessage,
   FromWorker,
@@ -33,6 +34,7 @@ export class Executor implements AsyncDisposable {
 
   constructor(events: ExecutorEvents, options: ExecutorOptions = { cgroups: "used" }) {
     this.#events = events;
+    closeInheritedOnExec(); // Here, since the other thread could do it while this one passes a descriptor on.
     this.#worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "jobs" });
     this.#worker.onmessage = (event: MessageEvent<FromWorker>) => this.#receive(event.data);
     this.#worker.onerror = (event) => {

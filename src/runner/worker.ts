@@ -1,4 +1,3 @@
-import { closeInheritedOnExec } from "../sys/close_on_exec.ts";
 import { Accounts } from "./accounts.ts";
 import { Cgroups, findCgroups } from "./cgroup.ts";
 import { execute, type Execution, type ExecutionHost } from "./execution.ts";
@@ -14,7 +13,6 @@ class Jobs {
   #sweeping: Promise<void> = Promise.resolve();
 
   constructor({ cgroups }: SetupMessage) {
-    closeInheritedOnExec();
     this.#host = {
       accounts: new Accounts(),
       bootId: readBootId(),

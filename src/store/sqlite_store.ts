@@ -45,7 +45,10 @@ const COLUMN_OF: Record<Exclude<keyof JobChanges, "appendix">, string> = {
   accessedAt: "accessed_at",
 };
 
-/** A store in one SQLite file, for one process at a time; other processes may read it (`sqlite3 -readonly`). */
+/**
+ * A store in one SQLite file, for one process at a time; other processes may read it (`sqlite3 -readonly`).
+ * Statements name the index they are for where SQLite's planner would rather walk over all jobs of a state.
+ */
 export class SqliteStore implements Store {
   readonly #database: DatabaseSync;
   readonly #lock: Disposable;
@@ -189,11 +192,13 @@ export class SqliteStore implements Store {
   ): Promise<Claimed[]> {
     return this.#batch.run("durable", () => {
       // What became visible joins what is ready, so that the search below never walks over jobs that wait.
-      this.#sql("UPDATE jobs SET visible_at = NULL WHERE state = 'pending' AND visible_at <= ?").run(now);
+      this.#sql(
+        "UPDATE jobs INDEXED BY jobs_waiting SET visible_at = NULL WHERE state = 'pending' AND visible_at <= ?",
+      ).run(now);
       const ready = this.#sql(`
-        SELECT number, id, command FROM jobs
+        SELECT number, id, command FROM jobs INDEXED BY jobs_ready
         WHERE state = 'pending' AND held = 0 AND place IS NOT NULL AND visible_at IS NULL AND length(command) > 0
-          AND place < coalesce((SELECT min(place) FROM jobs WHERE held = 2), 9223372036854775807)
+          AND place < coalesce((SELECT min(place) FROM jobs INDEXED BY jobs_held WHERE held <> 0 AND held = 2), 9223372036854775807)
           AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.number = jobs.number)
           AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = jobs.id)
         ORDER BY place LIMIT ?`).all(runs.length) as unknown as Ready[];
@@ -215,7 +220,7 @@ export class SqliteStore implements Store {
 
   nextVisibleAt(): Promise<number | undefined> {
     const row = this.#sql(
-      "SELECT min(visible_at) AS at FROM jobs WHERE state = 'pending' AND visible_at IS NOT NULL",
+      "SELECT min(visible_at) AS at FROM jobs INDEXED BY jobs_waiting WHERE state = 'pending' AND visible_at IS NOT NULL",
     ).get();
     return Promise.resolve((row?.at ?? undefined) as number | undefined);
   }

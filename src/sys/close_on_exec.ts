@@ -1,4 +1,6 @@
-const libc = Deno.dlopen("libc.so.6", { fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" } });
+import { LIBC } from "./libc.ts";
+
+const { symbols } = Deno.dlopen(LIBC, { fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" } });
 
 const F_SETFD = 2; // fcntl.h
 const FD_CLOEXEC = 1;
@@ -12,5 +14,5 @@ export function closeInheritedOnExec(): void {
     fd > 2
   );
   // The directory's own descriptor is among them and closed by now: EBADF.
-  for (const fd of fds) libc.symbols.fcntl(fd, F_SETFD, FD_CLOEXEC);
+  for (const fd of fds) symbols.fcntl(fd, F_SETFD, FD_CLOEXEC);
 }

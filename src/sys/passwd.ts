@@ -1,6 +1,7 @@
 import { ErrnoError } from "./errno.ts";
+import { LIBC } from "./libc.ts";
 
-const libc = Deno.dlopen("libc.so.6", {
+const { symbols } = Deno.dlopen(LIBC, {
   getpwuid_r: { parameters: ["u32", "buffer", "buffer", "usize", "buffer"], result: "i32" },
 });
 
@@ -38,7 +39,7 @@ export function userById(uid: number): User | undefined {
     const strings = new Uint8Array(bytes);
     const result = new BigUint64Array(1);
     const error = new ErrnoError(
-      libc.symbols.getpwuid_r(uid, entry, strings, BigInt(bytes), result),
+      symbols.getpwuid_r(uid, entry, strings, BigInt(bytes), result),
       "getpwuid_r",
     );
     if (error.is("ERANGE") && bytes < LAST_BUFFER_BYTES) continue;

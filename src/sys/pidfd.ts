@@ -1,7 +1,6 @@
 import { ErrnoError } from "./errno.ts";
+import { close } from "./file.ts";
 import { syscall } from "./syscall.ts";
-
-const libc = Deno.dlopen("libc.so.6", { close: { parameters: ["i32"], result: "i32" } });
 
 /** Numbers of signal(7) that are the same on x86-64 and arm64. */
 const SIGNAL = { none: 0, SIGKILL: 9, SIGTERM: 15, SIGCONT: 18, SIGSTOP: 19 } as const;
@@ -51,7 +50,7 @@ export class Pidfd implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    if (this.#fd !== undefined) libc.symbols.close(this.#fd);
+    if (this.#fd !== undefined) close(this.#fd);
     this.#fd = undefined;
   }
 

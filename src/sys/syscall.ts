@@ -1,8 +1,7 @@
-import { ErrnoError } from "./errno.ts";
+import { check, LIBC } from "./libc.ts";
 
-const libc = Deno.dlopen("libc.so.6", {
+const { symbols } = Deno.dlopen(LIBC, {
   syscall: { parameters: ["i64", "i64", "i64", "i64", "i64"], result: "i64" },
-  __errno_location: { parameters: [], result: "pointer" },
 });
 
 /** Numbers above 423 are the same on all architectures. */
@@ -13,13 +12,6 @@ const NUMBER = { pidfd_send_signal: 424, pidfd_open: 434 } as const;
  * @throws {ErrnoError} If it fails; it names the call.
  */
 export function syscall(name: keyof typeof NUMBER, a: number, b: number, c: number, d: number): number {
-  const result = libc.symbols.syscall(BigInt(NUMBER[name]), BigInt(a), BigInt(b), BigInt(c), BigInt(d));
-  if (result < 0n) throw new ErrnoError(readErrno(), name);
-  return Number(result);
-}
-
-function readErrno(): number {
-  const location = libc.symbols.__errno_location();
-  if (location === null) throw new Error("__errno_location() is null");
-  return new Deno.UnsafePointerView(location).getInt32();
+  const result = symbols.syscall(BigInt(NUMBER[name]), BigInt(a), BigInt(b), BigInt(c), BigInt(d));
+  return check(Number(result), name);
 }

@@ -1,0 +1,20 @@
+import { Executor } from "../../src/runner/executor.ts";
+
+/** Prints the descriptors that a job has, but the one with which they are listed. */
+const ended = Promise.withResolvers<void>();
+await using executor = new Executor({
+  onStarted() {},
+  onOutput: ({ bytes }) => void Deno.stdout.writeSync(bytes),
+  onEnded: () => ended.resolve(),
+  onFailure: ended.reject,
+});
+executor.start({
+  run: crypto.randomUUID(),
+  jobId: "job",
+  attempt: 1,
+  command: new TextEncoder().encode("ls /proc/$$/fd"),
+  runAs: undefined,
+  timeoutMs: 0,
+  maxLogBytes: 1_000,
+});
+await ended.promise;

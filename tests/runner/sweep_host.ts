@@ -1,0 +1,20 @@
+import { Executor } from "../../src/runner/executor.ts";
+
+/** Starts the command that is its argument, prints what is known of the run, and waits for its own end. */
+const [command, cgroups] = Deno.args;
+const run = crypto.randomUUID();
+const executor = new Executor({
+  onStarted: ({ leader, cgroup }) => console.log(JSON.stringify({ run, leader, cgroup })),
+  onOutput: ({ bytes }) => executor.taken(run, bytes.length),
+  onEnded: () => Deno.exit(1),
+  onFailure: () => Deno.exit(2),
+}, { cgroups: cgroups === "used" ? "used" : "unused" });
+executor.start({
+  run,
+  jobId: "job",
+  attempt: 1,
+  command: new TextEncoder().encode(command),
+  runAs: undefined,
+  timeoutMs: 0,
+  maxLogBytes: 1_000,
+});

@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import type { Leftover } from "../../src/runner/messages.ts";
+import { lives, readProcess } from "../../src/runner/processes.ts";
+import { Workshop } from "./workshop.ts";
+
+const ZOO = `
+setsid sh -c 'echo > $DIR/up1; exec tail -f $DIR/up1' &
+(echo > $DIR/up2; exec tail -f $DIR/up2) > /dev/null &
+env -i sh -c 'echo > $DIR/up3; exec tail -f $DIR/up3' &
+echo > $DIR/up4
+REST`;
+
+/** Starts a job in an executor of another process, and ends that process with SIGKILL. */
+async function leaveBehind(workshop: Workshop, rest: string, cgroups: "used" | "unused"): Promise<Leftover> {
+  await workshop.fifos("up1", "up2", "up3", "up4");
+  const command = ZOO.replace("REST", rest).replaceAll("$DIR", workshop.dir);
+  const host = new URL("./sweep_host.ts", import.meta.url).pathname;
+  await using child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-lock", "-A", host, command, cgroups],
+    stdout: "piped",
+  }).spawn();
+  const reads = ["up1", "up2", "up3", "up4"].map((fifo) => workshop.read(fifo));
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const { value } = await reader.read();
+  await Promise.all(reads);
+  child.kill("SIGKILL");
+  await child.status;
+  await reader.cancel();
+  return JSON.parse(value ?? "");
+}
+
+for (const cgroups of ["used", "unused"] as const) {
+  for (const [name, rest] of [["whose shell lives", "wait"], ["whose shell has ended", "exit 0"]] as const) {
+    Deno.test(`a sweep ends what a killed daemon's job ${name} left, cgroups ${cgroups}`, async () => {
+      await using workshop = new Workshop({ cgroups });
+      const leftover = await leaveBehind(workshop, rest, cgroups);
+      assert.ok(workshop.processes().length >= 3);
+      assert.deepEqual(await workshop.executor.sweep([leftover]), []);
+      assert.deepEqual(workshop.processes(), []);
+      if (leftover.cgroup) await assert.rejects(Deno.stat(leftover.cgroup), Deno.errors.NotFound);
+    });
+  }
+}
+
+Deno.test("a sweep finds a run of which only the token is known", async () => {
+  await using workshop = new Workshop();
+  const { run, cgroup } = await leaveBehind(workshop, "wait", "used");
+  assert.deepEqual(await workshop.executor.sweep([{ run, leader: undefined, cgroup: undefined }]), []);
+  assert.deepEqual(workshop.processes(), []);
+  if (cgroup) await assert.rejects(Deno.stat(cgroup), Deno.errors.NotFound);
+});
+
+Deno.test("a sweep leaves a stranger alone that has the leader's number", async () => {
+  await using workshop = new Workshop();
+  await workshop.fifos("never");
+  await using stranger = new Deno.Command("setsid", { args: ["tail", "-f", `${workshop.dir}/never`] })
+    .spawn();
+  const process = readProcess(stranger.pid);
+  assert.ok(process);
+  const { pid, startTicks } = process;
+  const bootId = (await Deno.readTextFile("/proc/sys/kernel/random/boot_id")).trim();
+  const run = crypto.randomUUID();
+  const survivors = await workshop.executor.sweep([
+    { run, leader: { pid, startTicks: startTicks - 1, bootId }, cgroup: undefined },
+    { run, leader: { pid, startTicks, bootId: "of another boot" }, cgroup: undefined },
+    { run, leader: undefined, cgroup: "/sys/fs/cgroup/some/other" },
+  ]);
+  assert.deepEqual(survivors, []);
+  assert.equal(lives(process), true);
+});
+
+Deno.test("a sweep of nothing answers", async () => {
+  await using workshop = new Workshop();
+  assert.deepEqual(await workshop.executor.sweep([]), []);
+});
