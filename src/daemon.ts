@@ -18,6 +18,7 @@ import { Executor } from "./runner/executor.ts";
 import type { RunAs } from "./runner/messages.ts";
 import { Scheduler } from "./runner/scheduler.ts";
 import { StopSignals } from "./stop_signals.ts";
+import { Alarm } from "./sys/alarm.ts";
 import { SqliteStore } from "./store/sqlite_store.ts";
 import { errnoOf } from "./tree/errors.ts";
 import { Tree } from "./tree/tree.ts";
@@ -49,7 +50,12 @@ export async function runDaemon(settings: Settings): Promise<void> {
   }
   const queue = new Queue(store);
   const failure = Promise.withResolvers<Error>();
-  const scheduler = new Scheduler(queue, { runAs, onFailure: (error) => failure.resolve(error as Error) });
+  await using alarm = new Alarm();
+  const scheduler = new Scheduler(queue, {
+    alarm,
+    runAs,
+    onFailure: (error) => failure.resolve(error as Error),
+  });
   await using executor = new Executor(scheduler);
   const { uid, gid } = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
   using tree = new Tree(queue, { owner: { uid, gid }, statfs: () => statfsOf(dirname(stateFile)) });

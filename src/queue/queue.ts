@@ -129,21 +129,32 @@ export class Queue {
     this.#wake();
   }
 
-  /** Stores a command that is still being written: on disk, but not yet what would run. */
-  writeThrough(number: number, command: Uint8Array): Promise<Job | undefined> {
-    const now = this.#now();
-    const changes = () => ({ unclosed: command, writtenAt: now, changedAt: now });
-    return this.#update(number, "pending", changes, "durable");
+  /**
+   * Stores a command that is still being written: on disk, but not yet what would run.
+   * @param writtenAt Epoch ms of its last write; `undefined`: as stored.
+   */
+  writeThrough(number: number, command: Uint8Array, writtenAt: number | undefined): Promise<Job | undefined> {
+    return this.#update(number, "pending", (job) => ({
+      unclosed: command,
+      writtenAt: writtenAt ?? job.writtenAt,
+      changedAt: this.#now(),
+    }), "durable");
   }
 
-  /** Stores a command as somebody closed it: what would run. With its first content, the job joins the queue. */
-  async close(number: number, command: Uint8Array): Promise<Job | undefined> {
-    const now = this.#now();
+  /**
+   * Stores a command as somebody closed it: what would run. With its first content, the job joins the queue.
+   * @param writtenAt Epoch ms of its last write; `undefined`: as stored.
+   */
+  async close(
+    number: number,
+    command: Uint8Array,
+    writtenAt: number | undefined,
+  ): Promise<Job | undefined> {
     const closed = await this.#update(number, "pending", (job) => ({
       command,
       unclosed: null,
-      writtenAt: now,
-      changedAt: now,
+      writtenAt: writtenAt ?? job.writtenAt,
+      changedAt: this.#now(),
       ...command.length > 0 && !isDraft(job.id) ? { place: "first" } : {},
     }), "durable");
     if (closed && !closed.held) this.#wake();
@@ -243,6 +254,14 @@ export class Queue {
   /** When the next job that waits may start. */
   nextVisibleAt(): Promise<number | undefined> {
     return this.#store.nextVisibleAt();
+  }
+
+  /**
+   * Sets right the retries that wait, where the clock shows an earlier time than when their last attempt ended: it was
+   * set back, and they wait from now.
+   */
+  adjustToClock(): Promise<void> {
+    return this.#store.waitFromNow(this.#now());
   }
 
   identify(

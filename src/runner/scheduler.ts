@@ -14,8 +14,6 @@ const STOP_GRACE_MS = 1_000;
 const RETRY_MS = 1_000;
 /** Jobs taken in one go, at most. */
 const CLAIM_LIMIT = 32;
-/** The longest that setTimeout takes. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 interface Running {
   jobId: string;
@@ -27,7 +25,15 @@ interface Running {
   isStopped: boolean;
 }
 
+/** Rings at a time of the wall clock, and when that clock is set. */
+export interface WallAlarm {
+  onTime: (why: "due" | "clock-set") => void;
+  /** @param at Epoch ms; `undefined`: never. */
+  set(at: number | undefined): void;
+}
+
 export interface SchedulerOptions {
+  alarm: WallAlarm;
   /** Who runs a job that a file's owner submitted; `undefined`: the daemon's own user. */
   runAs(owner: { uid: number; gid: number }): RunAs | undefined;
   /** The scheduler can't go on. */
@@ -44,13 +50,17 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
   readonly #running = new Map<RunToken, Running>();
   #executor: Executor | undefined;
   #state: "idle" | "starting-jobs" | "asked-again" | "stopped" = "stopped";
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #retry: ReturnType<typeof setTimeout> | undefined;
   #onEmpty: (() => void) | undefined;
   #starting: Promise<void> = Promise.resolve();
 
   constructor(queue: Queue, options: SchedulerOptions) {
     this.#queue = queue;
     this.#options = options;
+    options.alarm.onTime = (why) => {
+      if (why === "due") this.onRunnable();
+      else this.#adjustToClock().catch((error) => options.onFailure(error));
+    };
   }
 
   /** Ends what an earlier daemon left running, counts its attempts, and begins to start jobs. */
@@ -72,13 +82,14 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
     }
     this.#state = "idle";
     this.#queue.watch(this);
-    this.onRunnable();
+    await this.#adjustToClock();
   }
 
   /** Starts no more jobs; gives those that run `graceMs`, less if `hurry` aborts, then ends and requeues them. */
   async stop(graceMs: number, hurry: AbortSignal): Promise<void> {
     this.#state = "stopped";
-    clearTimeout(this.#timer);
+    this.#options.alarm.set(undefined);
+    clearTimeout(this.#retry);
     await this.#starting;
     if (this.#running.size === 0) return;
     const empty = new Promise<void>((resolve) => this.#onEmpty = resolve);
@@ -139,26 +150,31 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
     this.#options.onFailure(error);
   }
 
+  /** A clock that was set back must not leave retries waiting for as long. */
+  async #adjustToClock() {
+    try {
+      await this.#queue.adjustToClock();
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      log.error("cannot adjust what waits to the clock", { error });
+    }
+    this.onRunnable();
+  }
+
   async #startJobs() {
-    let wait: number | undefined;
+    clearTimeout(this.#retry);
     do {
       this.#state = "starting-jobs";
       try {
         await this.#fillSlots();
-        const next = await this.#queue.nextVisibleAt();
-        wait = next === undefined ? undefined : Math.max(1, next - Date.now());
+        this.#options.alarm.set(await this.#queue.nextVisibleAt());
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;
         log.error("cannot take a job", { error });
-        wait = RETRY_MS;
+        this.#retry = setTimeout(() => this.onRunnable(), RETRY_MS);
       }
     } while (this.#hasBeenAskedAgain());
-    if (this.#state !== "starting-jobs") return;
-    this.#state = "idle";
-    clearTimeout(this.#timer);
-    if (wait !== undefined) {
-      this.#timer = setTimeout(() => this.onRunnable(), Math.min(wait, LONGEST_TIMER_MS));
-    }
+    if (this.#state === "starting-jobs") this.#state = "idle";
   }
 
   #hasBeenAskedAgain() {

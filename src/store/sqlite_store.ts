@@ -225,6 +225,15 @@ export class SqliteStore implements Store {
     return Promise.resolve((row?.at ?? undefined) as number | undefined);
   }
 
+  waitFromNow(now: number): Promise<void> {
+    return this.#batch.run("relaxed", () => {
+      this.#sql(
+        `UPDATE jobs INDEXED BY jobs_waiting SET visible_at = visible_at - (logged_at - ?1), logged_at = ?1
+         WHERE state = 'pending' AND visible_at IS NOT NULL AND attempts > 0 AND logged_at > ?1`,
+      ).run(now);
+    });
+  }
+
   identify(run: string, leader: Leader, cgroup: string | undefined): Promise<void> {
     return this.#batch.run("relaxed", () => {
       this.#sql("UPDATE runs SET pid = ?, start_ticks = ?, boot_id = ?, cgroup = ? WHERE run = ?")

@@ -181,6 +181,8 @@ export interface Store extends AsyncDisposable {
   ): Promise<Claimed[]>;
   /** When the next job that waits becomes visible. */
   nextVisibleAt(): Promise<number | undefined>;
+  /** Moves the times of retries whose last attempt ended after `now` to as if it had ended now. */
+  waitFromNow(now: number): Promise<void>;
   /** Remembers what a run's processes are known by. */
   identify(run: string, leader: Leader, cgroup: string | undefined): Promise<void>;
   /**

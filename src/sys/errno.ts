@@ -47,6 +47,7 @@ export const ERRNO = {
   ECONNREFUSED: 111,
   ESTALE: 116,
   EDQUOT: 122,
+  ECANCELED: 125,
 } as const;
 
 export type ErrnoName = keyof typeof ERRNO;

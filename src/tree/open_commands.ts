@@ -107,14 +107,14 @@ export class OpenCommands implements Disposable {
   /** What was written is on disk, though not closed. */
   async sync({ file }: CommandHandle): Promise<void> {
     if (file.isStored || file.isOrphan) return;
-    await file.store("written", (bytes) => this.#queue.writeThrough(file.job.number, bytes));
+    await file.store("written", (bytes) => this.#queue.writeThrough(file.job.number, bytes, file.modifiedAt));
   }
 
   /** What was written is on disk, and is what would run. @throws What an earlier write threw. */
   async flush({ file, isHolder }: CommandHandle): Promise<void> {
     if (!isHolder || file.isClosed || file.isOrphan) return;
     if (file.spoiled !== undefined) throw file.spoiled;
-    await file.store("closed", (bytes) => this.#queue.close(file.job.number, bytes));
+    await file.store("closed", (bytes) => this.#queue.close(file.job.number, bytes, file.modifiedAt));
   }
 
   /** The handle is gone; with the last one that holds it, the job may start. */

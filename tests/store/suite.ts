@@ -116,6 +116,21 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
     assert.equal(await store.nextVisibleAt(), undefined);
   });
 
+  test("a retry whose attempt ended in the future waits from now, for as long as it had to", async (store) => {
+    await submit(store, "retry");
+    await store.claim(T0, ["1"], header);
+    await store.settle("1", () => ({ state: "pending", run: null, loggedAt: T0, visibleAt: T0 + 10 }));
+    const byHand = await submit(store, "by hand");
+    await store.update(byHand, PENDING, () => ({ visibleAt: T0 + 10 }), "relaxed");
+    await store.waitFromNow(T0);
+    assert.equal((await store.find("retry"))?.visibleAt, T0 + 10);
+    await store.waitFromNow(T0 - 1_000);
+    assert.equal((await store.find("retry"))?.visibleAt, T0 - 1_000 + 10);
+    assert.equal((await store.find("by hand"))?.visibleAt, T0 + 10);
+    await store.waitFromNow(T0 - 1_000);
+    assert.equal((await store.find("retry"))?.visibleAt, T0 - 1_000 + 10);
+  });
+
   test("a job held in line holds those behind it, and nobody before", async (store) => {
     await submit(store, "before");
     const held = await submit(store, "held");
