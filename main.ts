@@ -1,4 +1,4 @@
-import { parseCommandLine, UsageError } from "./src/cli.ts";
+import { type Command, HELP, parseCommandLine, UsageError } from "./src/cli.ts";
 
 Deno.exit(await main());
 
@@ -7,9 +7,10 @@ async function main(): Promise<number> {
   try {
     const command = parseCommandLine(Deno.args, (name) => Deno.env.get(name));
     if (command.kind === "print") {
-      console.log(command.text.trimEnd());
+      console.log((await textOf(command)).trimEnd());
       return 0;
     }
+    Deno.env.delete("NOTIFY_SOCKET"); // A job that speaks to the service manager would speak for filed.
     const { runDaemon } = await import("./src/daemon.ts"); // Not needed to print a help text.
     await runDaemon(command.settings);
     return 0;
@@ -23,9 +24,15 @@ async function main(): Promise<number> {
   }
 }
 
+async function textOf({ what }: Command & { kind: "print" }): Promise<string> {
+  if (what === "help") return HELP;
+  const { manual, versionText } = await import("./src/about.ts");
+  return what === "version" ? await versionText() : await manual(new URL("man/filed.1", import.meta.url));
+}
+
 /** One line for what went wrong; a bug shows where it is. */
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const isExpected = ["StoreError", "MountError", "StartError"].includes(error.name);
+  const isExpected = ["StoreError", "MountError", "StartError", "ManualError"].includes(error.name);
   return isExpected ? error.message : error.stack ?? error.message;
 }

@@ -1,5 +1,4 @@
 import { parseArgs } from "node:util";
-import { VERSION } from "./version.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type LogFormat = "text" | "json";
@@ -14,12 +13,14 @@ export interface Settings {
   graceMs: number;
   logLevel: LogLevel;
   logFormat: LogFormat;
+  /** Where a service manager wants to hear how filed is, sd_notify(3); none if nobody does. */
+  notifySocket?: string;
 }
 
 export type Command =
   | { kind: "run"; settings: Settings }
   /** Print this on standard output, and exit 0. */
-  | { kind: "print"; text: string };
+  | { kind: "print"; what: "help" | "version" | "manual" };
 
 /** The command line asks for something that can't be done as it stands: exit status 2. */
 export class UsageError extends Error {
@@ -49,9 +50,10 @@ Options:
       --log-format FORMAT  ${LOG_FORMATS.join(", ")} (text)
   -h, --help               print this and exit
   -V, --version            print the version and exit
+      --man                print the manual and exit: filed --man | man -l -
 
 Runs in the foreground and logs to standard error. SIGTERM or SIGINT stops it,
-a second one hurries. The manual is filed(1).
+a second one hurries.
 `;
 
 /**
@@ -62,14 +64,16 @@ a second one hurries. The manual is filed(1).
  */
 export function parseCommandLine(args: string[], environment: (name: string) => string | undefined): Command {
   const { values, positionals } = parse(args);
-  if (values.help) return { kind: "print", text: HELP };
-  if (values.version) return { kind: "print", text: `filed ${VERSION}\n` };
+  if (values.help) return { kind: "print", what: "help" };
+  if (values.version) return { kind: "print", what: "version" };
+  if (values.man) return { kind: "print", what: "manual" };
   const [mountpoint, ...more] = positionals;
   if (mountpoint === undefined) {
     throw new UsageError("no MOUNTPOINT given; for example: filed /tmp/filed-jobs");
   }
   if (mountpoint === "") throw new UsageError("the MOUNTPOINT is empty; for example: filed /tmp/filed-jobs");
   if (more.length > 0) throw new UsageError(`one MOUNTPOINT only, and ${quote(more[0])} is a second one`);
+  const notifySocket = environment("NOTIFY_SOCKET");
   return {
     kind: "run",
     settings: {
@@ -78,6 +82,7 @@ export function parseCommandLine(args: string[], environment: (name: string) => 
       graceMs: parseSeconds("--grace", values.grace) * 1_000,
       logLevel: oneOf("--log-level", values["log-level"], LOG_LEVELS),
       logFormat: oneOf("--log-format", values["log-format"], LOG_FORMATS),
+      ...notifySocket ? { notifySocket } : {},
     },
   };
 }
@@ -94,6 +99,7 @@ function parse(args: string[]) {
         "log-format": { type: "string", default: "text" },
         help: { type: "boolean", short: "h" },
         version: { type: "boolean", short: "V" },
+        man: { type: "boolean" },
       },
     });
   } catch (error) {

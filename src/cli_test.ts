@@ -38,6 +38,17 @@ for (const [name, args, environment, expected] of PLACES) {
   });
 }
 
+Deno.test("a service manager's socket is found in the environment", () => {
+  const command = parse(["/mnt"], { HOME: "/home/ann", NOTIFY_SOCKET: "/run/notify" });
+  assert.equal(command.kind === "run" && command.settings.notifySocket, "/run/notify");
+});
+
+for (const [option, what] of [["--version", "version"], ["-V", "version"], ["--man", "manual"]] as const) {
+  Deno.test(`${option} needs nothing else to be right`, () => {
+    assert.deepEqual(parse([option], {}), { kind: "print", what });
+  });
+}
+
 const WRONG: [string, string[], RegExp, Record<string, string>?][] = [
   ["no mount point", [], /no MOUNTPOINT given; for example: filed \/tmp\/filed-jobs/],
   ["an empty mount point", [""], /MOUNTPOINT is empty/],
@@ -74,7 +85,7 @@ for (const [name, args, message, environment] of WRONG) {
 }
 
 Deno.test("--help fits one screen, and needs nothing else to be right", () => {
-  assert.deepEqual(parse(["--help"], {}), { kind: "print", text: HELP });
+  assert.deepEqual(parse(["--help"], {}), { kind: "print", what: "help" });
   const lines = HELP.trimEnd().split("\n");
   assert.ok(lines.length <= 25, `${lines.length} lines`);
   for (const line of lines) assert.ok(line.length <= 80, line);

@@ -13,6 +13,7 @@ import {
   type StatFs,
 } from "./fuse/mod.ts";
 import { openLog } from "./log.ts";
+import { Notifier } from "./notify.ts";
 import { Queue } from "./queue/queue.ts";
 import { Executor } from "./runner/executor.ts";
 import type { RunAs } from "./runner/messages.ts";
@@ -76,9 +77,14 @@ export async function runDaemon(settings: Settings): Promise<void> {
   });
   const ended = session.run();
   await scheduler.start(executor);
+  using notifier = new Notifier(settings.notifySocket, () => statusOf(queue));
+  queue.watch({ onChanged: () => notifier.changed() });
+  await Promise.race([Deno.stat(mountpoint), ended]); // Answered by us: the kernel has taken what we said to INIT.
+  await notifier.ready();
   log.info("ready", { mountpoint, state: stateFile, pid: Deno.pid, version: VERSION });
 
   const reason = await Promise.race([signals.first, ended, failure.promise]);
+  notifier.stopping();
   log.info("stopping", { reason: reason instanceof Error ? reason.message : reason });
   await scheduler.stop(reason instanceof Error ? 0 : settings.graceMs, signals.second);
   await endMount(mounted, ended);
@@ -130,6 +136,11 @@ async function statfsOf(directory: string): Promise<StatFs> {
     fragmentSizeBytes: Number(bsize),
     nameMax: 255,
   };
+}
+
+/** One line for `systemctl status`. */
+async function statusOf(queue: Queue): Promise<string> {
+  return `${await queue.count("active")} active, ${await queue.count("pending")} pending`;
 }
 
 /** Unmounts, and serves on for as long as files are open there, within bounds. */

@@ -4,7 +4,7 @@ import { describeEnding, type Ending } from "./ending.ts";
 export function logHeader(command: Uint8Array): Uint8Array {
   let end = command.length;
   while (end > 0 && command[end - 1] === NEWLINE) end--;
-  return concat([PROMPT, command.subarray(0, end), Uint8Array.of(NEWLINE)]);
+  return concat(PROMPT, command.subarray(0, end), Uint8Array.of(NEWLINE));
 }
 
 /** What happened to an attempt besides its output. */
@@ -38,7 +38,7 @@ export function logEnd({ ending, droppedBytes, tail, survivors }: LogEnd, lastBy
   }
   const isSuccess = ending.kind === "exited" && ending.status === 0;
   if (!isSuccess) addLines(`\n\n[System Error]: ${describeEnding(ending)}\n`);
-  return concat(parts);
+  return concat(...parts);
 }
 
 const NEWLINE = 10;
@@ -49,7 +49,8 @@ function printable(text: string): string {
   return text.replaceAll(/\p{Cc}/gu, "?");
 }
 
-function concat(parts: Uint8Array[]): Uint8Array {
+/** The bytes of all, one after the other. */
+export function concat(...parts: Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let position = 0;
   for (const part of parts) {

@@ -4,7 +4,7 @@ import { Counter } from "./counter.ts";
 import type { Ending } from "./ending.ts";
 import { isDraft, type JobId } from "./id.ts";
 import { settle } from "./job.ts";
-import { logEnd, logHeader } from "./log.ts";
+import { concat, logEnd, logHeader } from "./log.ts";
 import { changesOfMove, type Move, moveBetween } from "./moves.ts";
 import { shortId } from "./new_id.ts";
 import type { State } from "./states.ts";
@@ -34,6 +34,8 @@ export interface QueueWatcher {
   onRunnable(): void;
   /** Somebody took the job from this run: end it. */
   onAbandoned(run: RunToken): void;
+  /** There are other jobs in a state than before. */
+  onChanged?(): void;
 }
 
 /** A job just taken to be run. */
@@ -63,7 +65,7 @@ const PLAIN_END = { droppedBytes: 0, tail: new Uint8Array(), survivors: [] };
 export class Queue {
   readonly #store: Store;
   readonly #now: () => number;
-  readonly #watchers = new Set<QueueWatcher>();
+  readonly #watchers = new Set<Partial<QueueWatcher>>();
   /** When the set of jobs in a state last changed, as far as this process knows. */
   readonly #changedAt: Record<State, number>;
   readonly #newIds: Counter;
@@ -75,7 +77,7 @@ export class Queue {
     this.#changedAt = { pending: now(), active: now(), complete: now(), failed: now() };
   }
 
-  watch(watcher: QueueWatcher) {
+  watch(watcher: Partial<QueueWatcher>) {
     this.#watchers.add(watcher);
   }
 
@@ -103,7 +105,7 @@ export class Queue {
 
   /** The command as last written. */
   command(number: number): Promise<Uint8Array | undefined> {
-    return this.#store.readCommand(number);
+    return this.#store.readCommand(number, "written");
   }
 
   readLog(number: number, offset: number, size: number): Promise<Uint8Array> {
@@ -177,7 +179,7 @@ export class Queue {
     const move = moveBetween(job.state, to);
     if (move === "busy" || move === "forbidden") return refuse(move);
     if (move !== "rename" && job.state === "pending" && isDraft(job.id)) return refuse("forbidden");
-    const ending = await this.#endOfMove(move, job);
+    const log = await this.#logOfMove(move, job);
     const renamed = await this.#store.rename(
       job.number,
       { state: job.state, run: job.run },
@@ -185,7 +187,7 @@ export class Queue {
       move === "rename" ? replace : "keep",
       (now, replaced) => ({
         ...changesOfMove(move, now, id, replaced, this.#now()),
-        ...ending ? { appendix: ending } : {},
+        ...log,
       }),
       keepLogOf,
     );
@@ -345,25 +347,29 @@ export class Queue {
     return stored === undefined ? {} : JSON.parse(stored) as Partial<Config>;
   }
 
-  async #endOfMove(move: Move, job: Job): Promise<Uint8Array | undefined> {
-    if (move !== "abort" && move !== "withdraw") return undefined;
-    const ending: Ending = move === "abort" ? { kind: "signaled", signal: "SIGKILL" } : { kind: "withdrawn" };
-    return await this.#endOfLog(job, { ending, ...PLAIN_END });
+  /** What a move by hand does to a job's log. */
+  async #logOfMove(move: Move, job: Job): Promise<JobChanges> {
+    if (move === "abort") {
+      return {
+        appendix: await this.#endOfLog(job, {
+          ending: { kind: "signaled", signal: "SIGKILL" },
+          ...PLAIN_END,
+        }),
+      };
+    }
+    if (move !== "withdraw") return {};
+    const end: RunEnd = { ending: { kind: "withdrawn" }, ...PLAIN_END };
+    if (job.attempts > 0) return { appendix: await this.#endOfLog(job, end) };
+    // It has not run since it came to pending: a log that it has is of another time, and maybe of another command.
+    const command = await this.#store.readCommand(job.number, "closed") ?? new Uint8Array();
+    return { log: "new", appendix: concat(logHeader(command), logEnd(end, NEWLINE)) };
   }
 
-  /** What is still to come to a job's log; the whole of it if it never had one. */
+  /** What is still to come to the log of an attempt. */
   async #endOfLog(job: Job | undefined, end: RunEnd): Promise<Uint8Array> {
     if (!job) return new Uint8Array();
-    if (job.logBytes > 0) {
-      const [lastByte] = await this.#store.readLog(job.number, job.logBytes - 1, 1);
-      return logEnd(end, lastByte ?? NEWLINE);
-    }
-    const header = logHeader(await this.#store.readCommand(job.number) ?? new Uint8Array());
-    const ending = logEnd(end, NEWLINE);
-    const whole = new Uint8Array(header.length + ending.length);
-    whole.set(header);
-    whole.set(ending, header.length);
-    return whole;
+    const [lastByte] = await this.#store.readLog(job.number, job.logBytes - 1, 1);
+    return logEnd(end, lastByte ?? NEWLINE);
   }
 
   #update(
@@ -377,14 +383,15 @@ export class Queue {
 
   #touch(...states: State[]) {
     for (const state of states) this.#changedAt[state] = this.#now();
+    for (const watcher of this.#watchers) watcher.onChanged?.();
   }
 
   #abandon(run: RunToken | null) {
-    if (run !== null) { for (const watcher of this.#watchers) watcher.onAbandoned(run); }
+    if (run !== null) { for (const watcher of this.#watchers) watcher.onAbandoned?.(run); }
   }
 
   #wake() {
-    for (const watcher of this.#watchers) watcher.onRunnable();
+    for (const watcher of this.#watchers) watcher.onRunnable?.();
   }
 }
 

@@ -3,7 +3,7 @@ import { delay } from "./waiting.ts";
 
 const READ_BYTES = 65_536;
 /** Posted and not taken, and kept and not posted, at most. */
-const WINDOW_BYTES = 1_048_576;
+const WINDOW_BYTES = 262_144;
 /** The largest pipe that an ordinary user can make (pipe(7)): whatever writes on, more than this was not in it before. */
 const LARGEST_PIPE_BYTES = 1_048_576;
 /** A timer that fires has let the event loop hand out all that was in the pipe when it was set. */

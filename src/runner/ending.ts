@@ -11,6 +11,9 @@ const KILLING_MS = 2_000;
 /** Between two looks whether all is gone: doubled from one to the other. */
 const FIRST_LOOK_MS = 1;
 const LAST_LOOK_MS = 64;
+/** Between two looks for processes that a signal has missed; the first comes soon, for what was just being forked. */
+const FIRST_FIND_MS = 20;
+const FIND_MS = 500;
 /** Looks that only stop what forks faster than it is found, before the first SIGKILL. */
 const STOPPING_LOOKS = 16;
 
@@ -47,18 +50,51 @@ export class Termination {
 
   /** @returns Whether all is gone before the time for SIGKILL. */
   async #endGently(): Promise<boolean> {
-    const { members } = this.#reach;
-    // What is stopped acts on SIGTERM once it continues.
-    const found = members.find();
+    const { members, group } = this.#reach;
+    const told = new Told(group?.id);
+    const found = told.add(members.find());
     signalAll(this.#reach, found, "SIGTERM");
-    signalAll(this.#reach, found, "SIGCONT");
+    signalAll(this.#reach, found, "SIGCONT"); // What is stopped acts on SIGTERM once it continues.
+    let nextFindAt = performance.now() + FIRST_FIND_MS;
     for (let look = FIRST_LOOK_MS;; look = Math.min(look * 2, LAST_LOOK_MS)) {
-      if (members.remaining().length === 0 && members.find().length === 0) return true;
+      if (members.remaining().length === 0 || performance.now() >= nextFindAt) {
+        const found = members.find();
+        if (found.length === 0) return true;
+        // What was just being forked, or was leaving the group, when the signal was sent has not had it.
+        for (const process of told.add(found)) {
+          signalProcess(process, "SIGTERM");
+          signalProcess(process, "SIGCONT");
+        }
+        nextFindAt = performance.now() + FIND_MS;
+      }
       const leftMs = this.#killAt - performance.now();
       if (leftMs <= 0) return false;
       this.#hurried = Promise.withResolvers();
       await atMost(Math.min(look, leftMs), this.#hurried.promise);
     }
+  }
+}
+
+/** The processes that were sent a signal, each once. */
+class Told {
+  readonly #groupId: number | undefined;
+  /** By pid: when it started, and the group in which it was told. */
+  readonly #told = new Map<number, Process>();
+
+  /** @param groupId The group that is signalled in one step, whoever has left it by then. */
+  constructor(groupId: number | undefined) {
+    this.#groupId = groupId;
+  }
+
+  /** @returns Those that were not told, told from now on. */
+  add(found: readonly Process[]): Process[] {
+    const untold = found.filter((process) => {
+      const before = this.#told.get(process.pid);
+      if (before?.startTicks !== process.startTicks) return true;
+      return before.groupId === this.#groupId && process.groupId !== this.#groupId;
+    });
+    for (const process of untold) this.#told.set(process.pid, process);
+    return untold;
   }
 }
 

@@ -15,12 +15,15 @@ import type {
 /** What the executor tells its owner, for each run in the order of the three messages. */
 export interface ExecutorEvents {
   onStarted(message: StartedMessage): void;
-  /** Each is to be answered by `taken`, or the run's output stops after 1 MiB. */
+  /** Each is to be answered by `taken`, or the run's output stops after 256 KiB. */
   onOutput(message: OutputMessage): void;
   onEnded(message: EndedMessage): void;
   /** The worker is gone. Its runs are no longer watched and get no message; a sweep in a new executor ends them. */
   onFailure(error: Error): void;
 }
+
+/** Beside this module: `.ts` in the source tree, `.js` in a build, where one file holds all of the main thread. */
+const WORKER = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url);
 
 export type ExecutorOptions = Pick<SetupMessage, "cgroups">;
 
@@ -35,7 +38,7 @@ export class Executor implements AsyncDisposable {
   constructor(events: ExecutorEvents, options: ExecutorOptions = { cgroups: "used" }) {
     this.#events = events;
     closeInheritedOnExec(); // Here, since the other thread could do it while this one passes a descriptor on.
-    this.#worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "jobs" });
+    this.#worker = new Worker(WORKER, { type: "module", name: "jobs" });
     this.#worker.onmessage = (event: MessageEvent<FromWorker>) => this.#receive(event.data);
     this.#worker.onerror = (event) => {
       event.preventDefault();

@@ -1,4 +1,5 @@
 import { getLogger } from "@logtape/logtape";
+import { setImmediate } from "node:timers";
 import type { Ending } from "../queue/ending.ts";
 import { type Claim, type Queue, type QueueWatcher, type RunToken, StoreError } from "../queue/queue.ts";
 import type { Executor, ExecutorEvents } from "./executor.ts";
@@ -121,7 +122,8 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
     const { length } = bytes;
     this.#store(run, async () => {
       await this.#queue.appendLog(run, bytes);
-      this.#executor?.taken(run, length);
+      // In a turn of its own: jobs that print as fast as they can must not keep the kernel's requests waiting.
+      setImmediate(() => this.#executor?.taken(run, length));
     });
   }
 

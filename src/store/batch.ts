@@ -8,6 +8,14 @@ interface Waiting {
   settle(failure?: unknown): void;
 }
 
+/** The database's write-ahead log. */
+export interface WriteAheadLog {
+  /** Takes what was written to disk. */
+  syncData(): Promise<void>;
+  /** Takes what is in it to the database, synced, and empties it. */
+  checkpoint(): void;
+}
+
 const TRIED = "Cannot write the state file";
 
 /**
@@ -20,16 +28,17 @@ const TRIED = "Cannot write the state file";
  */
 export class Batch {
   readonly #database: DatabaseSync;
-  readonly #log: { syncData(): Promise<void> };
+  readonly #log: WriteAheadLog;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
   readonly #rollback: StatementSync;
   #waiting: Waiting[] = [];
   #unsynced: Waiting[] = [];
   #syncing: Promise<void> | undefined;
+  /** A sync failed: the kernel has given up those pages, and the next sync would say that all is well. */
+  #isUnsure = false;
 
-  /** @param log The write-ahead log, open. */
-  constructor(database: DatabaseSync, log: { syncData(): Promise<void> }) {
+  constructor(database: DatabaseSync, log: WriteAheadLog) {
     this.#database = database;
     this.#log = log;
     this.#begin = database.prepare("BEGIN IMMEDIATE");
@@ -41,6 +50,7 @@ export class Batch {
   run<T>(durability: Durability, change: () => T): Promise<T> {
     try {
       if (!this.#database.isTransaction) {
+        if (this.#isUnsure) this.#makeSure();
         this.#begin.run();
         queueMicrotask(() => this.#end());
       }
@@ -88,10 +98,17 @@ export class Batch {
         await this.#log.syncData();
       } catch (error) {
         failure = toStoreError(error, TRIED);
+        this.#isUnsure = true;
       }
       for (const { settle } of committed) settle(failure);
     }
     this.#syncing = undefined;
+  }
+
+  /** Writes once more what may not be on disk. */
+  #makeSure() {
+    this.#log.checkpoint();
+    this.#isUnsure = false;
   }
 
   #abandon(failure: unknown) {

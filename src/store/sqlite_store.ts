@@ -26,7 +26,7 @@ const COLUMNS = `
   created_at AS createdAt, written_at AS writtenAt, logged_at AS loggedAt, changed_at AS changedAt,
   accessed_at AS accessedAt`;
 
-const COLUMN_OF: Record<Exclude<keyof JobChanges, "appendix">, string> = {
+const COLUMN_OF: Record<Exclude<keyof JobChanges, "appendix" | "log">, string> = {
   id: "id",
   state: "state",
   command: "command",
@@ -84,7 +84,10 @@ export class SqliteStore implements Store {
     this.#database = database;
     this.#lock = lock;
     this.#log = Deno.openSync(`${path}-wal`, { write: true });
-    this.#batch = new Batch(database, this.#log);
+    this.#batch = new Batch(database, {
+      syncData: () => this.#log.syncData(),
+      checkpoint: () => this.#sql("PRAGMA wal_checkpoint(TRUNCATE)").get(),
+    });
     this.#logs = new SqliteLogs(database);
   }
 
@@ -119,10 +122,9 @@ export class SqliteStore implements Store {
     return Promise.resolve(row?.jobs as number);
   }
 
-  readCommand(number: number): Promise<Uint8Array | undefined> {
-    const row = this.#sql("SELECT coalesce(unclosed, command) AS command FROM jobs WHERE number = ?").get(
-      number,
-    );
+  readCommand(number: number, version: "written" | "closed"): Promise<Uint8Array | undefined> {
+    const column = version === "written" ? "coalesce(unclosed, command)" : "command";
+    const row = this.#sql(`SELECT ${column} AS command FROM jobs WHERE number = ?`).get(number);
     return Promise.resolve(row?.command as Uint8Array | undefined);
   }
 
@@ -321,7 +323,11 @@ export class SqliteStore implements Store {
     return isExpected ? job : undefined;
   }
 
-  #apply(number: number, { appendix, ...changes }: JobChanges): JobRecord {
+  #apply(number: number, { log, appendix, ...changes }: JobChanges): JobRecord {
+    if (log === "new") {
+      this.#logs.drop(number);
+      this.#sql("UPDATE jobs SET log_bytes = 0 WHERE number = ?").run(number);
+    }
     const sets: string[] = [];
     const values: (string | number | Uint8Array | null)[] = [];
     for (

@@ -79,6 +79,8 @@ export interface JobChanges {
   loggedAt?: number;
   changedAt?: number;
   accessedAt?: number;
+  /** The old log goes. */
+  log?: "new";
   /** Added to the log. */
   appendix?: Uint8Array;
 }
@@ -131,8 +133,8 @@ export interface Store extends AsyncDisposable {
   list(state: State, after: number, limit: number): Promise<{ number: number; id: string }[]>;
   count(state: State): Promise<number>;
 
-  /** The command as it was last written, closed or not. */
-  readCommand(number: number): Promise<Uint8Array | undefined>;
+  /** The command as it was last closed, or as it was last written, closed or not. */
+  readCommand(number: number, version: "written" | "closed"): Promise<Uint8Array | undefined>;
   /** @returns The job after the change, or `undefined` if there is none as expected; then nothing changed. */
   update(
     number: number,

@@ -114,7 +114,12 @@ export class OpenCommands implements Disposable {
   async flush({ file, isHolder }: CommandHandle): Promise<void> {
     if (!isHolder || file.isClosed || file.isOrphan) return;
     if (file.spoiled !== undefined) throw file.spoiled;
-    await file.store("closed", (bytes) => this.#queue.close(file.job.number, bytes, file.modifiedAt));
+    try {
+      await file.store("closed", (bytes) => this.#queue.close(file.job.number, bytes, file.modifiedAt));
+    } catch (error) {
+      file.spoiled = error; // The close was refused: what it was to store must not run when there is room later.
+      throw error;
+    }
   }
 
   /** The handle is gone; with the last one that holds it, the job may start. */

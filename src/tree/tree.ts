@@ -296,11 +296,8 @@ export class Tree implements FileSystem, Disposable {
 
   async #changeJob(nodeid: NodeId, changes: AttributeChanges): Promise<void> {
     const { mode, uid, gid, sizeBytes, atime, mtime, fh } = changes;
+    if (this.#changeRemoved(nodeid, changes)) return;
     const handle = fh === undefined ? undefined : this.#handles.get(fh);
-    if (handle?.kind === "command" && handle.file.isOrphan) {
-      if (sizeBytes !== undefined) handle.file.truncate(sizeBytes, this.#now());
-      return;
-    }
     const job = await this.#jobOf(nodeid);
     if (sizeBytes !== undefined) {
       if (job.state !== "pending") throw new ErrnoError("EACCES");
@@ -321,6 +318,23 @@ export class Tree implements FileSystem, Disposable {
         ...mtime === undefined ? {} : { modifiedAt: this.#time(mtime) },
       });
     }
+  }
+
+  /** @returns Whether the node is of a job that is removed and still open: what is changed of it goes with its last handle. */
+  #changeRemoved(nodeid: NodeId, { mode, uid, gid, sizeBytes }: AttributeChanges): boolean {
+    const node = nodeOf(nodeid);
+    if (node?.kind === "log") return this.#logs.get(node.number) !== undefined;
+    const file = node?.kind === "command" ? this.#commands.get(node.number) : undefined;
+    if (!file?.isOrphan) return false;
+    if (sizeBytes !== undefined) file.truncate(sizeBytes, this.#now());
+    const { job } = file;
+    file.job = {
+      ...job,
+      mode: mode === undefined ? job.mode : mode & 0o777,
+      uid: uid ?? job.uid,
+      gid: gid ?? job.gid,
+    };
+    return true;
   }
 
   /** The job is not in the queue any more. */

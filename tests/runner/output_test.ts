@@ -24,12 +24,12 @@ Deno.test("200 MB of output are read in flat memory", async () => {
   assert.ok(peak - before < 30_000_000, `${peak - before} bytes more`);
 });
 
-Deno.test("no more than 1 MiB is on its way, and the job waits for what is taken", async () => {
+Deno.test("no more than 256 KiB is on its way, and the job waits for what is taken", async () => {
   await using workshop = new Workshop(undefined, "by hand");
   const run = workshop.start("head -c 3000000 /dev/zero; echo end");
-  await run.hasPosted(900_000);
+  await run.hasPosted(190_000);
   await workshop.start("sleep 0.2").ended.promise;
-  assert.ok(run.length <= MIB, `${run.length} bytes were posted`);
+  assert.ok(run.length <= 262_144, `${run.length} bytes were posted`);
   assert.equal(run.hasEnded, false);
   await workshop.takeAll(run);
   assert.equal(run.length, 3_000_004);
@@ -38,7 +38,7 @@ Deno.test("no more than 1 MiB is on its way, and the job waits for what is taken
 Deno.test("one run that nobody takes from does not hold up another", async () => {
   await using workshop = new Workshop(undefined, "by hand");
   const stuck = workshop.start("yes");
-  await stuck.hasPosted(900_000);
+  await stuck.hasPosted(190_000);
   const other = workshop.start("echo done");
   await other.ended.promise;
   assert.equal(other.text, "done\n");
@@ -47,7 +47,7 @@ Deno.test("one run that nobody takes from does not hold up another", async () =>
 Deno.test("a run that nobody takes from can be ended", async () => {
   await using workshop = new Workshop(undefined, "by hand");
   const run = workshop.start("yes");
-  await run.hasPosted(900_000);
+  await run.hasPosted(190_000);
   workshop.executor.end(run.token, 0);
   assert.deepEqual(await run.exit(), { kind: "signaled", signal: "SIGKILL" });
 });

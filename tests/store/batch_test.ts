@@ -7,6 +7,11 @@ import { StoreError } from "../../src/store/store.ts";
 class Log {
   readonly syncs: PromiseWithResolvers<void>[] = [];
   isSlow = false;
+  checkpoints = 0;
+
+  checkpoint() {
+    this.checkpoints++;
+  }
 
   syncData(): Promise<void> {
     if (!this.isSlow) return Promise.resolve();
@@ -108,7 +113,7 @@ Deno.test("a durable change settles after the sync that follows its commit, a re
   assert.equal(place.log.syncs.length, 2);
 });
 
-Deno.test("what can't be synced is refused", async () => {
+Deno.test("what can't be synced is refused, and written once more before anything else", async () => {
   using place = open();
   place.log.isSlow = true;
   const change = place.batch.run("durable", () => 1);
@@ -116,4 +121,8 @@ Deno.test("what can't be synced is refused", async () => {
   await place.batch.run("relaxed", () => 2);
   place.log.syncs[0]?.reject(new Error("EIO"));
   await refused;
+  assert.equal(place.log.checkpoints, 0);
+  await place.batch.run("relaxed", () => 3);
+  await place.batch.run("relaxed", () => 4);
+  assert.equal(place.log.checkpoints, 1);
 });

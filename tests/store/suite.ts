@@ -293,11 +293,12 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
     const number = await submit(store, "a", "old");
     await store.update(number, PENDING, () => ({ held: true }), "relaxed");
     await store.update(number, PENDING, () => ({ unclosed: utf8("half wri") }), "durable");
-    assert.equal(text(await store.readCommand(number)), "half wri");
+    assert.equal(text(await store.readCommand(number, "written")), "half wri");
+    assert.equal(text(await store.readCommand(number, "closed")), "old");
     assert.equal((await store.get(number))?.commandBytes, 8);
     await store[Symbol.asyncDispose]();
     await using again = await place.open();
-    assert.equal(text(await again.readCommand(number)), "old");
+    assert.equal(text(await again.readCommand(number, "written")), "old");
     assert.equal((await again.get(number))?.held, false);
     assert.equal((await again.claim(T0, ["1"], header)).length, 1);
   });
