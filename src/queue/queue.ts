@@ -237,6 +237,8 @@ export class Queue {
     if (modifiedAt !== undefined && job.state === "pending") {
       changes.writtenAt = Math.min(modifiedAt, now);
       changes.visibleAt = modifiedAt > now ? modifiedAt : null;
+      // A command that a crash found written and not closed waits for a word that it is whole.
+      if (job.commandBytes > 0 && !isDraft(job.id)) changes.place = "first";
     } else if (modifiedAt !== undefined) {
       changes.loggedAt = modifiedAt;
     }

@@ -1,4 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
+import { requireSound } from "./integrity.ts";
 import { StoreError } from "./store.ts";
 import { toStoreError } from "./sqlite_error.ts";
 
@@ -74,6 +75,7 @@ const MIGRATIONS = [
  * @throws {StoreError} With what is wrong with the file; it is then as it was.
  */
 export function openDatabase(path: string): DatabaseSync {
+  requireSound(path);
   const database = connect(path);
   try {
     const version = versionOf(database, path);
@@ -83,6 +85,7 @@ export function openDatabase(path: string): DatabaseSync {
       PRAGMA journal_size_limit = 33554432; PRAGMA cache_size = -8192;
     `);
     if (version < MIGRATIONS.length) migrate(database, version);
+    dropLeftovers(database);
   } catch (error) {
     database.close();
     if (error instanceof StoreError) throw error;
@@ -131,4 +134,20 @@ function migrate(database: DatabaseSync, from: number) {
     if (database.isTransaction) database.exec("ROLLBACK");
     throw error;
   }
+}
+
+/**
+ * Takes back what an earlier process left open. A command counts as it was last closed, since one cut short must not run.
+ * Where that is nothing, what was written is kept, but without a place in the queue: a shell that ignores what close
+ * says believes that it has submitted it.
+ */
+function dropLeftovers(database: DatabaseSync) {
+  database.exec(`
+    BEGIN IMMEDIATE;
+    UPDATE jobs SET command = unclosed, place = NULL
+      WHERE held <> 0 AND length(command) = 0 AND length(unclosed) > 0;
+    UPDATE jobs SET held = 0, unclosed = NULL WHERE held <> 0;
+    DELETE FROM logs WHERE EXISTS (SELECT 1 FROM kept_logs) AND chunk >> 32 IN (SELECT number FROM kept_logs);
+    DELETE FROM kept_logs;
+    COMMIT`);
 }

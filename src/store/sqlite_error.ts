@@ -2,6 +2,7 @@ import { StoreError } from "./store.ts";
 
 /** Primary result codes, https://sqlite.org/rescode.html; the low byte of an extended one. */
 const KIND_OF: Record<number, StoreError["kind"]> = {
+  5: "unavailable", // SQLITE_BUSY
   8: "read-only", // SQLITE_READONLY
   10: "io", // SQLITE_IOERR
   11: "corrupt", // SQLITE_CORRUPT
@@ -12,6 +13,7 @@ const KIND_OF: Record<number, StoreError["kind"]> = {
 
 /** `exec` reports no code, so the texts of sqlite3ErrStr() decide there. */
 const KIND_OF_TEXT: Record<string, StoreError["kind"]> = {
+  "database is locked": "unavailable",
   "attempt to write a readonly database": "read-only",
   "disk I/O error": "io",
   "database disk image is malformed": "corrupt",
@@ -22,7 +24,8 @@ const KIND_OF_TEXT: Record<string, StoreError["kind"]> = {
 
 const ADVICE: Partial<Record<StoreError["kind"], string>> = {
   "not-filed": "name another file with --state",
-  corrupt: "the file is damaged and was left as it is; salvage it with sqlite3's .recover command",
+  corrupt: "salvage it with sqlite3 (.recover or .dump, see MAINTENANCE in filed(1))",
+  unavailable: "close the program that has it open, or name another file with --state",
   full: "make room on its disk",
   "read-only": "its file or file system cannot be written",
 };

@@ -58,26 +58,15 @@ export class SqliteStore implements Store {
   readonly #logs: SqliteLogs;
   readonly #statements = new Map<string, StatementSync>();
 
-  /**
-   * Opens the file, makes it if it is not there, and takes back what an earlier process left open: what was
-   * written and never closed is dropped, since a command cut short must not run.
-   * @throws {StoreError}
-   */
+  /** Opens the file, and makes it if it is not there. @throws {StoreError} */
   static open(path: string): SqliteStore {
     const lock = lockStateFile(path);
-    let store: SqliteStore;
     try {
-      store = new SqliteStore(path, openDatabase(path), lock);
+      return new SqliteStore(path, openDatabase(path), lock);
     } catch (error) {
       lock[Symbol.dispose]();
       throw error;
     }
-    store.#sql("UPDATE jobs SET held = 0, unclosed = NULL WHERE held <> 0").run();
-    for (const { number } of store.#sql("SELECT number FROM kept_logs").all()) {
-      store.#logs.drop(number as number);
-    }
-    store.#sql("DELETE FROM kept_logs").run();
-    return store;
   }
 
   private constructor(path: string, database: DatabaseSync, lock: Disposable) {

@@ -303,6 +303,25 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
     assert.equal((await again.claim(T0, ["1"], header)).length, 1);
   });
 
+  test(
+    "a new start keeps what was written and never closed, and does not let it start",
+    async (store, place) => {
+      const fresh = await store.create(newJob("fresh"));
+      assert.ok(fresh);
+      await store.update(fresh.number, PENDING, () => ({ unclosed: utf8("echo fresh") }), "durable");
+      const emptied = await submit(store, "emptied", "echo old");
+      await store.update(emptied, PENDING, () => ({ held: true, command: utf8("") }), "durable");
+      await store.update(emptied, PENDING, () => ({ unclosed: utf8("echo new") }), "durable");
+      await store[Symbol.asyncDispose]();
+      await using again = await place.open();
+      assert.equal(text(await again.readCommand(fresh.number, "closed")), "echo fresh");
+      assert.equal(text(await again.readCommand(emptied, "closed")), "echo new");
+      assert.deepEqual(await again.claim(T0, ["1", "2"], header), []);
+      await again.update(emptied, PENDING, () => ({ place: "first" }), "durable");
+      assert.equal((await again.claim(T0, ["1", "2"], header))[0]?.job.id, "emptied");
+    },
+  );
+
   test("runs are remembered, with what they are known by", async (store, place) => {
     await submit(store, "a");
     await submit(store, "b");
