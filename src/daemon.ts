@@ -8,6 +8,7 @@ import {
   type Mount,
   mount,
   MountError,
+  MountWatch,
   Session,
   type SessionEnd,
   type StatFs,
@@ -29,7 +30,7 @@ const log = getLogger(["filed", "daemon"]);
 
 const NAME = "filed";
 /** How long open files may keep an unmounted file system alive: what they still ask is answered until then. */
-const UNMOUNT_MS = 1_000;
+const UNMOUNT_MS = 250;
 
 /** What keeps filed from starting, as one line for the person who started it. */
 export class StartError extends Error {
@@ -76,6 +77,7 @@ export async function runDaemon(settings: Settings): Promise<void> {
       : {},
   });
   const ended = session.run();
+  await using watch = new MountWatch(mounted);
   await scheduler.start(executor);
   using notifier = new Notifier(settings.notifySocket, () => statusOf(queue));
   queue.watch({ onChanged: () => notifier.changed() });
@@ -83,7 +85,12 @@ export async function runDaemon(settings: Settings): Promise<void> {
   await notifier.ready();
   log.info("ready", { mountpoint, state: stateFile, pid: Deno.pid, version: VERSION });
 
-  const reason = await Promise.race([signals.first, ended, failure.promise]);
+  const reason = await Promise.race([
+    signals.first,
+    ended,
+    watch.gone.then(() => "unmounted"),
+    failure.promise,
+  ]);
   notifier.stopping();
   log.info("stopping", { reason: reason instanceof Error ? reason.message : reason });
   await scheduler.stop(reason instanceof Error ? 0 : settings.graceMs, signals.second);

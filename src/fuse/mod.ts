@@ -76,6 +76,7 @@ export type {
 } from "./filesystem.ts";
 export { Mount, mount, type MountOptions } from "./mount.ts";
 export { badMountpoint, MountError, type MountRefusal } from "./mount_error.ts";
+export { MountWatch } from "./mount_watch.ts";
 export { type MountInfo, parseMountInfo, readMountInfo } from "./mountinfo.ts";
 export { decodeName } from "./name.ts";
 export type { Request } from "./request.ts";

@@ -9,12 +9,20 @@ export interface MountInfo {
   readonly source: string;
 }
 
+/** Polling it tells of changes. */
+export const MOUNTINFO = "/proc/self/mountinfo";
+
 /**
  * The mounts that this process can see, oldest first: of several at one path the last is on top. Never
  * blocks, whatever their servers do.
  */
 export async function readMountInfo(): Promise<MountInfo[]> {
-  return parseMountInfo(await Deno.readTextFile("/proc/self/mountinfo"));
+  return parseMountInfo(await Deno.readTextFile(MOUNTINFO));
+}
+
+/** Whether a FUSE connection is mounted anywhere. */
+export async function isListed(connection: number): Promise<boolean> {
+  return (await readMountInfo()).some(({ device }) => device.major === 0 && device.minor === connection);
 }
 
 /** @param text Lines of proc_pid_mountinfo(5); others are left out. */

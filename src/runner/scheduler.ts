@@ -10,7 +10,7 @@ const log = getLogger(["filed", "runner"]);
 /** Between SIGTERM and SIGKILL, for a job that somebody removed or moved away. */
 const END_GRACE_MS = 5_000;
 /** The same when filed stops: what supervises filed does not wait long. */
-const STOP_GRACE_MS = 1_000;
+const STOP_GRACE_MS = 700;
 /** Until the next try, when the state file can't be written (its disk is full). */
 const RETRY_MS = 1_000;
 /** Jobs taken in one go, at most. */

@@ -11,6 +11,7 @@ const { symbols } = Deno.dlopen(LIBC, {
   write: { parameters: ["i32", "buffer", "usize"], result: "i32" },
 });
 
+const O_RDONLY = 0o0;
 const O_RDWR = 0o2;
 const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
@@ -23,6 +24,11 @@ const F_SETFL = 4;
  */
 export function openReadWrite(path: string): number {
   return check(symbols.open(cString(path), O_RDWR | O_NONBLOCK | O_CLOEXEC, 0), `open ${path}`);
+}
+
+/** Opens for reading; close-on-exec. @throws {ErrnoError} As open(2). */
+export function openReadOnly(path: string): number {
+  return check(symbols.open(cString(path), O_RDONLY | O_CLOEXEC, 0), `open ${path}`);
 }
 
 /** Makes `fd` non-blocking and clears its other status flags. @throws {ErrnoError} As fcntl(2). */

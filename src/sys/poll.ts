@@ -6,7 +6,8 @@ const { symbols } = Deno.dlopen(LIBC, {
   eventfd: { parameters: ["u32", "i32"], result: "i32" },
 });
 
-const POLLIN = 0x1;
+export const POLLIN = 0x1;
+export const POLLPRI = 0x2;
 export const POLLERR = 0x8;
 
 const POLLFD = { fd: 0, events: 4, revents: 6, sizeof: 8 } as const; // struct pollfd, poll.h
@@ -15,19 +16,27 @@ const EFD_CLOEXEC = 0o2000000;
 const FOR_EVER = -1;
 const AT_ONCE = 0;
 
-/** File descriptors to wait on until one is readable or broken. */
+/** What to wait for on a descriptor; an error is always reported. */
+export interface Interest {
+  fd: number;
+  /** `POLLIN`, `POLLPRI`: poll(2). */
+  events: number;
+}
+
+/** File descriptors to wait on until one is readable, or as told, or broken. */
 export class PollSet {
   readonly #fds: Uint8Array<ArrayBuffer>;
   readonly #view: DataView;
   readonly #count: bigint;
 
-  constructor(fds: readonly number[]) {
+  constructor(fds: readonly (number | Interest)[]) {
     this.#fds = new Uint8Array(fds.length * POLLFD.sizeof);
     this.#view = new DataView(this.#fds.buffer);
     this.#count = BigInt(fds.length);
-    fds.forEach((fd, i) => {
+    fds.forEach((one, i) => {
+      const { fd, events } = typeof one === "number" ? { fd: one, events: POLLIN } : one;
       this.#view.setInt32(i * POLLFD.sizeof + POLLFD.fd, fd, true);
-      this.#view.setInt16(i * POLLFD.sizeof + POLLFD.events, POLLIN, true);
+      this.#view.setInt16(i * POLLFD.sizeof + POLLFD.events, events, true);
     });
   }
 

@@ -1,0 +1,42 @@
+import { close, openReadOnly, write } from "../sys/file.ts";
+import { eventfd, POLLIN, POLLPRI, PollSet } from "../sys/poll.ts";
+import type { Mount } from "./mount.ts";
+import { isListed, MOUNTINFO } from "./mountinfo.ts";
+
+/**
+ * Tells when somebody unmounts. The session of a mount that was unmounted lazily hears of it only once the last open
+ * file is closed, which may be never. Waiting costs nothing: the kernel reports each change of the mount table.
+ * @see proc(5) on polling /proc/self/mountinfo
+ */
+export class MountWatch implements AsyncDisposable {
+  /** Resolves once the mount is not in the mount table any more; never after the disposal. */
+  readonly gone: Promise<void>;
+  readonly #table = openReadOnly(MOUNTINFO);
+  readonly #waker = eventfd();
+  readonly #watching: Promise<void>;
+  #isClosing = false;
+
+  constructor(mount: Mount) {
+    const gone = Promise.withResolvers<void>();
+    this.gone = gone.promise;
+    this.#watching = this.#watch(mount.connection, gone.resolve);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    const one = new Uint8Array(new BigUint64Array([1n]).buffer);
+    write(this.#waker, one, one.length);
+    await this.#watching;
+    close(this.#table);
+    close(this.#waker);
+  }
+
+  async #watch(connection: number, onGone: () => void) {
+    const sleep = new PollSet([{ fd: this.#table, events: POLLPRI }, { fd: this.#waker, events: POLLIN }]);
+    while (!this.#isClosing) {
+      if (!await isListed(connection)) return onGone();
+      await sleep.wait();
+    }
+  }
+}
