@@ -1,0 +1,135 @@
+/** What may be done to a job that is still pending, and how long a command may be. */
+import assert from "node:assert/strict";
+import { fails, ok } from "../harness.ts";
+import { assertHeld, assertStarted, open, read, refuses, resume, startPaused, write } from "./expect.ts";
+
+const CHANGES = {
+  "rewritten": ["printf 'echo new' > $M/pending/x", "echo new"],
+  "rewritten shorter": ["printf id > $M/pending/x", "id"],
+  "appended to": ["printf '; echo b' >> $M/pending/x", "echo old; echo b"],
+  "overwritten in the middle": [
+    "printf new | dd of=$M/pending/x conv=notrunc bs=1 seek=5 status=none",
+    "echo new",
+  ],
+  "truncated by name": ["truncate -s 4 $M/pending/x", "echo"],
+  "truncated through a descriptor": [
+    `python3 -c 'import os; os.ftruncate(os.open("'$M'/pending/x", os.O_RDWR), 4)'`,
+    "echo",
+  ],
+  "written past its end": [
+    "printf ' b' | dd of=$M/pending/x conv=notrunc bs=1 seek=8 status=none",
+    "echo old b",
+  ],
+} as const;
+
+Deno.test("a pending job can be rewritten, appended to and truncated, and runs once, as it is then", async () => {
+  await using filed = await startPaused();
+  const changes = Object.entries(CHANGES).map(([what, [script, command]], index) => {
+    const id = `x${index}`;
+    return { id, what, script: script.replace("pending/x", `pending/${id}`), command };
+  });
+  for (const { id, what, script, command } of changes) {
+    await filed.submit(id, "echo old");
+    await ok(filed.sh(script));
+    assert.equal(await read(filed, `pending/${id}`), command, what);
+  }
+  await resume(filed);
+  for (const { id, what, command } of changes) {
+    assert.match(await filed.finished(id), new RegExp(`^>>> ${command}\n`), what);
+  }
+  await assertStarted(filed, ...changes.map(({ id }) => id));
+});
+
+Deno.test("a pending job can be renamed, and runs under its new id only", async () => {
+  await using filed = await startPaused();
+  await filed.submit("x", 'echo "$FILED_JOB_ID"');
+  await ok(filed.sh("mv $M/pending/x $M/pending/y"));
+  assert.deepEqual(await filed.list("pending"), ["y"]);
+  await resume(filed);
+  assert.equal(await filed.finished("y"), '>>> echo "$FILED_JOB_ID"\ny\n');
+  await assertStarted(filed, "y");
+});
+
+Deno.test("a rewrite and a rename keep the job's place", async () => {
+  await using filed = await startPaused();
+  for (const id of ["a", "b", "c"]) await filed.submit(id, "true");
+  await ok(filed.sh("echo : > $M/pending/a; echo : >> $M/pending/a; mv $M/pending/b $M/pending/b2"));
+  await filed.configure({ max_job_count: 1 });
+  await assertStarted(filed, "a", "b2", "c");
+});
+
+Deno.test("a job that is being rewritten does not start before that is over", async () => {
+  await using filed = await startPaused();
+  await filed.submit("x", "echo old");
+  {
+    using file = await open(filed, "pending/x", { write: true, truncate: true });
+    await resume(filed);
+    await assertHeld(filed, "x");
+    write(file, "echo new");
+  }
+  assert.equal(await filed.finished("x"), ">>> echo new\nnew\n");
+});
+
+Deno.test("two that append to a job in turns both get their text in", async () => {
+  await using filed = await startPaused();
+  {
+    using first = await open(filed, "pending/x", { create: true, append: true });
+    using second = await open(filed, "pending/x", { append: true });
+    for (const file of [first, second, first, second]) write(file, "echo a\n");
+  }
+  assert.equal(await read(filed, "pending/x"), "echo a\n".repeat(4));
+});
+
+Deno.test("renaming a pending job onto another replaces that one, and mv -n does not", async () => {
+  await using filed = await startPaused();
+  await filed.submit("x", "echo x");
+  await filed.submit("y", "echo y");
+  await ok(filed.sh("mv -n $M/pending/x $M/pending/y || :"));
+  assert.deepEqual(await filed.list("pending"), ["x", "y"]);
+  await ok(filed.sh("mv $M/pending/x $M/pending/y"));
+  assert.deepEqual(await filed.list("pending"), ["y"]);
+  await resume(filed);
+  assert.equal(await filed.finished("y"), ">>> echo x\nx\n");
+});
+
+const LONGEST = 131_071;
+/** A command of that many bytes that prints "ran". */
+const commandOf = (bytes: number) => "echo ran #".padEnd(bytes, "x");
+
+Deno.test("a command of 131,071 bytes runs", async () => {
+  await using filed = await startPaused();
+  await filed.submit("x", commandOf(LONGEST));
+  assert.equal(await read(filed, "pending/x"), commandOf(LONGEST));
+  await resume(filed);
+  assert.equal(await filed.finished("x"), `>>> ${commandOf(LONGEST)}\nran\n`);
+});
+
+Deno.test("a command of 131,072 bytes is EFBIG at the write, and the job stays as it was", async () => {
+  await using filed = await startPaused();
+  using file = await open(filed, "pending/x", { create: true, write: true });
+  await refuses("EFBIG", file.write(new TextEncoder().encode(commandOf(LONGEST + 1))));
+  write(file, commandOf(LONGEST));
+  await refuses("EFBIG", file.write(new Uint8Array(1)));
+  assert.equal(await read(filed, "pending/x"), commandOf(LONGEST));
+});
+
+Deno.test("programs report a command that is too long", async () => {
+  await using filed = await startPaused();
+  await filed.submit("x", "true");
+  const big = `${filed.place.path}/big`;
+  await Deno.writeTextFile(big, commandOf(LONGEST + 1));
+  await fails(filed.sh(`cp ${big} $M/pending/big`), /File too large/);
+  await fails(filed.sh("truncate -s 131072 $M/pending/x"), /File too large/);
+  await fails(filed.sh("truncate -s 1E $M/pending/x"), /File too large/);
+  await fails(filed.sh("echo x | dd of=$M/pending/x seek=1T bs=1"), /File too large|Invalid argument/);
+  assert.equal(await read(filed, "pending/x"), "true");
+});
+
+Deno.test("the part of a command before the write that was refused as too long does not run", async () => {
+  await using filed = await startPaused();
+  await resume(filed);
+  const big = `${filed.place.path}/big`;
+  await Deno.writeTextFile(big, commandOf(LONGEST + 1));
+  await fails(filed.sh(`dd if=${big} of=$M/pending/x bs=4096`), /File too large/);
+  await assertStarted(filed);
+});

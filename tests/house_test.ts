@@ -1,0 +1,156 @@
+/** The house: who may import whom, and what the thread that serves the mount must not do. */
+import assert from "node:assert/strict";
+
+const TREE = new URL("..", import.meta.url);
+const ENTRIES = ["main.ts", "src/runner/worker.ts"] as const;
+
+/** Rooms, and those that each may use besides itself. The small files beside `daemon` are a room, `start`. */
+const MAY_USE: Record<string, readonly string[]> = {
+  "main": ["cli", "daemon", "start"],
+  "cli": ["start"],
+  "start": ["cli", "sys"],
+  "daemon": ["cli", "start", "tree", "runner", "queue", "store", "fuse", "sys"],
+  "tree": ["queue", "fuse", "sys"],
+  "runner": ["queue", "sys"],
+  "queue": ["store"],
+  "fuse": ["sys"],
+  "store": [],
+  "sys": [],
+};
+
+function roomOf(file: string): string {
+  const [, room] = /^src\/(\w+)\//.exec(file) ?? /^(?:src\/)?(main|cli|daemon)\.ts$/.exec(file) ?? [];
+  return room ?? "start";
+}
+
+interface Edge {
+  from: string;
+  to: string;
+}
+
+interface ModuleInfo {
+  specifier: string;
+  dependencies?: { code?: { specifier?: string }; type?: { specifier?: string } }[];
+}
+
+/** The imports among our own files, of values and of types, from an entry on. */
+async function edgesFrom(entry: string): Promise<Edge[]> {
+  const { stdout, success } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", entry],
+    cwd: TREE,
+    stdout: "piped",
+  }).output();
+  assert.ok(success);
+  const { modules } = JSON.parse(new TextDecoder().decode(stdout)) as { modules: ModuleInfo[] };
+  const ours = (specifier: string | undefined) =>
+    specifier?.startsWith(TREE.href) ? [specifier.slice(TREE.href.length)] : [];
+  return modules.flatMap(({ specifier, dependencies = [] }) =>
+    ours(specifier).flatMap((from) =>
+      dependencies.flatMap(({ code, type }) =>
+        [...new Set([...ours(code?.specifier), ...ours(type?.specifier)])].map((to) => ({ from, to }))
+      )
+    )
+  );
+}
+
+function filesOf(edges: readonly Edge[]): string[] {
+  return [...new Set(edges.flatMap(({ from, to }) => [from, to]))].sort();
+}
+
+const [mainEdges, workerEdges] = await Promise.all(ENTRIES.map(edgesFrom)) as [Edge[], Edge[]];
+const edges = [...mainEdges, ...workerEdges];
+const print = ({ from, to }: Edge) => `${from} -> ${to}`;
+
+Deno.test("imports point down, from room to room", () => {
+  const wrong = edges.filter(({ from, to }) => {
+    const [room, used] = [roomOf(from), roomOf(to)];
+    return room !== used && !MAY_USE[room]?.includes(used);
+  });
+  assert.deepEqual(wrong.map(print), []);
+});
+
+Deno.test("in queue/ only queue.ts reaches the store", () => {
+  const reaching = edges.filter(({ from, to }) => roomOf(from) === "queue" && roomOf(to) === "store");
+  assert.deepEqual([...new Set(reaching.map(({ from }) => from))], ["src/queue/queue.ts"]);
+});
+
+Deno.test("the store is used by the queue, and opened by the daemon", () => {
+  const users = edges.filter(({ from, to }) => roomOf(to) === "store" && roomOf(from) !== "store");
+  assert.deepEqual([...new Set(users.map(({ from }) => from))].sort(), [
+    "src/daemon.ts",
+    "src/queue/queue.ts",
+  ]);
+});
+
+Deno.test("fuse is used through mod.ts alone", () => {
+  const within = edges.filter(({ from, to }) => roomOf(to) === "fuse" && roomOf(from) !== "fuse");
+  assert.deepEqual(within.filter(({ to }) => to !== "src/fuse/mod.ts").map(print), []);
+});
+
+Deno.test("no import leads back to where it came from", () => {
+  const uses = Map.groupBy(edges, ({ from }) => from);
+  const done = new Set<string>();
+  const circles: string[] = [];
+  const visit = (file: string, path: string[]) => {
+    if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(" -> "));
+    if (done.has(file) || path.includes(file)) return;
+    for (const { to } of uses.get(file) ?? []) visit(to, [...path, file]);
+    done.add(file);
+  };
+  for (const file of filesOf(edges)) visit(file, []);
+  assert.deepEqual(circles, []);
+});
+
+Deno.test("every file of src/ is used, but for tests", async () => {
+  const used = new Set(filesOf(edges));
+  const sources = (await sourceFiles("src")).filter((file) => !file.endsWith("_test.ts"));
+  assert.deepEqual(sources.filter((file) => !used.has(file)), []);
+});
+
+/** Files that both threads load, or only the main one, in which a synchronous call can't meet the mount. */
+const SYNCHRONOUS_BEFORE_THE_MOUNT = new Set([
+  "src/sys/close_on_exec.ts", // /proc/self/fd
+  "src/store/integrity.ts", // the state file, before it is opened
+  "src/store/lock.ts", // flock(2) on the state file, /proc/locks
+  "src/store/sqlite_store.ts", // its log beside the state file, which daemon.ts keeps out of the mount point
+]);
+
+Deno.test("the thread that serves the mount makes no call that could wait for the mount", async () => {
+  const ofWorker = new Set([ENTRIES[1], ...filesOf(workerEdges)]);
+  const ofMain = new Set(filesOf(mainEdges));
+  const served = [...ofMain].filter((file) => !SYNCHRONOUS_BEFORE_THE_MOUNT.has(file) && !isOfWorker(file));
+  function isOfWorker(file: string) {
+    return ofWorker.has(file) && !ofMain.has(file);
+  }
+  const calls: string[] = [];
+  for (const file of served) {
+    const lines = (await Deno.readTextFile(new URL(file, TREE))).split("\n");
+    for (const [index, line] of lines.entries()) {
+      const code = line.replace(/^\s*(?:\/\/|\/?\*).*/, "");
+      if (/\.\w+Sync\(|\bcwd\b|\bfrom "node:fs"/.test(code)) {
+        calls.push(`${file}:${index + 1}: ${line.trim()}`);
+      }
+    }
+  }
+  assert.deepEqual(calls, []);
+});
+
+Deno.test("only src/cli.ts and main.ts read the environment", async () => {
+  const readers: string[] = [];
+  for (const file of filesOf(edges)) {
+    if (/\bDeno\.env\b|\bprocess\.env\b/.test(await Deno.readTextFile(new URL(file, TREE)))) {
+      readers.push(file);
+    }
+  }
+  assert.deepEqual(readers.filter((file) => file !== "main.ts" && file !== "src/cli.ts"), []);
+});
+
+async function sourceFiles(directory: string): Promise<string[]> {
+  const files: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(new URL(directory, TREE))) {
+    const path = `${directory}/${name}`;
+    if (isDirectory) files.push(...await sourceFiles(path));
+    else if (name.endsWith(".ts")) files.push(path);
+  }
+  return files.sort();
+}
