@@ -9,8 +9,8 @@ import type { Job } from "../queue/queue.ts";
 export class CommandFile {
   #bytes: Uint8Array = new Uint8Array();
   #version = 0;
-  #storedVersion = -1;
-  #closedVersion = -1;
+  #storedVersion: number;
+  #closedVersion: number;
   /** Open handles, and those among them that keep the job from starting. */
   handles = 0;
   holders = 0;
@@ -23,8 +23,13 @@ export class CommandFile {
   /** Resolves once the content is here. */
   ready: Promise<void> = Promise.resolve();
 
-  /** @param job As it was when last looked at. */
-  constructor(public job: Job) {}
+  /**
+   * @param job As it was when last looked at.
+   * @param origin `new`: it is to be stored even if nothing is written; `stored`: its content is still to come.
+   */
+  constructor(public job: Job, origin: "new" | "stored") {
+    this.#storedVersion = this.#closedVersion = origin === "new" ? -1 : 0;
+  }
 
   /** Takes what the store has, closed. */
   fill(bytes: Uint8Array) {
@@ -36,6 +41,11 @@ export class CommandFile {
   /** The whole content; not to be changed. */
   get bytes(): Uint8Array {
     return this.#bytes;
+  }
+
+  /** Grows with each change. */
+  get version(): number {
+    return this.#version;
   }
 
   /** It is on disk. */

@@ -46,7 +46,7 @@ export class OpenCommands implements Disposable {
    * @param name `temporary`: its maker will rename it once it is whole.
    */
   created(job: Job, name: "final" | "temporary"): CommandHandle {
-    const file = new CommandFile(job);
+    const file = new CommandFile(job, "new");
     this.#files.set(job.number, file);
     if (name === "temporary") this.#temporary.add(job.number);
     return handleOf(file, "write");
@@ -136,7 +136,7 @@ export class OpenCommands implements Disposable {
     if (file.handles === 0) (file.isOrphan ? this.#orphans : this.#files).delete(number);
     if (!isHolder || file.holders > 0 || file.isOrphan) return;
     await this.#letGo(number);
-    if (!file.isClosed) await this.#reload(file);
+    if (file.handles > 0 && !file.isClosed) await this.#reload(file); // Its readers see what there is now.
   }
 
   /** The job has another id: what waited for that may start. */
@@ -184,16 +184,17 @@ export class OpenCommands implements Disposable {
   }
 
   #load(job: Job): CommandFile {
-    const file = new CommandFile(job);
+    const file = new CommandFile(job, "stored");
     this.#files.set(job.number, file);
     file.ready = this.#reload(file);
     return file;
   }
 
   async #reload(file: CommandFile) {
+    const { version } = file;
     const bytes = await this.#queue.command(file.job.number);
     if (bytes === undefined) throw new ErrnoError("ESTALE");
-    file.fill(bytes);
+    if (file.version === version) file.fill(bytes); // else somebody has begun to write meanwhile
   }
 }
 

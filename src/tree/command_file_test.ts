@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { ErrnoError } from "../fuse/mod.ts";
+import type { Job } from "../queue/queue.ts";
+import { CommandFile } from "./command_file.ts";
+
+const utf8 = (text: string) => new TextEncoder().encode(text);
+const text = (file: CommandFile) => new TextDecoder().decode(file.bytes);
+const JOB = { number: 1, id: "x" } as Job;
+const NOW = 1_000;
+
+function stored(content: string): CommandFile {
+  const file = new CommandFile(JOB, "stored");
+  file.fill(utf8(content));
+  return file;
+}
+
+Deno.test("a new file is neither stored nor closed, one that is in the store is both, also before it is read", () => {
+  const fresh = new CommandFile(JOB, "new");
+  assert.deepEqual([fresh.isStored, fresh.isClosed], [false, false]);
+  const loading = new CommandFile(JOB, "stored");
+  assert.deepEqual([loading.isStored, loading.isClosed], [true, true]);
+});
+
+const WRITES: [string, number, string, string][] = [
+  ["at the start", 0, "AB", "ABcd"],
+  ["inside", 1, "B", "aBcd"],
+  ["at the end", 4, "e", "abcde"],
+  ["past the end", 6, "g", "abcd\0\0g"],
+];
+for (const [where, offset, data, expected] of WRITES) {
+  Deno.test(`a write ${where} changes what is read, until it is taken back`, () => {
+    const file = stored("abcd");
+    const takeBack = file.write(offset, utf8(data), NOW);
+    assert.equal(text(file), expected);
+    assert.deepEqual([file.isStored, file.isClosed, file.modifiedAt], [false, false, NOW]);
+    takeBack();
+    assert.equal(text(file), "abcd");
+  });
+}
+
+Deno.test("what somebody wrote after it is not taken back", () => {
+  const file = stored("abcd");
+  const takeBack = file.write(0, utf8("A"), NOW);
+  file.write(1, utf8("B"), NOW);
+  takeBack();
+  assert.equal(text(file), "ABcd");
+});
+
+Deno.test("truncating cuts, and fills with zeros", () => {
+  const file = stored("abcd");
+  file.truncate(2, NOW);
+  assert.equal(text(file), "ab");
+  file.truncate(3, NOW);
+  assert.equal(text(file), "ab\0");
+});
+
+Deno.test("131,071 bytes fit, and not one more", () => {
+  const file = stored("");
+  const tooLarge = (error: unknown) => error instanceof ErrnoError && error.is("EFBIG");
+  file.write(131_070, utf8("x"), NOW);
+  assert.throws(() => file.write(131_071, utf8("x"), NOW), tooLarge);
+  assert.throws(() => file.truncate(131_072, NOW), tooLarge);
+  assert.equal(file.bytes.length, 131_071);
+});
+
+Deno.test("what is written while it is being stored is not taken for stored", async () => {
+  const file = stored("");
+  file.write(0, utf8("a"), NOW);
+  await file.store("closed", (bytes) => {
+    assert.deepEqual(bytes, utf8("a"));
+    file.write(1, utf8("b"), NOW);
+    return Promise.resolve();
+  });
+  assert.deepEqual([file.isStored, file.isClosed], [false, false]);
+  await file.store("written", () => Promise.resolve());
+  assert.deepEqual([file.isStored, file.isClosed], [true, false]);
+});
