@@ -79,6 +79,7 @@ export class OpenCommands implements Disposable {
   async write(handle: CommandHandle, offset: number, data: Uint8Array, where: "at" | "end"): Promise<number> {
     const { file } = handle;
     const { length } = data;
+    if (file.isOrphan && file.spoiled !== undefined) throw file.spoiled;
     let takeBack = () => {};
     try {
       takeBack = file.write(where === "end" ? file.bytes.length : offset, data, this.#now());
@@ -106,14 +107,16 @@ export class OpenCommands implements Disposable {
 
   /** What was written is on disk, though not closed. */
   async sync({ file }: CommandHandle): Promise<void> {
-    if (file.isStored || file.isOrphan) return;
+    if (file.isStored) return;
+    if (file.isOrphan) return refuseSpoiled(file);
     await file.store("written", (bytes) => this.#queue.writeThrough(file.job.number, bytes, file.modifiedAt));
   }
 
   /** What was written is on disk, and is what would run. @throws What an earlier write threw. */
   async flush({ file, isHolder }: CommandHandle): Promise<void> {
-    if (!isHolder || file.isClosed || file.isOrphan) return;
-    if (file.spoiled !== undefined) throw file.spoiled;
+    if (!isHolder || file.isClosed) return;
+    refuseSpoiled(file);
+    if (file.isOrphan) return;
     try {
       await file.store("closed", (bytes) => this.#queue.close(file.job.number, bytes, file.modifiedAt));
     } catch (error) {
@@ -150,13 +153,17 @@ export class OpenCommands implements Disposable {
     this.#releaseAfter(number, MOVE_WAIT_MS);
   }
 
-  /** The job is gone, or is no pending one any more; who has it open keeps the content. */
-  removed(number: number) {
+  /**
+   * The job is removed, and who has it open keeps the content; or it was `moved` out of pending as it was last closed, and
+   * who writes on is told so.
+   */
+  removed(number: number, how: "removed" | "moved") {
     this.#temporary.delete(number);
     this.#stopWaiting(number);
     const file = this.#files.get(number);
     if (!file) return;
     file.isOrphan = true;
+    if (how === "moved" && file.holders > 0) file.spoiled = new ErrnoError("ESTALE");
     this.#files.delete(number);
     this.#orphans.set(number, file);
   }
@@ -196,6 +203,10 @@ export class OpenCommands implements Disposable {
     if (bytes === undefined) throw new ErrnoError("ESTALE");
     if (file.version === version) file.fill(bytes); // else somebody has begun to write meanwhile
   }
+}
+
+function refuseSpoiled({ spoiled }: CommandFile) {
+  if (spoiled !== undefined) throw spoiled;
 }
 
 function handleOf(file: CommandFile, access: "read" | "write"): CommandHandle {

@@ -50,6 +50,7 @@ export interface TreeOptions {
   statfs(): Promise<StatFs>;
 }
 
+const LAST_TIME_MS = 8.64e15; // ECMAScript, Time Values and Time Range
 const SETGID = 0o2000;
 /** A directory changes behind the kernel's back only by jobs that start and end: its times may be this much late. */
 const DIRECTORY_VALID_MS = 1_000;
@@ -159,7 +160,7 @@ export class Tree implements FileSystem, Disposable {
     const replace = flags & RENAME_NOREPLACE ? "keep" : "replace";
     const { replaced } = granted(await this.#queue.move(job, to, idOf(newName), replace, this.#logs));
     if (replaced) this.#gone(replaced);
-    if (to !== "pending") this.#commands.removed(job.number);
+    if (to !== "pending") this.#commands.removed(job.number, "moved");
     else if (from === "pending") await this.#commands.renamed(job.number);
     else this.#commands.moved(job.number);
   }
@@ -339,7 +340,7 @@ export class Tree implements FileSystem, Disposable {
 
   /** The job is not in the queue any more. */
   #gone(job: Job) {
-    this.#commands.removed(job.number);
+    this.#commands.removed(job.number, "removed");
     this.#logs.removed(job);
   }
 
@@ -421,8 +422,9 @@ export class Tree implements FileSystem, Disposable {
     return handle;
   }
 
+  /** Within what a Date can hold: clients may ask for any 64 bits of seconds. */
   #time(time: number | "now"): number {
-    return time === "now" ? this.#now() : time;
+    return time === "now" ? this.#now() : Math.max(-LAST_TIME_MS, Math.min(time, LAST_TIME_MS));
   }
 }
 

@@ -10,11 +10,14 @@ rootTest("the contract holds for an ordinary user, who mounts through fusermount
   const home = place.path;
   await using user = await User.add(home);
   await copyInto(home);
+  const built = Deno.env.get("FILED");
+  if (built) await ok(run(["cp", "--", built, `${home}/filed`]));
   await ok(run(["chown", "-R", user.name, home]));
   const { code, stdout, stderr } = await user.run(["./deno", "test", "-A", "--no-check", "tests/contract/"], {
     DENO_DIR: `${home}/cache`,
     DENO_NO_UPDATE_CHECK: "1",
     NO_COLOR: "1",
+    ...built ? { FILED: `${home}/filed` } : {},
     TMPDIR: `${home}/tmp`, // What is left mounted there goes with the place.
   });
   assert.equal(code, 0, new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr));

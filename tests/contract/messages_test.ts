@@ -35,8 +35,12 @@ function userTest(name: string, act: (place: Place) => Promise<void>) {
 
 const MAY_RUN = await canRun();
 
+/** All the programs that filed needs, and its self-extracting file. */
+const TOOLS = ["stat", "sh", "tail", "tar", "gzip", "sha256sum"].map((name) => `"$(command -v ${name})"`)
+  .join(" ");
+
 userTest("without fusermount3 an ordinary user is told what to install", async (place) => {
-  await ok(run(["sh", "-c", `mkdir ${place.path}/bin && ln -s "$(command -v stat)" ${place.path}/bin`]));
+  await ok(run(["sh", "-c", `mkdir ${place.path}/bin && ln -s ${TOOLS} ${place.path}/bin`]));
   const args = ["--state", `${place.path}/filed.db`, `${place.path}/mnt`];
   const prefix = [...AS_USER, "env", `PATH=${place.path}/bin`];
   await using program = Program.start(args, { HOME: place.path }, prefix);

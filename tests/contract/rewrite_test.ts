@@ -133,3 +133,22 @@ Deno.test("the part of a command before the write that was refused as too long d
   await fails(filed.sh(`dd if=${big} of=$M/pending/x bs=4096`), /File too large/);
   await assertStarted(filed);
 });
+
+Deno.test("who writes to a job that was moved to failed/ meanwhile is told so, and it stays as last closed", async () => {
+  await using filed = await startPaused();
+  const said = await ok(filed.python(`
+file = os.open(M + "/pending/x", os.O_CREAT | os.O_WRONLY)
+os.write(file, b"echo one")
+os.close(os.dup(file))
+os.rename(M + "/pending/x", M + "/failed/x")
+for call in [lambda: os.write(file, b"; echo two"), lambda: os.fsync(file), lambda: os.close(file)]:
+    try:
+        call()
+        print("done")
+    except OSError as error:
+        print(error.strerror)
+`));
+  assert.equal(said, "Stale file handle\ndone\ndone\n");
+  await ok(filed.sh("mv $M/failed/x $M/pending"));
+  assert.equal(await read(filed, "pending/x"), "echo one");
+});
