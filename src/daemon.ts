@@ -1,5 +1,4 @@
 import { getLogger } from "@logtape/logtape";
-import { statfs } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Settings } from "./cli.ts";
 import {
@@ -132,6 +131,7 @@ function runAs(owner: RunAs): RunAs | undefined {
 }
 
 async function statfsOf(directory: string): Promise<StatFs> {
+  const { statfs } = await import("node:fs/promises"); // Takes longer to load than all of filed: not at the start.
   const { bsize, blocks, bfree, bavail, files, ffree } = await statfs(directory, { bigint: true });
   return {
     blocks,

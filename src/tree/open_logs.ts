@@ -25,9 +25,10 @@ export class OpenLogs {
     return { kind: "log", number };
   }
 
-  /** The job was removed. */
-  removed(job: Job) {
+  /** The job was removed, its log kept because somebody read it; by now the last reader may have closed it. */
+  async removed(job: Job): Promise<void> {
     if (this.has(job.number)) this.#removed.set(job.number, job);
+    else await this.#queue.dropLog(job.number);
   }
 
   /** A removed job that is still read, as it was. */

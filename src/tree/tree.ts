@@ -141,8 +141,10 @@ export class Tree implements FileSystem, Disposable {
 
   async unlink(_request: Request, parent: NodeId, name: Uint8Array): Promise<void> {
     const job = await this.#jobIn(stateOf(parent), idOf(name));
-    granted(await this.#queue.remove(job, this.#logs.has(job.number) ? "keep" : "drop"));
-    this.#gone(job);
+    const log = this.#logs.has(job.number) ? "keep" : "drop";
+    granted(await this.#queue.remove(job, log));
+    this.#commands.removed(job.number, "removed");
+    if (log === "keep") await this.#logs.removed(job);
   }
 
   async rename(
@@ -159,7 +161,10 @@ export class Tree implements FileSystem, Disposable {
     const job = await this.#jobIn(from, idOf(name));
     const replace = flags & RENAME_NOREPLACE ? "keep" : "replace";
     const { replaced } = granted(await this.#queue.move(job, to, idOf(newName), replace, this.#logs));
-    if (replaced) this.#gone(replaced);
+    if (replaced) {
+      this.#commands.removed(replaced.number, "removed");
+      await this.#logs.removed(replaced);
+    }
     if (to !== "pending") this.#commands.removed(job.number, "moved");
     else if (from === "pending") await this.#commands.renamed(job.number);
     else this.#commands.moved(job.number);
@@ -336,12 +341,6 @@ export class Tree implements FileSystem, Disposable {
       gid: gid ?? job.gid,
     };
     return true;
-  }
-
-  /** The job is not in the queue any more. */
-  #gone(job: Job) {
-    this.#commands.removed(job.number, "removed");
-    this.#logs.removed(job);
   }
 
   async #jobIn(state: State, id: JobId): Promise<Job> {
