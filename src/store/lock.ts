@@ -17,8 +17,16 @@ export function lockStateFile(path: string): Disposable {
       cause: error,
     });
   }
+  const { isFile, ino } = file.statSync();
+  if (!isFile) {
+    file.close();
+    throw new StoreError(
+      "unavailable",
+      `Cannot open the state file ${path}: it is not a regular file; name another one with --state`,
+    );
+  }
   if (file.tryLockSync(true)) return { [Symbol.dispose]: () => file.close() };
-  const holder = holderOf(file.statSync());
+  const holder = holderOf(ino);
   file.close();
   throw new StoreError(
     "unavailable",
@@ -39,7 +47,7 @@ function adviceOn(error: unknown): string {
 }
 
 /** The process that holds the lock, from /proc/locks, proc_locks(5): `1: FLOCK ADVISORY WRITE 708 fe:00:2321 0 EOF`. */
-function holderOf({ ino }: Deno.FileInfo): string | undefined {
+function holderOf(ino: number | null): string | undefined {
   const locks = Deno.readTextFileSync("/proc/locks");
   return new RegExp(`FLOCK +ADVISORY +WRITE (\\d+) \\w+:\\w+:${ino} `).exec(locks)?.[1];
 }

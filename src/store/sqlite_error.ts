@@ -27,6 +27,7 @@ const ADVICE: Partial<Record<StoreError["kind"], string>> = {
   corrupt: "salvage it with sqlite3 (.recover or .dump, see MAINTENANCE in filed(1))",
   unavailable: "close the program that has it open, or name another file with --state",
   full: "make room on its disk",
+  io: "see the kernel's log on the disk that it is on",
   "read-only": "its file or file system cannot be written",
 };
 

@@ -73,6 +73,13 @@ for (const [name, prepare, kind, message] of REFUSED) {
   });
 }
 
+Deno.test("a device as state file is refused", () => {
+  assert.throws(
+    () => SqliteStore.open("/dev/null"),
+    /it is not a regular file; name another one with --state$/,
+  );
+});
+
 Deno.test("a second opener is refused, and told who holds the file", async () => {
   await using folder = await makeFolder();
   const path = `${folder.path}/filed.db`;
