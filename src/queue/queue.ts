@@ -1,10 +1,9 @@
 import type { Durability, JobChanges, JobRecord, NodeRecord, RunRecord, Store } from "../store/store.ts";
 import { type Config, DEFAULT_CONFIG } from "./config.ts";
 import { Counter } from "./counter.ts";
-import type { Ending } from "./ending.ts";
 import { isDraft, type JobId } from "./id.ts";
 import { settle } from "./job.ts";
-import { concat, logEnd, logHeader } from "./log.ts";
+import { concat, type LogEnd, logEnd, logHeader } from "./log.ts";
 import { changesOfMove, type Move, moveBetween } from "./moves.ts";
 import { shortId } from "./new_id.ts";
 import type { State } from "./states.ts";
@@ -49,14 +48,6 @@ export interface Claim {
 export interface Moved {
   job: Job;
   replaced: Job | undefined;
-}
-
-/** How a run ended, all of its output logged before. */
-export interface RunEnd {
-  ending: Ending;
-  droppedBytes: number;
-  tail: Uint8Array;
-  survivors: readonly { pid: number; name: string }[];
 }
 
 const PLAIN_END = { droppedBytes: 0, tail: new Uint8Array(), survivors: [] };
@@ -280,8 +271,8 @@ export class Queue {
     return this.#store.appendLog(run, bytes, this.#now());
   }
 
-  /** Settles the run's job by how it ended. @returns The job, unless somebody took it from the run. */
-  async ended(run: RunToken, end: RunEnd): Promise<Job | undefined> {
+  /** Settles the run's job by how it ended, all of its output logged before. @returns The job, unless somebody took it from the run. */
+  async ended(run: RunToken, end: LogEnd): Promise<Job | undefined> {
     const config = await this.config();
     const appendix = await this.#endOfLog(await this.#store.jobOf(run), end);
     const job = await this.#store.settle(run, (job) => {
@@ -360,7 +351,7 @@ export class Queue {
       };
     }
     if (move !== "withdraw") return {};
-    const end: RunEnd = { ending: { kind: "withdrawn" }, ...PLAIN_END };
+    const end: LogEnd = { ending: { kind: "withdrawn" }, ...PLAIN_END };
     if (job.attempts > 0) return { appendix: await this.#endOfLog(job, end) };
     // It has not run since it came to pending: a log that it has is of another time, and maybe of another command.
     const command = await this.#store.readCommand(job.number, "closed") ?? new Uint8Array();
@@ -368,7 +359,7 @@ export class Queue {
   }
 
   /** What is still to come to the log of an attempt. */
-  async #endOfLog(job: Job | undefined, end: RunEnd): Promise<Uint8Array> {
+  async #endOfLog(job: Job | undefined, end: LogEnd): Promise<Uint8Array> {
     if (!job) return new Uint8Array();
     const [lastByte] = await this.#store.readLog(job.number, job.logBytes - 1, 1);
     return logEnd(end, lastByte ?? NEWLINE);

@@ -41,7 +41,7 @@ export function wrap({ command, credentials, cgroup, setsid }: Wrapping): string
     parameters.push(...escape(command));
   }
   const programs = [...setsid ? [setsid] : [], ...credentials ? setpriv(credentials) : [], "sh"];
-  script.push(`exec ${programs.join(" ")} -c "$1"`);
+  script.push(`exec ${programs.join(" ")} -c -- "$1"`);
   return ["-c", script.join("\n"), "sh", ...parameters];
 }
 

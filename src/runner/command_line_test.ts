@@ -5,24 +5,24 @@ const PLAIN = { command: bytes("true"), credentials: undefined, cgroup: undefine
 const USER = { uid: 5, gid: 6 };
 
 const SCRIPTS: [string, Partial<Wrapping>, string, string[]][] = [
-  ["nothing else", {}, 'exec 2>&1\nexec sh -c "$1"', ["true"]],
-  ["setsid", { setsid: "/bin/setsid" }, 'exec 2>&1\nexec /bin/setsid sh -c "$1"', ["true"]],
+  ["nothing else", {}, 'exec 2>&1\nexec sh -c -- "$1"', ["true"]],
+  ["setsid", { setsid: "/bin/setsid" }, 'exec 2>&1\nexec /bin/setsid sh -c -- "$1"', ["true"]],
   [
     "a user",
     { credentials: { ...USER, groups: "own" } },
-    'exec 2>&1\nexec setpriv --reuid=5 --regid=6 --init-groups -- sh -c "$1"',
+    'exec 2>&1\nexec setpriv --reuid=5 --regid=6 --init-groups -- sh -c -- "$1"',
     ["true"],
   ],
   [
     "a uid without a user",
     { credentials: { ...USER, groups: "none" } },
-    'exec 2>&1\nexec setpriv --reuid=5 --regid=6 --clear-groups -- sh -c "$1"',
+    'exec 2>&1\nexec setpriv --reuid=5 --regid=6 --clear-groups -- sh -c -- "$1"',
     ["true"],
   ],
   [
     "a cgroup, which is joined before the user changes",
     { cgroup: "/cg/x", credentials: { ...USER, groups: "own" } },
-    'exec 2>&1\n{ echo 0 >"$1"; } 2>/dev/null\nshift\nexec setpriv --reuid=5 --regid=6 --init-groups -- sh -c "$1"',
+    'exec 2>&1\n{ echo 0 >"$1"; } 2>/dev/null\nshift\nexec setpriv --reuid=5 --regid=6 --init-groups -- sh -c -- "$1"',
     ["/cg/x/cgroup.procs", "true"],
   ],
 ];

@@ -3,7 +3,7 @@ import type { Pidfd, SignalName } from "../sys/pidfd.ts";
 import { killCgroup } from "./cgroup.ts";
 import type { Members } from "./members.ts";
 import type { Survivor } from "./messages.ts";
-import { type Process, signalProcess } from "./processes.ts";
+import { type Process, readBootTicks, signalProcess } from "./processes.ts";
 import { atMost, delay } from "./waiting.ts";
 
 /** After the first SIGKILL; what is left then waits in the kernel for something that does not come. */
@@ -52,6 +52,7 @@ export class Termination {
   async #endGently(): Promise<boolean> {
     const { members, group } = this.#reach;
     const told = new Told(group?.id);
+    const sentAt = readBootTicks();
     const found = told.add(members.find());
     signalAll(this.#reach, found, "SIGTERM");
     signalAll(this.#reach, found, "SIGCONT"); // What is stopped acts on SIGTERM once it continues.
@@ -60,8 +61,9 @@ export class Termination {
       if (members.remaining().length === 0 || performance.now() >= nextFindAt) {
         const found = members.find();
         if (found.length === 0) return true;
-        // What was just being forked, or was leaving the group, when the signal was sent has not had it.
-        for (const process of told.add(found)) {
+        // What was just being forked, or was leaving the group, when the signal was sent has not had it. What was
+        // started since is left alone: it may be what a trap runs to clean up.
+        for (const process of told.add(found.filter(({ startTicks }) => startTicks < sentAt))) {
           signalProcess(process, "SIGTERM");
           signalProcess(process, "SIGCONT");
         }

@@ -101,6 +101,14 @@ export function signalProcess(process: Pick<Process, "pid" | "startTicks">, sign
   }
 }
 
+const TICKS_PER_SECOND = 100; // USER_HZ, time(7)
+
+/** Now, in the unit of a process's start: clock ticks since boot, of which Linux shows 100 a second. */
+export function readBootTicks(): number {
+  const [seconds] = Deno.readTextFileSync("/proc/uptime").split(" ");
+  return Math.floor(Number(seconds) * TICKS_PER_SECOND);
+}
+
 export function readBootId(): string {
   return Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim();
 }

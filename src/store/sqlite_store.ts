@@ -45,6 +45,12 @@ const COLUMN_OF: Record<Exclude<keyof JobChanges, "appendix" | "log">, string> =
   accessedAt: "accessed_at",
 };
 
+const WHERE_DUE = "WHERE state = 'pending' AND visible_at <= ?";
+const FROM_READY = `FROM jobs INDEXED BY jobs_ready
+  WHERE state = 'pending' AND held = 0 AND place IS NOT NULL AND visible_at IS NULL AND length(command) > 0`;
+const SOME_DUE = `SELECT 1 FROM jobs INDEXED BY jobs_waiting ${WHERE_DUE} LIMIT 1`;
+const SOME_READY = `SELECT 1 ${FROM_READY} LIMIT 1`;
+
 /**
  * A store in one SQLite file, for one process at a time; other processes may read it (`sqlite3 -readonly`).
  * Statements name the index they are for where SQLite's planner would rather walk over all jobs of a state.
@@ -181,14 +187,13 @@ export class SqliteStore implements Store {
     runs: readonly string[],
     header: (command: Uint8Array) => Uint8Array,
   ): Promise<Claimed[]> {
+    // Asked at each wake-up: where there is nothing, nothing is written, and no disk waited for.
+    if (!this.#sql(SOME_DUE).get(now) && !this.#sql(SOME_READY).get()) return Promise.resolve([]);
     return this.#batch.run("durable", () => {
       // What became visible joins what is ready, so that the search below never walks over jobs that wait.
-      this.#sql(
-        "UPDATE jobs INDEXED BY jobs_waiting SET visible_at = NULL WHERE state = 'pending' AND visible_at <= ?",
-      ).run(now);
+      this.#sql(`UPDATE jobs INDEXED BY jobs_waiting SET visible_at = NULL ${WHERE_DUE}`).run(now);
       const ready = this.#sql(`
-        SELECT number, id, command FROM jobs INDEXED BY jobs_ready
-        WHERE state = 'pending' AND held = 0 AND place IS NOT NULL AND visible_at IS NULL AND length(command) > 0
+        SELECT number, id, command ${FROM_READY}
           AND place < coalesce((SELECT min(place) FROM jobs INDEXED BY jobs_held WHERE held <> 0 AND held = 2), 9223372036854775807)
           AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.number = jobs.number)
           AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = jobs.id)

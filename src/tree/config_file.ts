@@ -62,9 +62,8 @@ export class ConfigFile {
   }
 
   /** Truncating changes no setting, only where this handle's text begins and ends. */
-  truncate(handle: ConfigHandle | undefined, size: number) {
-    if (size > MAX_BYTES) throw new ErrnoError("EFBIG");
-    if (handle) handle.bytes = handle.bytes.slice(0, size);
+  truncate(handle: ConfigHandle, size: number) {
+    handle.bytes = handle.bytes.slice(0, size);
   }
 
   /** @throws {ErrnoError} EINVAL if what was written ends too early. */

@@ -9,6 +9,8 @@ const log = getLogger(["filed", "tree"]);
 const RENAME_WAIT_MS = 1_000;
 /** How long a job that was moved to pending stays there at least: mv(1) of several files looks at each where it put it. */
 const MOVE_WAIT_MS = 100;
+/** Until the next try, when the state file can't be written (its disk is full). */
+const RETRY_MS = 1_000;
 
 /** One open of a pending job. */
 export interface CommandHandle {
@@ -36,9 +38,14 @@ export class OpenCommands implements Disposable {
     this.#now = now;
   }
 
-  /** The content of a job that is open. */
+  /** The content of a pending job that is open. */
   get(number: number): CommandFile | undefined {
-    return this.#files.get(number) ?? this.#orphans.get(number);
+    return this.#files.get(number);
+  }
+
+  /** The content that somebody still has open of a job that was removed, or moved away. */
+  orphan(number: number): CommandFile | undefined {
+    return this.#orphans.get(number);
   }
 
   /**
@@ -136,16 +143,18 @@ export class OpenCommands implements Disposable {
     }
     file.handles--;
     if (isHolder) file.holders--;
-    if (file.handles === 0) (file.isOrphan ? this.#orphans : this.#files).delete(number);
+    const files = file.isOrphan ? this.#orphans : this.#files;
+    if (file.handles === 0 && files.get(number) === file) files.delete(number);
     if (!isHolder || file.holders > 0 || file.isOrphan) return;
-    await this.#letGo(number);
+    if (this.#temporary.delete(number)) this.#releaseAfter(number, RENAME_WAIT_MS);
+    else await this.#release(number);
     if (file.handles > 0 && !file.isClosed) await this.#reload(file); // Its readers see what there is now.
   }
 
   /** The job has another id: what waited for that may start. */
   async renamed(number: number): Promise<void> {
     this.#temporary.delete(number);
-    if (this.#stopWaiting(number)) await this.#queue.release(number);
+    if (this.#stopWaiting(number)) await this.#release(number);
   }
 
   /** The job came to pending, held. */
@@ -172,15 +181,21 @@ export class OpenCommands implements Disposable {
     for (const number of [...this.#waiting.keys()]) this.#stopWaiting(number);
   }
 
-  async #letGo(number: number) {
-    if (this.#temporary.delete(number)) this.#releaseAfter(number, RENAME_WAIT_MS);
-    else await this.#queue.release(number);
+  /** Lets the job start; where that can't be stored, as soon as it can. */
+  async #release(number: number) {
+    try {
+      await this.#queue.release(number);
+    } catch (error) {
+      log.error("cannot let a job start", { number, error });
+      this.#releaseAfter(number, RETRY_MS);
+    }
   }
 
   #releaseAfter(number: number, ms: number) {
+    this.#stopWaiting(number);
     const timer = setTimeout(() => {
       this.#waiting.delete(number);
-      this.#queue.release(number).catch((error) => log.error("cannot let a job start", { number, error }));
+      this.#release(number);
     }, ms);
     this.#waiting.set(number, timer);
   }

@@ -1,4 +1,7 @@
+import { getLogger } from "@logtape/logtape";
 import type { Job, Queue } from "../queue/queue.ts";
+
+const log = getLogger(["filed", "tree"]);
 
 /** One open of a job's log. */
 export interface LogHandle {
@@ -28,7 +31,7 @@ export class OpenLogs {
   /** The job was removed, its log kept because somebody read it; by now the last reader may have closed it. */
   async removed(job: Job): Promise<void> {
     if (this.has(job.number)) this.#removed.set(job.number, job);
-    else await this.#queue.dropLog(job.number);
+    else await this.#drop(job.number);
   }
 
   /** A removed job that is still read, as it was. */
@@ -40,6 +43,15 @@ export class OpenLogs {
     const readers = (this.#readers.get(number) ?? 1) - 1;
     if (readers > 0) return void this.#readers.set(number, readers);
     this.#readers.delete(number);
-    if (this.#removed.delete(number)) await this.#queue.dropLog(number);
+    if (this.#removed.delete(number)) await this.#drop(number);
+  }
+
+  /** The job is gone, whatever becomes of its log: at the next start, what could not be dropped is. */
+  async #drop(number: number) {
+    try {
+      await this.#queue.dropLog(number);
+    } catch (error) {
+      log.warn("cannot drop the log of a removed job", { number, error });
+    }
   }
 }

@@ -250,3 +250,19 @@ Deno.test("settings survive the daemon's being killed right after the write", as
   await using again = await Filed.start(filed.place);
   assert.deepEqual(await config(again), { ...DEFAULTS, max_job_count: 4 });
 });
+
+Deno.test("who reads the settings while they change reads one or the other, whole", async () => {
+  await using filed = await startFiled();
+  await ok(filed.python(`
+import json, threading
+def write():
+    for n in range(100):
+        for value in (7, 1234567890):
+            with open(M + "/config.json", "w") as file:
+                file.write('{"max_log_bytes": %d}' % value)
+writer = threading.Thread(target=write)
+writer.start()
+while writer.is_alive():
+    assert json.loads(open(M + "/config.json").read())["max_log_bytes"] in (7, 1234567890, 16777216)
+`));
+});

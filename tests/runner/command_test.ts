@@ -120,7 +120,7 @@ for (const [what, byte] of [["text", "x".charCodeAt(0)], ["bytes that are no tex
     command.set(new TextEncoder().encode("cat /proc/$$/cmdline | wc -c; #"));
     const run = workshop.start(command);
     assert.deepEqual(await run.exit(), { kind: "exited", status: 0 });
-    assert.equal(Number(run.text), "sh\0-c\0".length + command.length + 1);
+    assert.equal(Number(run.text), "sh\0-c\0--\0".length + command.length + 1);
   });
 }
 
@@ -135,7 +135,7 @@ Deno.test("the newlines that end a command of any bytes reach sh", async () => {
   ]);
   const run = workshop.start(command);
   await run.ended.promise;
-  assert.equal(Number(run.text), "sh\0-c\0".length + command.length + 1);
+  assert.equal(Number(run.text), "sh\0-c\0--\0".length + command.length + 1);
 });
 
 const NOT_STARTED = [
@@ -151,3 +151,10 @@ for (const [name, command, reason] of NOT_STARTED) {
     assert.deepEqual(run.kinds, ["ended"]);
   });
 }
+
+Deno.test("a command that begins with a dash is no option of the shell", async () => {
+  await using workshop = new Workshop();
+  const run = workshop.start("-x echo hi");
+  assert.deepEqual(await run.exit(), { kind: "exited", status: 127 });
+  assert.equal(run.text, "sh: 1: -x: not found\n");
+});
