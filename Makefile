@@ -12,27 +12,53 @@ export DENO_DIR := $(CURDIR)/$(TOOLS)/cache
 endif
 export DENO_NO_UPDATE_CHECK := 1
 export DENO_NO_PROMPT := 1
+export DENO_DISABLE_NODE_SHIM := 1
 
-# Deno reads nothing under /proc and /sys with less, and the permission for FFI, which the kernel's protocol needs,
-# reaches all of libc anyway.
+# Deno reads nothing under /proc and /sys with less, not even with --allow-all --deny-net; and the permission for FFI,
+# which the kernel's protocol needs, reaches all of libc anyway.
 PERMISSIONS := --allow-all
 MAN_PAGES := man/filed.1
 
-.PHONY: help run test check fmt man clean
+# make test runs filed as this file; empty: from the source tree.
+FILED ?= filed
+
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+MANDIR ?= $(PREFIX)/share/man
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+DEBDIR ?= .
+
+.DEFAULT_GOAL := build
+.PHONY: build compile portable install uninstall deb bench help run soak test check fmt man clean
+
+build: filed ## build ./filed, one file that needs nothing else: compiled if denort is to be had, else self-extracting
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
+# Jobs inherit filed's environment, and one may be a make of its own.
+MAKE_VARIABLES := MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL MAKE_TERMOUT MAKE_TERMERR ARGS MOUNTPOINT
 run: $(DENO) .fuse ## mount the queue at MOUNTPOINT (default /tmp/filed-jobs) and run jobs; Ctrl-C ends it
-	@exec $(DENO) run $(PERMISSIONS) main.ts $(ARGS) $(MOUNTPOINT)
+	@exec env $(patsubst %,-u %,$(MAKE_VARIABLES)) $(DENO) run $(PERMISSIONS) main.ts $(ARGS) $(MOUNTPOINT)
 
-test: $(DENO) .fuse .test-tools check ## run every check and test
-	$(DENO) test $(PERMISSIONS)
+# The tests' own folder keeps what filed unpacks, and what else they write to TMPDIR.
+test: $(DENO) .fuse .test-tools check $(FILED) ## run every check and test; filed is the file FILED (default ./filed)
+	@place=$$(mktemp -d) && chmod 1777 "$$place" && trap 'rm -rf "$$place"' EXIT && \
+	TMPDIR=$$place XDG_CACHE_HOME=$$place/cache FILED=$(abspath $(FILED)) $(DENO) test $(PERMISSIONS)
+
+bench: $(DENO) .fuse filed ## measure the start and the memory at rest, from the source tree and of ./filed
+	@$(DENO) run $(PERMISSIONS) bench/start.ts $(abspath filed)
+
+soak: $(DENO) .fuse ## kill filed 500 times under load, and check what it promises; SEED=, KILLS=
+	@$(DENO) run $(PERMISSIONS) tests/soak/main.ts
 
 check: $(DENO) ## check format, lint and types
 	$(DENO) fmt --check
 	$(DENO) lint
-	$(DENO) check main.ts src tests
+	$(DENO) check main.ts src tests contrib bench
 
 fmt: $(DENO) ## format the code
 	$(DENO) fmt
@@ -40,10 +66,75 @@ fmt: $(DENO) ## format the code
 man: $(MAN_PAGES) ## build the manual page (needs scdoc)
 
 man/%: man/%.scd
-	scdoc < $< | awk -f man/tidy.awk > $@
+	@contrib/need scdoc:scdoc
+	scdoc < $< | awk -f man/tidy.awk > $@.new && mv $@.new $@
 
 clean: ## remove what make made, the tools included
-	rm -rf $(TOOLS) $(MAN_PAGES)
+	rm -rf $(TOOLS) $(MAN_PAGES) build filed filed_*.deb
+
+# Building: the program is bundled into a file for each thread, and the manual goes beside them.
+BUNDLE := $(DENO) bundle --quiet --frozen --platform deno
+VERSION := $(shell sed -n 's/^export const VERSION = "\(.*\)";$$/\1/p' src/version.ts)
+SOURCES := main.ts deno.json deno.lock $(shell find src -name '*.ts' ! -name '*_test.ts')
+PACKING := $(wildcard contrib/portable/*)
+
+filed: build/program/main.js build/commit $(PACKING)
+	@$(MAKE) --no-print-directory compile 2>build/compile.log >&2 || { \
+		[ -z "$$DENORT_BIN" ] || { cat build/compile.log; exit 1; } >&2; \
+		echo "make: no denort from Deno's server, and no DENORT_BIN: building a self-extracting file" >&2; \
+		$(MAKE) --no-print-directory portable; \
+	}
+
+# No code cache: the program would keep it in /tmp, where others may put one for it to run.
+compile: build/program/main.js ## build ./filed with deno compile; DENORT_BIN is the runtime, else Deno's server has it
+	$(DENO) compile --quiet $(PERMISSIONS) --no-prompt --no-code-cache --no-config --no-lock --no-npm --no-remote \
+		--include build/program/worker.js --include build/program/man/filed.1 \
+		--output build/filed build/program/main.js
+	@build/filed --version 2>/dev/null | grep -qx 'filed $(VERSION)' || { \
+		echo "make: what was compiled is not filed: DENORT_BIN has to be a denort $(DENO_VERSION)" >&2; exit 1; }
+	@mv build/filed filed
+
+portable: build/program/main.js build/portable/main.js $(PACKING) ## build ./filed as a self-extracting file, without denort
+	@cp -R build/program/worker.js build/program/man build/portable
+	@contrib/portable/pack $(DENO) build/portable $(VERSION) "$$(cat build/commit)" filed
+	@ls -l filed
+
+build/program/main.js: $(DENO) $(SOURCES) $(MAN_PAGES) build/commit
+	@rm -rf $(@D) && mkdir -p $(@D)/man && cp man/filed.1 $(@D)/man
+	@$(BUNDLE) --output $(@D)/worker.js src/runner/worker.ts
+	@$(BUNDLE) --output $@ main.ts
+	@sed -i "s/@COMMIT@/$$(cat build/commit)/" $@
+
+build/portable/main.js: $(DENO) $(SOURCES) $(PACKING) build/commit
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@$(BUNDLE) --output $(@D)/publish.js contrib/portable/publish.ts
+	@$(BUNDLE) --output $@ contrib/portable/start.ts
+	@sed -i "s/@COMMIT@/$$(cat build/commit)/" $@
+
+.PHONY: .always
+build/commit: .always # is newer than what was built only if the commit is another one
+	@mkdir -p build && contrib/commit >$@.new && if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+# Installing: PREFIX, DESTDIR and the folders above say where.
+INSTALLED = $(BINDIR)/filed $(MANDIR)/man1/filed.1 $(BASHDIR)/filed $(ZSHDIR)/_filed $(FISHDIR)/filed.fish \
+	$(UNITDIR)/filed@.service
+
+install: $(FILED) $(MAN_PAGES) ## install filed, its manual, completions and systemd unit below PREFIX (/usr/local)
+	install -D -m 755 $(FILED) $(DESTDIR)$(BINDIR)/filed
+	install -D -m 644 man/filed.1 $(DESTDIR)$(MANDIR)/man1/filed.1
+	install -D -m 644 contrib/completions/filed.bash $(DESTDIR)$(BASHDIR)/filed
+	install -D -m 644 contrib/completions/_filed $(DESTDIR)$(ZSHDIR)/_filed
+	install -D -m 644 contrib/completions/filed.fish $(DESTDIR)$(FISHDIR)/filed.fish
+	install -d $(DESTDIR)$(UNITDIR)
+	sed 's,@BINDIR@,$(BINDIR),' contrib/filed@.service.in >$(DESTDIR)$(UNITDIR)/filed@.service
+
+uninstall: ## remove what install has put there
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+
+deb: $(FILED) $(MAN_PAGES) ## build filed_VERSION_ARCHITECTURE.deb, in the folder DEBDIR (here)
+	@rm -rf build/deb
+	@$(MAKE) --no-print-directory install DESTDIR=build/deb PREFIX=/usr ZSHDIR=/usr/share/zsh/vendor-completions
+	@contrib/deb/pack build/deb $(VERSION) $(DEBDIR)
 
 $(TOOLS)/%/deno:
 	@echo "make: installing Deno $(DENO_VERSION) from npm into $(TOOLS)/"
@@ -54,5 +145,6 @@ $(TOOLS)/%/deno:
 .PHONY: .fuse .test-tools
 .fuse: # root mounts by itself
 	@[ "$$(id -u)" -eq 0 ] || contrib/need fusermount3:fuse3
-.test-tools:
-	@contrib/need fusermount3:fuse3 scdoc:scdoc mandoc:mandoc cc:gcc setfattr:attr
+.test-tools: # sshd is not on everybody's PATH
+	@PATH="$$PATH:/usr/sbin" contrib/need fusermount3:fuse3 scdoc:scdoc mandoc:mandoc cc:gcc setfattr:attr \
+		sshd:openssh-server ssh:openssh-client

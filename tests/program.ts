@@ -33,12 +33,16 @@ export class Program implements AsyncDisposable {
   /** @param env All of the environment but PATH and what the runtime needs. @param prefix What runs it, as `setpriv`. */
   static start(args: string[], env: Record<string, string> = {}, prefix: string[] = []): Program {
     const [filed, filedArgs] = filedCommand(args);
-    const [command, ...rest] = [...prefix, filed, ...filedArgs] as [string, ...string[]];
+    return Program.run([...prefix, filed, ...filedArgs], env);
+  }
+
+  /** The same for any command line. */
+  static run([command, ...args]: string[], env: Record<string, string> = {}): Program {
     return new Program(
-      new Deno.Command(command, {
-        args: rest,
+      new Deno.Command(command as string, {
+        args,
         clearEnv: true,
-        env: { PATH: Deno.env.get("PATH") ?? "", DENO_DIR, ...env },
+        env: { ...runtimeEnvironment(), ...env },
         cwd: "/",
         stdin: "null",
         stdout: "piped",
@@ -90,4 +94,11 @@ export class Program implements AsyncDisposable {
   #wake() {
     for (const watcher of this.#watchers.splice(0)) watcher();
   }
+}
+
+/** What the runtime needs: where tools are, and where Deno, or filed's own file, keeps what it runs. */
+function runtimeEnvironment(): Record<string, string> {
+  const { PATH = "", TMPDIR = "/tmp", HOME = "/nonexistent", XDG_CACHE_HOME = `${HOME}/.cache` } = Deno.env
+    .toObject();
+  return { PATH, DENO_DIR, TMPDIR, XDG_CACHE_HOME };
 }

@@ -1,0 +1,10 @@
+# fish completion for filed(1)
+
+complete -c filed -f -a '(__fish_complete_directories)'
+complete -c filed -s s -l state -r -F -d 'Keep the queue in FILE'
+complete -c filed -s g -l grace -x -d 'At a stop, let running jobs go on so many seconds'
+complete -c filed -l log-level -x -a 'debug info warn error' -d 'Log what is at least as grave'
+complete -c filed -l log-format -x -a 'text json' -d 'How the log is written'
+complete -c filed -s h -l help -d 'Print a short help and exit'
+complete -c filed -s V -l version -d 'Print the version and exit'
+complete -c filed -l man -d 'Print the manual and exit'

@@ -1,0 +1,107 @@
+/** What the tests of the built file share: the file, and the users, folders and namespaces that it is tried in. */
+import { ok, run } from "../harness.ts";
+
+/** The file under test; `make test` names it. */
+export const FILED = Deno.env.get("FILED") ?? "";
+
+const IS_BUILT = FILED !== "";
+const IS_SELF_EXTRACTING = IS_BUILT && new TextDecoder().decode(await firstBytes(FILED, 2)) === "#!";
+
+async function firstBytes(path: string, count: number): Promise<Uint8Array> {
+  using file = await Deno.open(path);
+  const bytes = new Uint8Array(count);
+  await file.read(bytes);
+  return bytes;
+}
+
+/** A test of the built file, whichever kind it is. From the source tree, without one, it is ignored. */
+export function builtTest(name: string, fn: () => Promise<void>) {
+  Deno.test({ name, ignore: !IS_BUILT, fn });
+}
+
+/** Such a test that makes users, namespaces or mounts. */
+export function builtRootTest(name: string, fn: () => Promise<void>) {
+  Deno.test({ name: `as root: ${name}`, ignore: !IS_BUILT || Deno.uid() !== 0, fn });
+}
+
+export function selfExtractingTest(name: string, fn: () => Promise<void>) {
+  Deno.test({ name, ignore: !IS_SELF_EXTRACTING, fn });
+}
+
+export function selfExtractingRootTest(name: string, fn: () => Promise<void>) {
+  Deno.test({ name: `as root: ${name}`, ignore: !IS_SELF_EXTRACTING || Deno.uid() !== 0, fn });
+}
+
+/** A test that is ignored where a program is missing, which many systems do without. */
+export function testWith(program: string, name: string, fn: () => Promise<void>) {
+  Deno.test({ name, ignore: !hasProgram(program), fn });
+}
+
+export function hasProgram(name: string): boolean {
+  return new Deno.Command("sh", { args: ["-c", 'command -v "$1"', "sh", name], stdout: "null" }).outputSync()
+    .success;
+}
+
+/** All that the self-extracting file needs, as a folder for PATH. */
+export async function makeTools(folder: string, more: string[] = []): Promise<string> {
+  await Deno.mkdir(folder, { recursive: true });
+  for (const name of ["sh", "tail", "tar", "gzip", "sha256sum", ...more]) {
+    await ok(run(["sh", "-c", 'ln -s "$(command -v "$1")" "$2"', "sh", name, `${folder}/${name}`]));
+  }
+  return folder;
+}
+
+/** An ordinary user, removed with all that still runs as it. */
+export class User implements AsyncDisposable {
+  private constructor(readonly name: string, readonly uid: number, readonly home: string) {}
+
+  /** Makes a user whose home is in a folder. It can log in with a key. */
+  static async add(folder: string): Promise<User> {
+    const name = `filed-${crypto.randomUUID().slice(0, 8)}`;
+    const home = `${folder}/${name}`;
+    const account = ["--user-group", "--create-home", "--skel", "/nonexistent", "--home-dir", home];
+    await ok(run(["useradd", ...account, "--shell", "/bin/sh", "--password", "*", name]));
+    await Deno.chmod(folder, 0o755);
+    return new User(name, Number(await ok(run(["id", "-u", name]))), home);
+  }
+
+  /** What makes the rest of a command line run as this user. */
+  get prefix(): string[] {
+    return ["setpriv", "--reuid", this.name, "--regid", this.name, "--init-groups", "--"];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for await (const { name } of Deno.readDir("/proc")) {
+      const owner = /^\d+$/.test(name) ? await Deno.lstat(`/proc/${name}`).catch(() => null) : null;
+      if (owner?.uid === this.uid) Deno.kill(Number(name), "SIGKILL");
+    }
+    await ok(run(["userdel", "--force", this.name]));
+  }
+}
+
+/**
+ * Runs the rest of a command line without any network, and where everybody may open /dev/fuse, as on most machines. That,
+ * and what is mounted, is seen there only: `inside` goes there.
+ */
+export function alone(folder: string): string[] {
+  const script = `set -e
+    mkdir -p "$1/dev"
+    mount -t tmpfs tmpfs "$1/dev"
+    mknod -m 666 "$1/dev/fuse" c 10 229
+    mount --bind "$1/dev/fuse" /dev/fuse
+    shift
+    exec "$@"`;
+  return ["unshare", "--mount", "--net", "sh", "-c", script, "sh", folder];
+}
+
+/** What makes the rest of a command line run where a process is. */
+export function inside(pid: number): string[] {
+  return ["nsenter", `--mount=/proc/${pid}/ns/mnt`, `--net=/proc/${pid}/ns/net`, "--"];
+}
+
+/** The folders in which versions are unpacked there, by name. */
+export async function unpacked(cache: string): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name } of Deno.readDir(cache)) names.push(name);
+  return names.sort();
+}
