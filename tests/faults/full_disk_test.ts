@@ -1,0 +1,130 @@
+/** The state file's disk is full: what cannot be stored is refused, what was acknowledged stays, and all goes on later. */
+import assert from "node:assert/strict";
+import { assertStarted, Gate, read } from "../contract/expect.ts";
+import { fails, Filed, ok, Place, rootTest } from "../harness.ts";
+import { Disk } from "./disk.ts";
+
+const PAUSED = { config: { max_job_count: 0 } };
+
+/** Submits until it is refused. @returns The errno, the call that gave it, and the jobs that were acknowledged. */
+async function submitUntilRefused(
+  filed: Filed,
+): Promise<{ acknowledged: string[]; call: string; errno: string }> {
+  return JSON.parse(
+    await ok(filed.python(`
+import errno, json
+acknowledged, call, code = [], None, None
+command = b"echo ran #" + b"x" * 10_000
+while call is None:
+    name = f"job-{len(acknowledged):04}"
+    step = "open"
+    try:
+        file = os.open(f"{M}/pending/{name}", os.O_CREAT | os.O_WRONLY)
+        try:
+            step = "write"
+            os.write(file, command)
+        finally:
+            if step == "write":
+                os.close(file)
+        acknowledged.append(name)
+    except OSError as error:
+        call, code = step, errno.errorcode[error.errno]
+print(json.dumps({"acknowledged": acknowledged, "call": call, "errno": code}))
+`)),
+  );
+}
+
+/** The jobs that have a command. */
+async function submitted(filed: Filed): Promise<string[]> {
+  const names = await filed.list("pending");
+  const sizes = await Promise.all(
+    names.map(async (name) => (await Deno.stat(`${filed.mount}/pending/${name}`)).size),
+  );
+  return names.filter((_, index) => (sizes[index] as number) > 0);
+}
+
+rootTest(
+  "a full disk refuses a job with ENOSPC, keeps the others, and takes more when there is room",
+  async () => {
+    await using place = await Place.make();
+    const disk = await Disk.inMemory(place, "1m");
+    await using filed = await Filed.start(place, { args: disk.args, ...PAUSED });
+    const { acknowledged, errno } = await submitUntilRefused(filed);
+    assert.equal(errno, "ENOSPC");
+    assert.ok(acknowledged.length > 0);
+    assert.deepEqual(await submitted(filed), acknowledged);
+    await fails(filed.sh("echo more > $M/pending/more"), /No space left on device/);
+    assert.equal((await read(filed, `pending/${acknowledged[0]}`)).length, 10_010);
+
+    await ok(filed.sh(`mount -o remount,size=32m ${disk.path}`));
+    await filed.submit("after", "echo after");
+    assert.deepEqual(await submitted(filed), ["after", ...acknowledged]);
+    await filed.stop();
+    await using again = await Filed.start(place, { args: disk.args });
+    assert.deepEqual(await submitted(again), ["after", ...acknowledged]);
+  },
+);
+
+rootTest("the daemon starts again although the disk is full, and has what was acknowledged", async () => {
+  await using place = await Place.make();
+  const disk = await Disk.inMemory(place, "1m");
+  let acknowledged: string[];
+  {
+    await using filed = await Filed.start(place, { args: disk.args, ...PAUSED });
+    ({ acknowledged } = await submitUntilRefused(filed));
+    await filed.stop("SIGKILL");
+  }
+  await disk.fill();
+  await using again = await Filed.start(place, { args: disk.args });
+  assert.deepEqual(await submitted(again), acknowledged);
+});
+
+rootTest("what a job did on a full disk is stored once there is room", async () => {
+  await using place = await Place.make();
+  const disk = await Disk.inMemory(place, "4m");
+  using gate = await Gate.make(place);
+  await using filed = await Filed.start(place, { args: disk.args });
+  await filed.submit("x", `echo one; ${gate.waiting}; echo two`);
+  await gate.closedOn();
+  await disk.fill();
+  gate.open();
+  await filed.event("cannot store what a job did");
+  assert.deepEqual(await filed.list("active"), ["x"]);
+  assert.match(await read(filed, "active/x"), /^>>> /);
+  await fails(filed.sh("echo more > $M/pending/more"), /No space left on device/);
+  await disk.empty();
+  assert.match(await filed.finished("x"), /\none\ntwo\n$/);
+  assert.deepEqual(await filed.list("active"), []);
+  await assertStarted(filed, "x");
+});
+
+rootTest(
+  "a job whose close failed for want of room does not run, also when there is room at its release",
+  async () => {
+    await using place = await Place.make();
+    const disk = await Disk.inMemory(place, "2m");
+    await using filed = await Filed.start(place, { args: disk.args });
+    const script = `
+import errno, mmap
+file = os.open(M + "/pending/x", os.O_CREAT | os.O_RDWR, 0o644)
+os.write(file, b"echo ")
+kept = mmap.mmap(file, 5) # Keeps the file open, without a close that could fail.
+ballast = os.open("${disk.path}/ballast", os.O_CREAT | os.O_WRONLY)
+try:
+    while True:
+        os.write(ballast, bytes(4096))
+except OSError:
+    pass
+os.write(file, b"ran #" + b"x" * 20_000)
+try:
+    os.close(file)
+    print("closed")
+except OSError as error:
+    print(errno.errorcode[error.errno])
+os.unlink("${disk.path}/ballast")
+kept.close()
+`;
+    assert.equal(await ok(filed.python(script)), "ENOSPC\n");
+    await assertStarted(filed);
+  },
+);

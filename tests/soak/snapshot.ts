@@ -1,0 +1,47 @@
+/** All that a state file holds, as a daemon that opens it would find it. */
+import { formatConfig } from "../../src/queue/config.ts";
+import { Queue } from "../../src/queue/queue.ts";
+import { type State, STATES } from "../../src/queue/states.ts";
+import { SqliteStore } from "../../src/store/sqlite_store.ts";
+
+export interface SnapshotJob {
+  state: State;
+  command: string;
+  attempts: number;
+  /** It has a place in the queue. */
+  isSubmitted: boolean;
+  log: string;
+}
+
+export interface Snapshot {
+  jobs: ReadonlyMap<string, SnapshotJob>;
+  /** As config.json shows it. */
+  config: Record<string, number>;
+}
+
+/** Opens a state file that no daemon has open; it is not the same afterwards. @throws {StoreError} */
+export async function readSnapshot(path: string): Promise<Snapshot> {
+  await using store = SqliteStore.open(path);
+  const queue = new Queue(store);
+  const jobs = new Map<string, SnapshotJob>();
+  for (const state of STATES) {
+    for (const { number, id } of await queue.list(state, 0, 1_000_000)) {
+      const job = await store.get(number);
+      if (!job) continue; // Nobody else changes it.
+      const { attempts, logBytes, place } = job;
+      const command = text(await queue.command(number));
+      jobs.set(id, {
+        state,
+        command,
+        attempts,
+        isSubmitted: place !== null,
+        log: text(await queue.readLog(number, 0, logBytes)),
+      });
+    }
+  }
+  return { jobs, config: JSON.parse(formatConfig(await queue.config())) };
+}
+
+function text(bytes: Uint8Array = new Uint8Array()): string {
+  return new TextDecoder().decode(bytes);
+}
