@@ -42,7 +42,8 @@ Deno.test("of the jobs that 20 writers submit while they run, each runs once", a
   await using filed = await startFiled({ config: { max_job_count: 20 } });
   await using wire = await Wire.make(filed.place);
   using _held = await Deno.open(wire.path, { write: true }); // Else the wire ends with the first job.
-  await filed.finish("warm-up", "true");
+  await filed.submit("warm-up", "true");
+  await filed.event("attempt ended", { job: "warm-up" });
   await Deno.remove(`${filed.mount}/complete/warm-up`);
   const before = await holdingsOf(filed);
   const jobs = many(5_000, 50_000);
