@@ -105,14 +105,23 @@ export class Filed implements AsyncDisposable {
   }
 
   /** Resolves with the first `count` such lines. @throws If the daemon ends before. */
-  async events(message: string, fields: Record<string, unknown>, count: number): Promise<LogLine[]> {
+  events(message: string, fields: Record<string, unknown>, count: number): Promise<LogLine[]> {
     const isMatch = (line: LogLine) =>
       line.message === message &&
       Object.entries(fields).every(([key, value]) => line.properties[key] === value);
-    return await within(`log: ${message} ${JSON.stringify(fields)}`, async () => {
-      for (;;) {
-        const lines = this.log.filter(isMatch);
-        if (lines.length >= count) return lines.slice(0, count);
+    return this.#lines(isMatch, count, `${message} ${JSON.stringify(fields)}`);
+  }
+
+  /** Resolves with the first `count` lines that match, each looked at once. */
+  #lines(isMatch: (line: LogLine) => boolean, count: number, what: string): Promise<LogLine[]> {
+    return within(`log: ${what}`, async () => {
+      const found: LogLine[] = [];
+      for (let next = 0;;) {
+        for (; next < this.log.length && found.length < count; next++) {
+          const line = this.log[next] as LogLine;
+          if (isMatch(line)) found.push(line);
+        }
+        if (found.length === count) return found;
         if (this.#hasEnded) throw new Error(`filed has ended: ${this.words.join("\n")}`);
         await new Promise<void>((resolve) => this.#watchers.push(resolve));
       }
@@ -132,9 +141,10 @@ export class Filed implements AsyncDisposable {
 
   /** Waits until the job is in `complete` or `failed`. @returns Its log. */
   async finished(id: string): Promise<string> {
-    const ends = (state: string) => this.event("attempt ended", { job: id, state });
-    const line = await Promise.any([ends("complete"), ends("failed")]);
-    return await Deno.readTextFile(`${this.mount}/${line.properties.state}/${id}`);
+    const isEnd = ({ message, properties: { job, state } }: LogLine) =>
+      message === "attempt ended" && job === id && (state === "complete" || state === "failed");
+    const [line] = await this.#lines(isEnd, 1, `the end of ${id}`);
+    return await Deno.readTextFile(`${this.mount}/${line?.properties.state}/${id}`);
   }
 
   configure(config: Record<string, number>): Promise<void> {
