@@ -1,5 +1,5 @@
-import { close, openReadOnly, write } from "../sys/file.ts";
-import { eventfd, POLLIN, POLLPRI, PollSet } from "../sys/poll.ts";
+import { close, openReadOnly } from "../sys/file.ts";
+import { POLLIN, POLLPRI, PollSet, Waker } from "../sys/poll.ts";
 import type { Mount } from "./mount.ts";
 import { isListed, MOUNTINFO } from "./mountinfo.ts";
 
@@ -12,7 +12,7 @@ export class MountWatch implements AsyncDisposable {
   /** Resolves once the mount is not in the mount table any more; never after the disposal. */
   readonly gone: Promise<void>;
   readonly #table = openReadOnly(MOUNTINFO);
-  readonly #waker = eventfd();
+  readonly #waker = new Waker();
   readonly #watching: Promise<void>;
   #isClosing = false;
 
@@ -25,15 +25,14 @@ export class MountWatch implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isClosing) return;
     this.#isClosing = true;
-    const one = new Uint8Array(new BigUint64Array([1n]).buffer);
-    write(this.#waker, one, one.length);
+    this.#waker.wake();
     await this.#watching;
     close(this.#table);
-    close(this.#waker);
+    this.#waker[Symbol.dispose]();
   }
 
   async #watch(connection: number, onGone: () => void) {
-    const sleep = new PollSet([{ fd: this.#table, events: POLLPRI }, { fd: this.#waker, events: POLLIN }]);
+    const sleep = new PollSet([{ fd: this.#table, events: POLLPRI }, { fd: this.#waker.fd, events: POLLIN }]);
     while (!this.#isClosing) {
       if (!await isListed(connection)) return onGone();
       await sleep.wait();

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { ErrnoError } from "../sys/errno.ts";
-import { close, readNonblocking, write } from "../sys/file.ts";
-import { eventfd, PollSet } from "../sys/poll.ts";
+import { readNonblocking, write } from "../sys/file.ts";
+import { PollSet, Waker } from "../sys/poll.ts";
 import { pageSizeBytes } from "../sys/process.ts";
 import { MAX_TRANSFER_BYTES } from "./abi.ts";
 import { Dispatcher, type OnError, type OnReply } from "./dispatch.ts";
@@ -50,7 +50,7 @@ export class Session {
   readonly #fd: number;
   readonly #dispatcher: Dispatcher;
   readonly #message = new Uint8Array(RECEIVE_BYTES);
-  readonly #waker = eventfd();
+  readonly #waker = new Waker();
   #running: Promise<SessionEnd> | undefined;
   #closing = false;
   #disposed = false;
@@ -85,8 +85,7 @@ export class Session {
     if (this.#closing) return;
     this.#closing = true;
     this.#dispatcher.interruptAll();
-    const one = new Uint8Array(new BigUint64Array([1n]).buffer);
-    write(this.#waker, one, one.length);
+    this.#waker.wake();
   }
 
   /** Closes, and waits for `run` to return. */
@@ -95,11 +94,11 @@ export class Session {
     this.#disposed = true;
     this.close();
     await this.#running?.catch(() => {}); // its caller has the error
-    close(this.#waker);
+    this.#waker[Symbol.dispose]();
   }
 
   async #serve(): Promise<SessionEnd> {
-    const sleep = new PollSet([this.#fd, this.#waker]);
+    const sleep = new PollSet([this.#fd, this.#waker.fd]);
     while (!this.#closing) {
       const end = await this.#serveWhileBusy();
       if (end) return end;

@@ -1,7 +1,7 @@
 import { ErrnoError } from "./errno.ts";
-import { close, readNonblocking, write } from "./file.ts";
+import { close, readNonblocking } from "./file.ts";
 import { check, LIBC } from "./libc.ts";
-import { eventfd, PollSet } from "./poll.ts";
+import { PollSet, Waker } from "./poll.ts";
 
 const { symbols } = Deno.dlopen(LIBC, {
   timerfd_create: { parameters: ["i32", "i32"], result: "i32" },
@@ -29,7 +29,7 @@ export class Alarm implements AsyncDisposable {
     symbols.timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC),
     "timerfd_create",
   );
-  readonly #waker = eventfd();
+  readonly #waker = new Waker();
   readonly #watching: Promise<void>;
   #isClosing = false;
 
@@ -53,15 +53,14 @@ export class Alarm implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isClosing) return;
     this.#isClosing = true;
-    const one = new Uint8Array(new BigUint64Array([1n]).buffer);
-    write(this.#waker, one, one.length);
+    this.#waker.wake();
     await this.#watching;
     close(this.#timer);
-    close(this.#waker);
+    this.#waker[Symbol.dispose]();
   }
 
   async #watch() {
-    const sleep = new PollSet([this.#timer, this.#waker]);
+    const sleep = new PollSet([this.#timer, this.#waker.fd]);
     for (;;) {
       await sleep.wait();
       if (this.#isClosing) return;

@@ -1,3 +1,4 @@
+import { close, write } from "./file.ts";
 import { check, LIBC } from "./libc.ts";
 
 const { symbols } = Deno.dlopen(LIBC, {
@@ -55,9 +56,17 @@ export class PollSet {
   }
 }
 
-/**
- * A descriptor that is readable once 8 bytes, a number other than 0, were written to it. @throws {ErrnoError}
- */
-export function eventfd(): number {
-  return check(symbols.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd");
+/** A descriptor that somebody waits on, and that one can make readable. */
+export class Waker implements Disposable {
+  /** Never readable before `wake`, and always from then on. */
+  readonly fd = check(symbols.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd");
+
+  wake(): void {
+    const one = new Uint8Array(new BigUint64Array([1n]).buffer);
+    write(this.fd, one, one.length);
+  }
+
+  [Symbol.dispose](): void {
+    close(this.fd);
+  }
 }
