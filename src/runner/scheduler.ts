@@ -4,6 +4,7 @@ import type { Ending } from "../queue/ending.ts";
 import { type Claim, type Queue, type QueueWatcher, type RunToken, StoreError } from "../queue/queue.ts";
 import type { Executor, ExecutorEvents } from "./executor.ts";
 import type { EndedMessage, Exit, OutputMessage, RunAs, StartedMessage } from "./messages.ts";
+import { atMost } from "./waiting.ts";
 
 const log = getLogger(["filed", "runner"]);
 
@@ -95,12 +96,12 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
     if (this.#running.size === 0) return;
     const empty = new Promise<void>((resolve) => this.#onEmpty = resolve);
     log.info("waiting for jobs", { running: this.#running.size, graceSec: graceMs / 1_000 });
-    await atMost(graceMs, hurry, empty);
+    await atMost(graceMs, Promise.race([empty, aborted(hurry)]));
     for (const [run, running] of this.#running) {
       running.isStopped = true;
       this.#executor?.end(run, STOP_GRACE_MS);
     }
-    await atMost(STOP_GRACE_MS + 4_000, new AbortController().signal, empty);
+    await atMost(STOP_GRACE_MS + 4_000, empty);
   }
 
   onRunnable() {
@@ -245,14 +246,10 @@ function endingOf(exit: Exit, timeoutSec: number): Ending {
   return exit.kind === "timed-out" ? { kind: "timed-out", afterSec: timeoutSec } : exit;
 }
 
-/** Waits for `done`, `ms` at most, and less if `hurry` aborts. */
-async function atMost(ms: number, hurry: AbortSignal, done: Promise<void>): Promise<void> {
-  const { promise: over, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  const onAbort = () => resolve();
-  hurry.addEventListener("abort", onAbort);
-  if (hurry.aborted) resolve();
-  await Promise.race([done, over]);
-  clearTimeout(timer);
-  hurry.removeEventListener("abort", onAbort);
+/** Resolves once `signal` aborts. */
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 }
