@@ -135,7 +135,8 @@ for (const [state, make] of Object.entries(IN_STATE)) {
     await make(filed);
     await filed.submit(".x", "echo other");
     await refuses("EEXIST", Deno.rename(`${filed.mount}/pending/.x`, `${filed.mount}/pending/x`));
-    await fails(filed.sh("mv $M/pending/.x $M/pending/x"), /File exists/);
+    // coreutils 9.1 looks for what is in the way at a path where nothing is, and may then name it wrongly.
+    await fails(filed.sh("mv $M/pending/.x $M/pending/x"), /File exists|cannot (overwrite|move)/);
     assert.deepEqual(await filed.list("pending"), [".x"]);
     assert.deepEqual(await filed.list(state), ["x"]);
   });
