@@ -1,9 +1,16 @@
 import { type User, userById } from "../sys/passwd.ts";
-import type { Credentials } from "./command_line.ts";
 import type { RunAs } from "./messages.ts";
 
 /** A user's entry is looked up again after this. */
 const CACHED_MS = 10_000;
+
+/** Who a command runs as, in the terms of setpriv(1). */
+export interface Credentials {
+  uid: number;
+  gid: number;
+  /** "own": those that the user database gives this user; "none" if it has no such user. */
+  groups: "own" | "none";
+}
 
 /** What a login would set up for a user. */
 export interface Account {

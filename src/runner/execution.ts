@@ -58,6 +58,7 @@ export class Execution {
       shell.pipe,
       maxLogBytes,
       (bytes) => host.post({ kind: "output", run, bytes }, [bytes.buffer]),
+      host.reactor,
     );
     this.#reach = {
       members: new Members({
@@ -92,7 +93,7 @@ export class Execution {
     await Promise.race([this.#normalEnd(), this.#terminating.promise]);
     timeout?.[Symbol.dispose]();
     const survivors = await this.#termination?.run() ?? [];
-    const { droppedBytes, tail } = await this.#capture.finish();
+    const { droppedBytes, tail } = this.#capture.finish();
     return { exit: await this.#exit(survivors), droppedBytes, tail, survivors };
   }
 
@@ -111,6 +112,7 @@ export class Execution {
   async #normalEnd() {
     await this.#shell.exit;
     this.#shellEndedAt = performance.now();
+    this.#capture.read();
     if (!this.#capture.hasEnded) await atMost(FIRST_LINGER_MS, this.#capture.ended);
     if (this.#capture.hasEnded) return;
     const groupGone = Promise.withResolvers<void>();

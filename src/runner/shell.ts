@@ -1,13 +1,17 @@
+import { ErrnoError } from "../sys/errno.ts";
+import { close, openReadOnly, openWriteOnly, pipe } from "../sys/file.ts";
+import { strerror } from "../sys/libc.ts";
 import type { Pidfd } from "../sys/pidfd.ts";
+import { spawn } from "../sys/spawn.ts";
+import { waitIfEnded } from "../sys/wait.ts";
 import type { Accounts } from "./accounts.ts";
 import { wrap } from "./command_line.ts";
 import type { Exit, ProcessIdentity, StartMessage } from "./messages.ts";
 import { holdProcess, readProcess } from "./processes.ts";
+import type { Reactor } from "./reactor.ts";
 
-/** SIGRTMIN in glibc. */
-const FIRST_REALTIME_SIGNAL = 34;
-
-const SETSID_PATHS = ["/usr/bin/setsid", "/bin/setsid"];
+/** Between two looks whether a process has ended that can't be held. */
+const LOOK_MS = 20;
 
 /** A command could not be started; the message is for its log. */
 export class NotStarted extends Error {
@@ -18,42 +22,41 @@ export class NotStarted extends Error {
 export interface Host {
   accounts: Accounts;
   bootId: string;
-  /** The path of setsid(1), if there is one. */
-  setsid: string | undefined;
-}
-
-export function findSetsid(): string | undefined {
-  return SETSID_PATHS.find((path) => {
-    try {
-      return Deno.statSync(path).isFile;
-    } catch {
-      return false;
-    }
-  });
+  /** What each job's environment begins with, by name. */
+  environment: Readonly<Record<string, string>>;
+  reactor: Reactor;
 }
 
 /** The process that runs a command, in a session and a group of its own, which it leads. */
 export class Shell implements Disposable {
   readonly leader: ProcessIdentity;
-  /** Its standard output and error. */
-  readonly pipe: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** The reading end of its standard output and error, non-blocking; whoever reads it closes it. */
+  readonly pipe: number;
   readonly exit: Promise<Exit>;
   readonly pidfd: Pidfd | undefined;
 
-  private constructor(child: Deno.ChildProcess, bootId: string) {
+  private constructor(pid: number, pipe: number, { bootId, reactor }: Host) {
     // It can't have been waited for since the spawn, so even if it has ended, this is it.
-    const process = readProcess(child.pid);
-    if (!process) throw new Error(`Cannot read /proc/${child.pid}/stat of a process just started`);
-    this.leader = { pid: child.pid, startTicks: process.startTicks, bootId };
-    this.pidfd = holdProcess(child.pid);
-    this.pipe = child.stdout;
-    this.exit = exitOf(child);
+    const process = readProcess(pid);
+    if (!process) throw new Error(`Cannot read /proc/${pid}/stat of a process just started`);
+    this.leader = { pid, startTicks: process.startTicks, bootId };
+    this.pidfd = holdProcess(pid);
+    this.pipe = pipe;
+    this.exit = this.pidfd ? untilEnd(pid, this.pidfd, reactor) : untilSeenToEnd(pid);
   }
 
   /** @throws {NotStarted} */
   static spawn(start: StartMessage, cgroup: string | undefined, host: Host): Shell {
     if (start.command.includes(0)) throw new NotStarted("the command contains a NUL byte");
-    return new Shell(spawnDetached(start, cgroup, host), host.bootId);
+    const { reader, writer } = openPipe();
+    try {
+      return new Shell(spawnShell(start, cgroup, writer, host), reader, host);
+    } catch (error) {
+      close(reader);
+      throw error instanceof ErrnoError ? new NotStarted(reasonOf(error), { cause: error }) : error;
+    } finally {
+      close(writer);
+    }
   }
 
   [Symbol.dispose](): void {
@@ -61,42 +64,76 @@ export class Shell implements Disposable {
   }
 }
 
-function spawnDetached(start: StartMessage, cgroup: string | undefined, host: Host): Deno.ChildProcess {
+function openPipe() {
+  try {
+    return pipe();
+  } catch (error) {
+    throw error instanceof ErrnoError ? new NotStarted(reasonOf(error), { cause: error }) : error;
+  }
+}
+
+const NULL_DEVICE = openReadOnly("/dev/null");
+
+function spawnShell(start: StartMessage, cgroup: string | undefined, output: number, host: Host): number {
   const { run, jobId, attempt, command, runAs } = start;
-  const { setsid } = host;
+  const account = runAs && host.accounts.of(runAs);
+  const procs = cgroup === undefined ? undefined : openForJoining(cgroup);
   try {
-    const account = runAs && host.accounts.of(runAs);
-    return new Deno.Command("/bin/sh", {
-      args: wrap({ command, credentials: account?.credentials, cgroup, setsid }),
-      env: { ...account?.env, FILED_JOB_ID: jobId, FILED_ATTEMPT: String(attempt), FILED_RUN: run },
-      ...account && { cwd: account.cwd },
-      // This too calls setsid(2), but makes of a vfork a fork, which copies the page tables of the whole daemon: 7 ms
-      // with 150 MB in use, where setsid(1) takes 0.4 ms.
-      detached: setsid === undefined,
-      stdin: "null",
-      stdout: "piped",
-      stderr: "null", // until the wrapper joins it to stdout
-    }).spawn();
-  } catch (error) {
-    throw new NotStarted(reasonOf(error), { cause: error });
+    const { path, args } = wrap({
+      command,
+      credentials: account?.credentials,
+      joinsCgroup: procs !== undefined,
+    });
+    const variables = {
+      ...host.environment,
+      ...account?.env,
+      FILED_JOB_ID: jobId,
+      FILED_ATTEMPT: String(attempt),
+      FILED_RUN: run,
+    };
+    return spawn({
+      path,
+      args,
+      env: Object.entries(variables).map(([name, value]) => `${name}=${value}`),
+      cwd: account?.cwd,
+      fds: [NULL_DEVICE, output, output, ...procs === undefined ? [] : [procs]],
+      restriction: undefined,
+    });
+  } finally {
+    if (procs !== undefined) close(procs);
   }
 }
 
-async function exitOf(child: Deno.ChildProcess): Promise<Exit> {
+/** @returns `undefined` if the group can't be joined. */
+function openForJoining(cgroup: string): number | undefined {
   try {
-    const { code, signal } = await child.status;
-    return signal === null ? { kind: "exited", status: code } : { kind: "signaled", signal };
+    return openWriteOnly(`${cgroup}/cgroup.procs`);
   } catch (error) {
-    // Deno knows no names for the realtime signals.
-    const number = error instanceof TypeError && /^Invalid signal: (\d+)$/.exec(error.message)?.[1];
-    if (!number) throw error;
-    return { kind: "signaled", signal: `SIGRTMIN+${Number(number) - FIRST_REALTIME_SIGNAL}` };
+    if (error instanceof ErrnoError) return undefined;
+    throw error;
   }
 }
 
-/** `Failed to spawn '/bin/sh': Argument list too long (os error 7)` in fewer words. */
-function reasonOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  const [, reason = message] = /^Failed to spawn '[^']*': (.*?)(?: \(os error \d+\))?$/s.exec(message) ?? [];
+async function untilEnd(pid: number, pidfd: Pidfd, reactor: Reactor): Promise<Exit> {
+  const ended = Promise.withResolvers<void>();
+  const watch = reactor.watch(pidfd.fd, () => {
+    watch[Symbol.dispose]();
+    ended.resolve();
+  });
+  await ended.promise;
+  return waitIfEnded(pid) ?? await untilSeenToEnd(pid);
+}
+
+async function untilSeenToEnd(pid: number): Promise<Exit> {
+  for (;;) {
+    const exit = waitIfEnded(pid);
+    if (exit) return exit;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+}
+
+/** `Argument list too long`, as the end of a sentence. */
+function reasonOf({ errno }: ErrnoError): string {
+  const reason = strerror(errno);
   return reason.slice(0, 1).toLowerCase() + reason.slice(1);
 }

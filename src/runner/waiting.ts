@@ -1,3 +1,5 @@
+import { setImmediate } from "node:timers";
+
 /** The longest that setTimeout takes. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -30,4 +32,9 @@ export class Timer implements Disposable {
     if (restMs > 0) this.#id = setTimeout(() => this.#start(restMs, onTime), LONGEST_TIMER_MS);
     else this.#id = setTimeout(onTime, ms);
   }
+}
+
+/** Lets the event loop do what else there is to do. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

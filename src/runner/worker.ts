@@ -3,11 +3,12 @@ import { Cgroups, findCgroups } from "./cgroup.ts";
 import { execute, type Execution, type ExecutionHost } from "./execution.ts";
 import type { FromWorker, RunToken, SetupMessage, StartMessage, ToWorker } from "./messages.ts";
 import { readBootId } from "./processes.ts";
-import { findSetsid } from "./shell.ts";
+import { Reactor } from "./reactor.ts";
 import { sweep } from "./sweep.ts";
 
 /** The thread that runs jobs. An error that nothing here expects ends it, and its owner hears of that. */
 class Jobs {
+  readonly #reactor = new Reactor();
   readonly #host: ExecutionHost;
   readonly #executions = new Map<RunToken, Execution>();
   #sweeping: Promise<void> = Promise.resolve();
@@ -16,7 +17,8 @@ class Jobs {
     this.#host = {
       accounts: new Accounts(),
       bootId: readBootId(),
-      setsid: findSetsid(),
+      environment: Deno.env.toObject(),
+      reactor: this.#reactor,
       cgroups: new Cgroups(cgroups === "used" ? readCgroups() : undefined),
       post,
     };
@@ -55,6 +57,7 @@ class Jobs {
     const executions = [...this.#executions.values()];
     for (const execution of executions) execution.end(0);
     await Promise.all([this.#sweeping, ...executions.map(({ over }) => over)]);
+    await this.#reactor[Symbol.asyncDispose]();
     post({ kind: "stopped" });
   }
 }

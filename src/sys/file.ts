@@ -9,9 +9,11 @@ const { symbols } = Deno.dlopen(LIBC, {
   // Sizes here are below 2 GiB: an i32 holds each result and costs less than a bigint.
   read: { parameters: ["i32", "buffer", "usize"], result: "i32" },
   write: { parameters: ["i32", "buffer", "usize"], result: "i32" },
+  pipe2: { parameters: ["buffer", "i32"], result: "i32" },
 });
 
 const O_RDONLY = 0o0;
+const O_WRONLY = 0o1;
 const O_RDWR = 0o2;
 const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
@@ -31,9 +33,23 @@ export function openReadOnly(path: string): number {
   return check(symbols.open(cString(path), O_RDONLY | O_CLOEXEC, 0), `open ${path}`);
 }
 
+/** @returns The reading end, which is non-blocking, and the writing end; both close-on-exec. @throws {ErrnoError} As pipe2(2). */
+export function pipe(): { reader: number; writer: number } {
+  const ends = new Int32Array(2);
+  check(symbols.pipe2(ends, O_CLOEXEC), "pipe2");
+  const [reader, writer] = ends as unknown as [number, number];
+  setNonblocking(reader);
+  return { reader, writer };
+}
+
 /** Makes `fd` non-blocking and clears its other status flags. @throws {ErrnoError} As fcntl(2). */
 export function setNonblocking(fd: number): void {
   check(symbols.fcntl(fd, F_SETFL, O_NONBLOCK), "fcntl F_SETFL");
+}
+
+/** Opens for writing what is there; close-on-exec. @throws {ErrnoError} As open(2). */
+export function openWriteOnly(path: string): number {
+  return check(symbols.open(cString(path), O_WRONLY | O_CLOEXEC, 0), `open ${path}`);
 }
 
 /** Lets children inherit `fd`. @throws {ErrnoError} As fcntl(2). */

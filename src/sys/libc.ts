@@ -3,7 +3,10 @@ import { ErrnoError } from "./errno.ts";
 /** The library that all of `src/sys/` calls. */
 export const LIBC = "libc.so.6";
 
-const { symbols } = Deno.dlopen(LIBC, { __errno_location: { parameters: [], result: "pointer" } });
+const { symbols } = Deno.dlopen(LIBC, {
+  __errno_location: { parameters: [], result: "pointer" },
+  strerror: { parameters: ["i32"], result: "pointer" },
+});
 
 /** This thread's errno, in place. */
 const errno = (() => {
@@ -33,4 +36,10 @@ export function check(result: number, what: string): number {
 export function cString(text: string): Uint8Array<ArrayBuffer> {
   if (text.includes("\0")) throw new ErrnoError("EINVAL", "NUL in a string for C");
   return new TextEncoder().encode(`${text}\0`);
+}
+
+/** What people call an error number: "Argument list too long". */
+export function strerror(errno: number): string {
+  const text = symbols.strerror(errno);
+  return text === null ? `errno ${errno}` : new Deno.UnsafePointerView(text).getCString();
 }

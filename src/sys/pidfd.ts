@@ -21,6 +21,11 @@ export class Pidfd implements Disposable {
     return new Pidfd(syscall("pidfd_open", pid, 0, 0, 0));
   }
 
+  /** Readable once the process has ended, poll(2). */
+  get fd(): number {
+    return this.#require();
+  }
+
   /** @throws {ErrnoError} ESRCH if it is gone; EPERM. */
   signal(name: SignalName): void {
     syscall("pidfd_send_signal", this.#require(), SIGNAL[name], 0, 0);

@@ -1,0 +1,61 @@
+import { Epoll } from "../sys/epoll.ts";
+import { Waker } from "../sys/poll.ts";
+import { nextTurn } from "./waiting.ts";
+
+const WAKER_KEY = 0;
+
+/** Calls back what waits for a descriptor: for all of a thread's descriptors, one wait on another thread. */
+export class Reactor implements AsyncDisposable {
+  readonly #epoll = new Epoll();
+  readonly #waker = new Waker();
+  readonly #watches = new Map<number, () => void>();
+  #lastKey = WAKER_KEY;
+  #isClosed = false;
+  readonly #loop: Promise<void>;
+
+  constructor() {
+    this.#epoll.add(this.#waker.fd, WAKER_KEY);
+    this.#loop = this.#run();
+  }
+
+  /** Calls `onReady` for as long as `fd` can be read, or is at its end. Dispose of the watch before `fd` is closed. */
+  watch(fd: number, onReady: () => void): Watch {
+    const key = ++this.#lastKey;
+    this.#watches.set(key, onReady);
+    this.#epoll.add(fd, key);
+    return new Watch(() => {
+      if (this.#watches.delete(key)) this.#epoll.remove(fd);
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    this.#waker.wake();
+    await this.#loop;
+    this.#waker[Symbol.dispose]();
+    this.#epoll[Symbol.dispose]();
+  }
+
+  async #run() {
+    while (!this.#isClosed) {
+      let ready = this.#epoll.ready();
+      if (ready.length === 0) ready = await this.#epoll.untilReady();
+      // A callback may end the watch of another that is in the same list.
+      for (const key of ready) this.#watches.get(key)?.();
+      await nextTurn();
+    }
+  }
+}
+
+/** Ends when it is disposed of. */
+export class Watch implements Disposable {
+  readonly #end: () => void;
+
+  constructor(end: () => void) {
+    this.#end = end;
+  }
+
+  [Symbol.dispose](): void {
+    this.#end();
+  }
+}

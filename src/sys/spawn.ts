@@ -1,0 +1,278 @@
+import { ErrnoError } from "./errno.ts";
+import { close } from "./file.ts";
+import { check, LIBC } from "./libc.ts";
+import { NativeThread } from "./native_thread.ts";
+
+const { symbols: libc } = Deno.dlopen(LIBC, {
+  posix_spawn: {
+    parameters: ["buffer", "pointer", "buffer", "buffer", "pointer", "pointer"],
+    result: "i32",
+  },
+  posix_spawn_file_actions_init: { parameters: ["buffer"], result: "i32" },
+  posix_spawn_file_actions_destroy: { parameters: ["buffer"], result: "i32" },
+  posix_spawn_file_actions_adddup2: { parameters: ["buffer", "i32", "i32"], result: "i32" },
+  posix_spawn_file_actions_addopen: {
+    parameters: ["buffer", "i32", "pointer", "i32", "u32"],
+    result: "i32",
+  },
+  posix_spawn_file_actions_addchdir_np: { parameters: ["buffer", "pointer"], result: "i32" },
+  posix_spawnattr_init: { parameters: ["buffer"], result: "i32" },
+  posix_spawnattr_setflags: { parameters: ["buffer", "i16"], result: "i32" },
+  posix_spawnattr_setsigdefault: { parameters: ["buffer", "buffer"], result: "i32" },
+  posix_spawnattr_setsigmask: { parameters: ["buffer", "buffer"], result: "i32" },
+  fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
+});
+
+const FILE_ACTIONS_BYTES = 128; // posix_spawn_file_actions_t: 80 bytes
+const ATTRIBUTES_BYTES = 512; // posix_spawnattr_t: 336 bytes
+const SIGSET_BYTES = 128;
+// spawn.h
+const POSIX_SPAWN_SETSIGDEF = 0x04;
+const POSIX_SPAWN_SETSIGMASK = 0x08;
+const POSIX_SPAWN_SETSID = 0x80;
+// fcntl.h
+const O_PATH = 0o10000000;
+const O_CLOEXEC = 0o2000000;
+const F_DUPFD_CLOEXEC = 1030;
+const PR_SET_NO_NEW_PRIVS = 38n; // linux/prctl.h
+
+const SYSCALL_NUMBER = Deno.build.arch === "aarch64"
+  ? { prctl: 167n, unlinkat: 35n, landlock_restrict_self: 446n }
+  : { prctl: 157n, unlinkat: 263n, landlock_restrict_self: 446n };
+const AT_FDCWD = -100n;
+const AT_REMOVEDIR = 0x200n;
+
+/** A Landlock domain for a process and all that it starts. Its no_new_privs comes with it. */
+export interface Restriction {
+  /** A Landlock ruleset's descriptor. */
+  ruleset: number;
+  /**
+   * The absolute path of an empty directory that the ruleset lets nobody remove. What is restricted can't, and so finds it there; what
+   * is not restricted after all removes it, and then the program is not started.
+   */
+  seal: string;
+}
+
+export interface SpawnSpec {
+  /** The absolute path of the program. */
+  path: string;
+  /** Its arguments, with its own name first. */
+  args: readonly (string | Uint8Array)[];
+  /** Its environment, each as `NAME=VALUE`. */
+  env: readonly (string | Uint8Array)[];
+  /** `undefined`: ours. */
+  cwd: string | undefined;
+  /** Our descriptors that it gets as its 0, 1, 2 and so on, and no others but those that are not close-on-exec. */
+  fds: readonly number[];
+  restriction: Restriction | undefined;
+}
+
+/**
+ * Starts a program in a session of its own, with no signal blocked or ignored, and returns once it runs.
+ * @returns Its process number; the caller waits for it.
+ * @throws {ErrnoError} As posix_spawn(3).
+ */
+export function spawn(spec: SpawnSpec): number {
+  const strings = new Strings();
+  const path = strings.add(spec.path);
+  const argv = spec.args.map((text) => strings.add(text));
+  const envp = spec.env.map((text) => strings.add(text));
+  const cwd = spec.cwd === undefined ? undefined : strings.add(spec.cwd);
+  const seal = spec.restriction && strings.add(spec.restriction.seal);
+  const block = strings.place([argv, envp]);
+  using fds = new Sources(spec.fds);
+  using actions = new FileActions();
+  fds.all.forEach((from, to) => actions.duplicate(from, to));
+  if (cwd !== undefined) actions.changeDirectory(block.string(cwd));
+  if (seal !== undefined) actions.require(block.string(seal));
+  inUse.add(block);
+  try {
+    const call = {
+      path: block.string(path),
+      argv: block.list(0),
+      envp: block.list(1),
+      actions: actions.buffer,
+    };
+    return spec.restriction && seal !== undefined
+      ? spawnRestricted(call, spec.restriction.ruleset, block.string(seal))
+      : spawnHere(call);
+  } finally {
+    inUse.delete(block);
+  }
+}
+
+/** Keeps from the garbage collector what is reached by its address only. */
+const inUse = new Set<Block>();
+
+interface SpawnCall {
+  path: bigint;
+  argv: bigint;
+  envp: bigint;
+  actions: Uint8Array<ArrayBuffer>;
+}
+
+function spawnHere({ path, argv, envp, actions }: SpawnCall): number {
+  const pid = new Int32Array(1);
+  const pointers = [path, argv, envp].map(Deno.UnsafePointer.create);
+  const errno = libc.posix_spawn(pid, pointers[0]!, actions, ATTRIBUTES, pointers[1]!, pointers[2]!);
+  if (errno !== 0) throw new ErrnoError(errno, "posix_spawn");
+  return pid[0] ?? 0;
+}
+
+let thread: NativeThread | undefined;
+
+function spawnRestricted({ path, argv, envp, actions }: SpawnCall, ruleset: number, seal: bigint): number {
+  const pid = new Int32Array(1);
+  thread ??= new NativeThread(4);
+  const errno = thread.run([
+    { function: "syscall", args: [SYSCALL_NUMBER.prctl, PR_SET_NO_NEW_PRIVS, 1n] },
+    { function: "syscall", args: [SYSCALL_NUMBER.landlock_restrict_self, BigInt(ruleset)] },
+    {
+      function: "syscall",
+      args: [SYSCALL_NUMBER.unlinkat, BigInt.asUintN(64, AT_FDCWD), seal, AT_REMOVEDIR],
+    },
+    {
+      function: "posix_spawn",
+      args: [addressOf(pid), path, addressOf(actions), addressOf(ATTRIBUTES), argv, envp],
+    },
+  ]);
+  if (pid[0] === 0) throw new ErrnoError(errno, "posix_spawn in a Landlock domain");
+  return pid[0] ?? 0;
+}
+
+const ATTRIBUTES = makeAttributes();
+
+function makeAttributes(): Uint8Array<ArrayBuffer> {
+  const attributes = new Uint8Array(ATTRIBUTES_BYTES);
+  libc.posix_spawnattr_init(attributes);
+  libc.posix_spawnattr_setflags(
+    attributes,
+    POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF,
+  );
+  libc.posix_spawnattr_setsigdefault(attributes, new Uint8Array(SIGSET_BYTES).fill(0xff));
+  libc.posix_spawnattr_setsigmask(attributes, new Uint8Array(SIGSET_BYTES));
+  return attributes;
+}
+
+/** What a process does between its start and its program. */
+class FileActions implements Disposable {
+  readonly buffer = new Uint8Array(new ArrayBuffer(FILE_ACTIONS_BYTES));
+
+  constructor() {
+    libc.posix_spawn_file_actions_init(this.buffer);
+  }
+
+  duplicate(from: number, to: number): void {
+    this.#added(libc.posix_spawn_file_actions_adddup2(this.buffer, from, to), "adddup2");
+  }
+
+  changeDirectory(path: bigint): void {
+    const pointer = Deno.UnsafePointer.create(path);
+    this.#added(libc.posix_spawn_file_actions_addchdir_np(this.buffer, pointer), "addchdir_np");
+  }
+
+  /** The program is not started where there is no `path`. Landlock has no say in this kind of open. */
+  require(path: bigint): void {
+    const pointer = Deno.UnsafePointer.create(path);
+    const flags = O_PATH | O_CLOEXEC;
+    this.#added(libc.posix_spawn_file_actions_addopen(this.buffer, PLACE_FD, pointer, flags, 0), "addopen");
+  }
+
+  [Symbol.dispose](): void {
+    libc.posix_spawn_file_actions_destroy(this.buffer);
+  }
+
+  #added(errno: number, what: string) {
+    if (errno !== 0) throw new ErrnoError(errno, `posix_spawn_file_actions_${what}`);
+  }
+}
+
+/** Where the open of `require` goes, for a moment: no program is given that many. */
+const PLACE_FD = 9;
+
+/** Descriptors to duplicate, all above those that they become. */
+class Sources implements Disposable {
+  readonly all: readonly number[];
+  readonly #moved: number[] = [];
+
+  constructor(fds: readonly number[]) {
+    this.all = fds.map((fd) => fd > PLACE_FD ? fd : this.#move(fd));
+  }
+
+  [Symbol.dispose](): void {
+    for (const fd of this.#moved) close(fd);
+  }
+
+  #move(fd: number): number {
+    const moved = check(libc.fcntl(fd, F_DUPFD_CLOEXEC, PLACE_FD + 1), "fcntl F_DUPFD_CLOEXEC");
+    this.#moved.push(moved);
+    return moved;
+  }
+}
+
+/** Collects what becomes one block of memory: strings that end with NUL, and lists of their addresses that end with NULL. */
+class Strings {
+  readonly #strings: Uint8Array[] = [];
+  #sizeBytes = 0;
+
+  /** @returns Where in the block it will be. @throws {ErrnoError} EINVAL for a NUL in it. */
+  add(text: string | Uint8Array): number {
+    const bytes = typeof text === "string" ? ENCODER.encode(text) : text;
+    if (bytes.includes(0)) throw new ErrnoError("EINVAL", "NUL in a string for C");
+    const offset = this.#sizeBytes;
+    this.#strings.push(bytes);
+    this.#sizeBytes += bytes.length + 1;
+    return offset;
+  }
+
+  place(lists: readonly (readonly number[])[]): Block {
+    const listsAt = Math.ceil(this.#sizeBytes / POINTER_BYTES) * POINTER_BYTES;
+    const pointers = lists.reduce((sum, { length }) => sum + length + 1, 0);
+    const bytes = new Uint8Array(listsAt + pointers * POINTER_BYTES);
+    let at = 0;
+    for (const string of this.#strings) {
+      bytes.set(string, at);
+      at += string.length + 1;
+    }
+    return new Block(bytes, listsAt, lists);
+  }
+}
+
+const ENCODER = new TextEncoder();
+const POINTER_BYTES = 8;
+
+/** Memory laid out by `Strings`. It has to be reachable for as long as an address into it is used. */
+class Block {
+  readonly #start: bigint;
+  readonly #lists: bigint[] = [];
+
+  constructor(
+    readonly bytes: Uint8Array<ArrayBuffer>,
+    listsAt: number,
+    lists: readonly (readonly number[])[],
+  ) {
+    this.#start = addressOf(bytes);
+    const view = new DataView(bytes.buffer);
+    let at = listsAt;
+    for (const list of lists) {
+      this.#lists.push(this.#start + BigInt(at));
+      for (const offset of list) {
+        view.setBigUint64(at, this.#start + BigInt(offset), true);
+        at += POINTER_BYTES;
+      }
+      at += POINTER_BYTES;
+    }
+  }
+
+  string(offset: number): bigint {
+    return this.#start + BigInt(offset);
+  }
+
+  list(index: number): bigint {
+    return this.#lists[index] ?? 0n;
+  }
+}
+
+function addressOf(memory: Uint8Array<ArrayBuffer> | Int32Array<ArrayBuffer>): bigint {
+  return BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(memory)));
+}
