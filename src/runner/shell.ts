@@ -59,8 +59,9 @@ export class Shell implements Disposable {
     }
   }
 
+  /** It may outlive this, where SIGKILL does not end it: then it is waited for all the same. */
   [Symbol.dispose](): void {
-    this.pidfd?.[Symbol.dispose]();
+    this.exit.then(() => this.pidfd?.[Symbol.dispose]());
   }
 }
 
