@@ -1,4 +1,5 @@
 /** The folders of a cache in which versions of filed are unpacked: each is named by a checksum, or `unpack-` and an id. */
+import { listKernelDirectory, readKernelLink } from "../../src/sys/kernel_files.ts";
 import { basename, dirname } from "node:path";
 
 const NAME = /^(?:[0-9a-f]{64}|unpack-[0-9a-f-]{36})$/;
@@ -27,7 +28,7 @@ export async function removeUnused(folder: string): Promise<void> {
     }
   }
   if (others.length === 0) return;
-  const used = await pathsInUse();
+  const used = pathsInUse();
   const unused = others.filter((other) =>
     !used.some((path) => path === other || path.startsWith(`${other}/`))
   );
@@ -39,13 +40,13 @@ export async function remove(folder: string): Promise<void> {
 }
 
 /** The programs and directories of all processes of this user. */
-async function pathsInUse(): Promise<string[]> {
+function pathsInUse(): string[] {
   const paths = [];
-  for await (const { name } of Deno.readDir("/proc")) {
+  for (const { name } of listKernelDirectory("/proc")) {
     if (!/^\d+$/.test(name)) continue;
     for (const link of ["exe", "cwd"]) {
       try {
-        paths.push(await Deno.readLink(`/proc/${name}/${link}`));
+        paths.push(readKernelLink(`/proc/${name}/${link}`));
       } catch { /* It has ended, or is another user's. */ }
     }
   }

@@ -30,7 +30,7 @@ export async function mount(mountpoint: string, options: MountOptions): Promise<
   const path = await resolveDirectory(mountpoint);
   const fd = effectiveUid() === 0 ? mountAsRoot(path, options) : await mountAsUser(path, options);
   try {
-    const info = (await readMountInfo()).findLast(({ mountpoint }) => mountpoint === path);
+    const info = readMountInfo().findLast(({ mountpoint }) => mountpoint === path);
     if (info?.type !== `fuse.${options.subtype}`) {
       throw new MountError("failed", `${path} was unmounted at once`);
     }
@@ -63,10 +63,10 @@ export class Mount {
    * @throws {MountError} `busy` if `"when-unused"` and somebody uses it, or if another mount covers it.
    */
   async unmount(how: "lazy" | "when-unused"): Promise<void> {
-    if (this.#closed || !await this.#isThere()) return;
+    if (this.#closed || !this.#isThere()) return;
     if (effectiveUid() !== 0) return await fuserunmount(this.mountpoint, how);
     if (await umount(this.mountpoint, how === "lazy" ? MNT_DETACH : 0)) return;
-    if (await this.#isThere()) {
+    if (this.#isThere()) {
       throw new MountError("busy", `Cannot unmount ${this.mountpoint}: it is in use`);
     }
   }
@@ -79,9 +79,9 @@ export class Mount {
   }
 
   /** By the descriptor and by the path, which could mean another mount by now. */
-  async #isThere(): Promise<boolean> {
+  #isThere(): boolean {
     if (new PollSet([this.fd]).now(0) & POLLERR) return false;
-    const here = (await readMountInfo()).filter(({ mountpoint }) => mountpoint === this.mountpoint);
+    const here = readMountInfo().filter(({ mountpoint }) => mountpoint === this.mountpoint);
     if (!here.some(({ device }) => this.#isOurs(device))) return false;
     if (this.#isOurs(here.at(-1)!.device)) return true;
     throw new MountError("busy", `Cannot unmount ${this.mountpoint}: another mount covers it`);

@@ -34,7 +34,7 @@ export class MountWatch implements AsyncDisposable {
   async #watch(connection: number, onGone: () => void) {
     const sleep = new PollSet([{ fd: this.#table, events: POLLPRI }, { fd: this.#waker.fd, events: POLLIN }]);
     while (!this.#isClosing) {
-      if (!await isListed(connection)) return onGone();
+      if (!isListed(connection)) return onGone();
       await sleep.wait();
     }
   }

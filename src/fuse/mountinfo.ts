@@ -1,3 +1,5 @@
+import { readKernelFile } from "../sys/kernel_files.ts";
+
 /** One line of /proc/self/mountinfo. */
 export interface MountInfo {
   /** `major:minor`; for FUSE 0 and the connection's number. */
@@ -16,13 +18,13 @@ export const MOUNTINFO = "/proc/self/mountinfo";
  * The mounts that this process can see, oldest first: of several at one path the last is on top. Never
  * blocks, whatever their servers do.
  */
-export async function readMountInfo(): Promise<MountInfo[]> {
-  return parseMountInfo(await Deno.readTextFile(MOUNTINFO));
+export function readMountInfo(): MountInfo[] {
+  return parseMountInfo(readKernelFile(MOUNTINFO));
 }
 
 /** Whether a FUSE connection is mounted anywhere. */
-export async function isListed(connection: number): Promise<boolean> {
-  return (await readMountInfo()).some(({ device }) => device.major === 0 && device.minor === connection);
+export function isListed(connection: number): boolean {
+  return readMountInfo().some(({ device }) => device.major === 0 && device.minor === connection);
 }
 
 /** @param text Lines of proc_pid_mountinfo(5); others are left out. */

@@ -30,6 +30,6 @@ for (const [name, line, expected] of CASES) {
 Deno.test("parseMountInfo() leaves out what is no mount", () =>
   assert.deepEqual(parseMountInfo("\nodd\n"), []));
 
-Deno.test("readMountInfo() finds this system's root", async () => {
-  assert.ok((await readMountInfo()).some(({ mountpoint }) => mountpoint === "/"));
+Deno.test("readMountInfo() finds this system's root", () => {
+  assert.ok(readMountInfo().some(({ mountpoint }) => mountpoint === "/"));
 });

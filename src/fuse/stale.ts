@@ -35,7 +35,7 @@ export async function clearStale(mountpoint: string, type: string): Promise<void
  * or hang.
  */
 async function topMount(mountpoint: string): Promise<MountInfo | undefined> {
-  const mounts = await readMountInfo();
+  const mounts = readMountInfo();
   const at = (path: string) => mounts.findLast(({ mountpoint }) => mountpoint === path);
   const absolute = resolve(mountpoint);
   try {

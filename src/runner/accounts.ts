@@ -1,3 +1,4 @@
+import { exists } from "../sys/file.ts";
 import { type User, userById } from "../sys/passwd.ts";
 import type { RunAs } from "./messages.ts";
 
@@ -31,7 +32,7 @@ export class Accounts {
       // Not the group of the file, which may come from its directory: the user need not be a member of that.
       credentials: { uid, gid: user?.gid ?? gid, groups: user ? "own" : "none" },
       env: { HOME: home, USER: name, LOGNAME: name, SHELL: user?.shell || "/bin/sh" },
-      cwd: isDirectory(home) ? home : "/",
+      cwd: exists(`${home}/.`) ? home : "/",
     };
   }
 
@@ -42,13 +43,5 @@ export class Accounts {
     const user = userById(uid);
     this.#users.set(uid, { user, at: now });
     return user;
-  }
-}
-
-function isDirectory(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch {
-    return false;
   }
 }

@@ -1,3 +1,11 @@
+import { exists } from "../sys/file.ts";
+import {
+  listKernelDirectory,
+  makeKernelDirectory,
+  readKernelFile,
+  removeKernelDirectory,
+  writeKernelFile,
+} from "../sys/kernel_files.ts";
 import type { RunToken } from "./messages.ts";
 
 /** Groups of runs that ended, while a process that the job detached is in them, are tried again this often. */
@@ -54,7 +62,7 @@ export class Cgroups {
     if (!this.#place) return undefined;
     const path = `${this.#place.own}/filed-${Deno.pid}-${run}`;
     try {
-      Deno.mkdirSync(path);
+      makeKernelDirectory(path);
       return path;
     } catch {
       return undefined; // a read-only mount, another user's group, a limit
@@ -90,7 +98,7 @@ export class Cgroups {
 /** Ends all of a group at once, also what forks meanwhile. Does nothing before Linux 5.14. */
 export function killCgroup(path: string): void {
   try {
-    Deno.writeTextFileSync(`${path}/cgroup.kill`, "1", { create: false });
+    writeKernelFile(`${path}/cgroup.kill`, "1");
   } catch {
     // Its processes are in cgroup.procs as well, and signalled one by one.
   }
@@ -100,7 +108,7 @@ export function killCgroup(path: string): void {
 export function cgroupPids(path: string): number[] {
   return withDescendants(path).flatMap((group) => {
     try {
-      return Deno.readTextFileSync(`${group}/cgroup.procs`).split("\n").filter(Boolean).map(Number);
+      return readKernelFile(`${group}/cgroup.procs`).split("\n").filter(Boolean).map(Number);
     } catch {
       return [];
     }
@@ -110,7 +118,7 @@ export function cgroupPids(path: string): number[] {
 /** @returns Whether it is gone; a group that has a process stays. */
 export function removeCgroup(path: string): boolean {
   try {
-    for (const group of withDescendants(path).reverse()) Deno.removeSync(group);
+    for (const group of withDescendants(path).reverse()) removeKernelDirectory(group);
     return true;
   } catch {
     return !exists(path);
@@ -127,19 +135,9 @@ function withDescendants(path: string): string[] {
 /** The groups directly below one; none if it is gone. */
 function listChildren(path: string): string[] {
   try {
-    return [...Deno.readDirSync(path)].filter(({ isDirectory }) => isDirectory).map(({ name }) =>
-      `${path}/${name}`
-    );
+    const entries = listKernelDirectory(path);
+    return entries.filter(({ isDirectory }) => isDirectory).map(({ name }) => `${path}/${name}`);
   } catch {
     return [];
-  }
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
   }
 }

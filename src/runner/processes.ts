@@ -1,4 +1,5 @@
 import { ErrnoError } from "../sys/errno.ts";
+import { listKernelDirectory, readKernelFile } from "../sys/kernel_files.ts";
 import { Pidfd, type SignalName } from "../sys/pidfd.ts";
 
 /** What /proc/PID/stat tells of a process. */
@@ -54,7 +55,7 @@ export function readProcess(pid: number): Process | undefined {
 /** All processes that live now, zombies left out; one that starts meanwhile may be missing. */
 export function listProcesses(): Process[] {
   const processes: Process[] = [];
-  for (const { name } of Deno.readDirSync("/proc")) {
+  for (const { name } of listKernelDirectory("/proc")) {
     const first = name.charCodeAt(0);
     if (first < 0x30 || first > 0x39) continue;
     const process = readProcess(Number(name));
@@ -105,17 +106,17 @@ const TICKS_PER_SECOND = 100; // USER_HZ, time(7)
 
 /** Now, in the unit of a process's start: clock ticks since boot, of which Linux shows 100 a second. */
 export function readBootTicks(): number {
-  const [seconds] = Deno.readTextFileSync("/proc/uptime").split(" ");
+  const [seconds] = readKernelFile("/proc/uptime").split(" ");
   return Math.floor(Number(seconds) * TICKS_PER_SECOND);
 }
 
 export function readBootId(): string {
-  return Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim();
+  return readKernelFile("/proc/sys/kernel/random/boot_id").trim();
 }
 
 function readProcFile(path: string): string | undefined {
   try {
-    return Deno.readTextFileSync(path);
+    return readKernelFile(path);
   } catch {
     return undefined; // gone (ENOENT, ESRCH), or another user's (EACCES)
   }

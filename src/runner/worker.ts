@@ -1,3 +1,4 @@
+import { readKernelFile } from "../sys/kernel_files.ts";
 import { Accounts } from "./accounts.ts";
 import { Cgroups, findCgroups } from "./cgroup.ts";
 import { execute, type Execution, type ExecutionHost } from "./execution.ts";
@@ -67,10 +68,7 @@ function post(message: FromWorker, transfer: ArrayBuffer[] = []) {
 }
 
 function readCgroups() {
-  return findCgroups(
-    Deno.readTextFileSync("/proc/self/mountinfo"),
-    Deno.readTextFileSync("/proc/self/cgroup"),
-  );
+  return findCgroups(readKernelFile("/proc/self/mountinfo"), readKernelFile("/proc/self/cgroup"));
 }
 
 let jobs: Jobs | undefined;

@@ -1,3 +1,4 @@
+import { readKernelFile } from "../sys/kernel_files.ts";
 import { StoreError } from "./store.ts";
 
 /**
@@ -48,6 +49,6 @@ function adviceOn(error: unknown): string {
 
 /** The process that holds the lock, from /proc/locks, proc_locks(5): `1: FLOCK ADVISORY WRITE 708 fe:00:2321 0 EOF`. */
 function holderOf(ino: number | null): string | undefined {
-  const locks = Deno.readTextFileSync("/proc/locks");
+  const locks = readKernelFile("/proc/locks");
   return new RegExp(`FLOCK +ADVISORY +WRITE (\\d+) \\w+:\\w+:${ino} `).exec(locks)?.[1];
 }

@@ -1,3 +1,4 @@
+import { listKernelDirectory } from "./kernel_files.ts";
 import { LIBC } from "./libc.ts";
 
 const { symbols } = Deno.dlopen(LIBC, { fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" } });
@@ -10,9 +11,7 @@ const FD_CLOEXEC = 1;
  * What it opens itself is close-on-exec from the start; what it inherited is not.
  */
 export function closeInheritedOnExec(): void {
-  const fds = [...Deno.readDirSync("/proc/self/fd")].map((entry) => Number(entry.name)).filter((fd) =>
-    fd > 2
-  );
+  const fds = listKernelDirectory("/proc/self/fd").map(({ name }) => Number(name)).filter((fd) => fd > 2);
   // The directory's own descriptor is among them and closed by now: EBADF.
   for (const fd of fds) symbols.fcntl(fd, F_SETFD, FD_CLOEXEC);
 }

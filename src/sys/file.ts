@@ -5,6 +5,7 @@ const { symbols } = Deno.dlopen(LIBC, {
   // open and fcntl are variadic, but on Linux an integer is passed alike either way, on x86-64 and arm64.
   open: { parameters: ["buffer", "i32", "i32"], result: "i32" },
   fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  access: { parameters: ["buffer", "i32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
   // Sizes here are below 2 GiB: an i32 holds each result and costs less than a bigint.
   read: { parameters: ["i32", "buffer", "usize"], result: "i32" },
@@ -17,8 +18,14 @@ const O_WRONLY = 0o1;
 const O_RDWR = 0o2;
 const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
+const F_OK = 0;
 const F_SETFD = 2;
 const F_SETFL = 4;
+
+/** Whether this process can find anything at a path, symlinks followed. */
+export function exists(path: string): boolean {
+  return symbols.access(cString(path), F_OK) === 0;
+}
 
 /**
  * Opens for reading and writing; close-on-exec and non-blocking.
@@ -60,6 +67,11 @@ export function clearCloseOnExec(fd: number): void {
 /** @throws {ErrnoError} As close(2). */
 export function close(fd: number): void {
   check(symbols.close(fd), "close");
+}
+
+/** @returns How many bytes `buffer` now holds, 0 at the end. @throws {ErrnoError} As read(2). */
+export function read(fd: number, buffer: Uint8Array<ArrayBuffer>): number {
+  return check(symbols.read(fd, buffer, BigInt(buffer.length)), "read");
 }
 
 /**

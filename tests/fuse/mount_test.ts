@@ -3,8 +3,8 @@ import { clearStale, mount, readMountInfo } from "../../src/fuse/mod.ts";
 import { assertRefused, OPTIONS, runProgram, serve, temporaryDirectory, TYPE } from "./harness.ts";
 import { startServer } from "./server.ts";
 
-async function mountsAt(path: string): Promise<number> {
-  return (await readMountInfo()).filter(({ mountpoint }) => mountpoint === path).length;
+function mountsAt(path: string): number {
+  return readMountInfo().filter(({ mountpoint }) => mountpoint === path).length;
 }
 
 Deno.test("a mount has the type, source and flags that were asked for", async () => {
@@ -24,7 +24,7 @@ for (const odd of ["a b", "back\\slash", "tâche", "-o"]) {
     await using mounted = await mount(path, OPTIONS);
     assert.equal(mounted.mountpoint, path);
     await mounted.unmount("lazy");
-    assert.equal(await mountsAt(path), 0);
+    assert.equal(mountsAt(path), 0);
   });
 }
 
@@ -74,7 +74,7 @@ Deno.test("what a killed server left is cleared", async () => {
   }
   assert.match((await runProgram("ls", [directory.path])).err, /not connected/);
   await clearStale(directory.path, TYPE);
-  assert.equal(await mountsAt(directory.path), 0);
+  assert.equal(mountsAt(directory.path), 0);
 });
 
 Deno.test("what two killed servers left, one above the other, is cleared", async () => {
@@ -87,9 +87,9 @@ Deno.test("what two killed servers left, one above the other, is cleared", async
       await using above = startServer(directory.path, { args: ["owner", "stack"] });
       assert.equal(await above.nextLine(), "mounted");
     }
-    assert.equal(await mountsAt(directory.path), 2);
+    assert.equal(mountsAt(directory.path), 2);
     await clearStale(`${directory.path}.link`, TYPE);
-    assert.equal(await mountsAt(directory.path), 0);
+    assert.equal(mountsAt(directory.path), 0);
   } finally {
     await Deno.remove(`${directory.path}.link`);
   }
@@ -112,7 +112,7 @@ Deno.test("clearStale() leaves other mounts, and paths that do not exist", async
   await using directory = await temporaryDirectory();
   assert.equal((await runProgram("mount", ["-t", "tmpfs", "none", directory.path])).code, 0);
   await clearStale(directory.path, TYPE);
-  assert.equal(await mountsAt(directory.path), 1);
+  assert.equal(mountsAt(directory.path), 1);
   await clearStale(`${directory.path}/missing/too`, TYPE);
   await assertRefused(clearStale("/etc/passwd/x", TYPE), "bad-mountpoint", /passwd/);
 });

@@ -1,0 +1,106 @@
+/**
+ * Files of /proc and /sys, through libc: Deno opens none of them without the permission for everything, the network
+ * included. What is read here is made by the kernel from memory, so that no call waits for a disk.
+ */
+import { close, openReadOnly, openWriteOnly, read, write } from "./file.ts";
+import { check, cString, LIBC } from "./libc.ts";
+
+const { symbols } = Deno.dlopen(LIBC, {
+  mkdir: { parameters: ["buffer", "u32"], result: "i32" },
+  rmdir: { parameters: ["buffer"], result: "i32" },
+  readlink: { parameters: ["buffer", "buffer", "usize"], result: "i32" },
+  getdents64: { parameters: ["i32", "buffer", "usize"], result: "i32" },
+});
+
+const DIRECTORY_MODE = 0o777; // less the umask
+
+const DIRENT = { reclen: 16, type: 18, name: 19 } as const; // struct linux_dirent64, getdents(2)
+const DT_DIR = 4; // dirent.h
+const HOST_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
+/** Holds most of these files in one read; a longer one makes it grow. */
+let buffer = new Uint8Array(65_536);
+const decoder = new TextDecoder();
+
+/** @returns All of the file. @throws {ErrnoError} As open(2) and read(2); ESRCH if it is of a process that ends. */
+export function readKernelFile(path: string): string {
+  const fd = openReadOnly(path);
+  try {
+    let sizeBytes = 0;
+    for (;;) {
+      const count = read(fd, buffer.subarray(sizeBytes));
+      if (count === 0) return decoder.decode(buffer.subarray(0, sizeBytes));
+      sizeBytes += count;
+      if (sizeBytes === buffer.length) buffer = doubled(buffer);
+    }
+  } finally {
+    close(fd);
+  }
+}
+
+function doubled(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(bytes.length * 2);
+  larger.set(bytes);
+  return larger;
+}
+
+/** Gives the file a text that it takes in one write. @throws {ErrnoError} As open(2) and write(2). */
+export function writeKernelFile(path: string, text: string): void {
+  const fd = openWriteOnly(path);
+  try {
+    const bytes = new TextEncoder().encode(text);
+    write(fd, bytes, bytes.length);
+  } finally {
+    close(fd);
+  }
+}
+
+/** What a directory has, in its order. */
+export interface KernelEntry {
+  name: string;
+  isDirectory: boolean;
+}
+
+/** @throws {ErrnoError} As open(2) and getdents(2). */
+export function listKernelDirectory(path: string): KernelEntry[] {
+  const entries: KernelEntry[] = [];
+  const fd = openReadOnly(path);
+  try {
+    for (;;) {
+      const sizeBytes = check(symbols.getdents64(fd, buffer, BigInt(buffer.length)), `getdents ${path}`);
+      if (sizeBytes === 0) return entries;
+      entries.push(...decodeEntries(sizeBytes));
+    }
+  } finally {
+    close(fd);
+  }
+}
+
+/** What getdents has put into the buffer, less `.` and `..`. */
+function* decodeEntries(sizeBytes: number): Generator<KernelEntry> {
+  const view = new DataView(buffer.buffer);
+  for (let at = 0; at < sizeBytes; at += view.getUint16(at + DIRENT.reclen, HOST_ENDIAN)) {
+    const nameAt = at + DIRENT.name;
+    const name = decoder.decode(buffer.subarray(nameAt, buffer.indexOf(0, nameAt)));
+    if (name !== "." && name !== "..") yield { name, isDirectory: buffer[at + DIRENT.type] === DT_DIR };
+  }
+}
+
+/** Makes a directory, which is how a cgroup is made. @throws {ErrnoError} As mkdir(2). */
+export function makeKernelDirectory(path: string): void {
+  check(symbols.mkdir(cString(path), DIRECTORY_MODE), `mkdir ${path}`);
+}
+
+/** @throws {ErrnoError} As rmdir(2). */
+export function removeKernelDirectory(path: string): void {
+  check(symbols.rmdir(cString(path)), `rmdir ${path}`);
+}
+
+/** @returns What a link says. @throws {ErrnoError} As readlink(2). */
+export function readKernelLink(path: string): string {
+  const sizeBytes = check(
+    symbols.readlink(cString(path), buffer, BigInt(buffer.length)),
+    `readlink ${path}`,
+  );
+  return decoder.decode(buffer.subarray(0, sizeBytes));
+}
