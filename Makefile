@@ -14,9 +14,12 @@ export DENO_NO_UPDATE_CHECK := 1
 export DENO_NO_PROMPT := 1
 export DENO_DISABLE_NODE_SHIM := 1
 
-# Deno reads nothing under /proc and /sys with less, not even with --allow-all --deny-net; and the permission for FFI,
-# which the kernel's protocol needs, reaches all of libc anyway.
-PERMISSIONS := --allow-all
+# What filed needs and no more: no network, and no code from it. FFI is for the kernel's protocol, the jobs' processes, and
+# /proc and /sys, which Deno opens for --allow-all alone; it reaches all of libc, so this keeps mistakes in, not malice.
+# Read and write: the state file and the mount point, which the command line names. Run: stat and fusermount3; if they
+# were named here, Deno would not start them where LD_LIBRARY_PATH is set. Env: a job inherits all of it. Sys: who runs
+# filed, and what df shows.
+PERMISSIONS := --allow-ffi --allow-read --allow-write --allow-run --allow-env --allow-sys=uid,gid,statfs --deny-import
 MAN_PAGES := man/filed.1
 
 # make test runs filed as this file; empty: from the source tree.
@@ -47,13 +50,13 @@ run: $(DENO) .fuse ## mount the queue at MOUNTPOINT (default /tmp/filed-jobs) an
 # The tests' own folder keeps what filed unpacks, and what else they write to TMPDIR.
 test: $(DENO) .fuse .test-tools check $(FILED) ## run every check and test; filed is the file FILED (default ./filed)
 	@place=$$(mktemp -d) && chmod 1777 "$$place" && trap 'rm -rf "$$place"' EXIT && \
-	TMPDIR=$$place XDG_CACHE_HOME=$$place/cache FILED=$(abspath $(FILED)) $(DENO) test $(PERMISSIONS)
+	TMPDIR=$$place XDG_CACHE_HOME=$$place/cache FILED=$(abspath $(FILED)) $(DENO) test --allow-all
 
 bench: $(DENO) .fuse filed ## measure the start and the memory at rest, from the source tree and of ./filed
-	@$(DENO) run $(PERMISSIONS) bench/start.ts $(abspath filed)
+	@$(DENO) run --allow-all bench/start.ts $(abspath filed)
 
 soak: $(DENO) .fuse ## kill filed 500 times under load, and check what it promises; SEED=, KILLS=
-	@$(DENO) run $(PERMISSIONS) tests/soak/main.ts
+	@$(DENO) run --allow-all tests/soak/main.ts
 
 check: $(DENO) ## check format, lint and types
 	$(DENO) fmt --check
@@ -96,7 +99,7 @@ compile: build/program/main.js ## build ./filed with deno compile; DENORT_BIN is
 
 portable: build/program/main.js build/portable/main.js $(PACKING) ## build ./filed as a self-extracting file, without denort
 	@cp -R build/program/worker.js build/program/man build/portable
-	@contrib/portable/pack $(DENO) build/portable $(VERSION) "$$(cat build/commit)" filed
+	@contrib/portable/pack $(DENO) build/portable $(VERSION) "$$(cat build/commit)" "$(PERMISSIONS)" filed
 	@ls -l filed
 
 build/program/main.js: $(DENO) $(SOURCES) $(MAN_PAGES) build/commit

@@ -109,6 +109,8 @@ async function prepareStateFile({ stateFile, stateDirectory }: Settings): Promis
   } catch (error) {
     const reason = error instanceof Deno.errors.NotFound
       ? `the directory ${directory} does not exist; create it, or name another file with --state`
+      : error instanceof Deno.errors.NotCapable
+      ? "Deno keeps programs out of /dev, /proc and /sys; name another file with --state"
       : `${(error as Error).message}; name another file with --state`;
     throw new StartError(`Cannot open the state file ${path}: ${reason}`, { cause: error });
   }

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { TextLineStream } from "./text_lines.ts";
 
 const TREE = new URL("..", import.meta.url).pathname;
-const PERMISSIONS = ["--allow-all"]; // Deno reads nothing in /proc and /sys with less.
+/** Those that `make run` and every build give filed. */
+export const PERMISSIONS = permissionsIn(await Deno.readTextFile(`${TREE}Makefile`));
 /** An upper bound, for a test that would otherwise hang; no test waits for it to pass. */
 const LIMIT_MS = 30_000;
 
@@ -32,6 +33,10 @@ export function filedCommand(args: string[]): [string, string[]] {
   const built = Deno.env.get("FILED");
   if (built) return [built, args];
   return [Deno.execPath(), ["run", "--no-prompt", ...PERMISSIONS, `${TREE}main.ts`, ...args]];
+}
+
+function permissionsIn(makefile: string): string[] {
+  return /^PERMISSIONS := (.*)$/m.exec(makefile)?.[1]?.split(" ") ?? [];
 }
 
 /** A folder of its own for a test, removed with all that is mounted in it. */

@@ -42,6 +42,8 @@ export function badMountpoint(mountpoint: string, cause: unknown): MountError {
     ? "it does not exist"
     : cause instanceof Deno.errors.PermissionDenied
     ? "permission denied"
+    : cause instanceof Deno.errors.NotCapable
+    ? "Deno keeps programs out of /dev, /proc and /sys"
     : cause instanceof Error
     ? cause.message
     : String(cause);

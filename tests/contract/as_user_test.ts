@@ -42,7 +42,7 @@ async function copyInto(home: string): Promise<void> {
       "cp",
       "-R",
       "--",
-      ...["main.ts", "deno.json", "deno.lock", "src", "tests"].map((name) => TREE + name),
+      ...["main.ts", "Makefile", "deno.json", "deno.lock", "src", "tests"].map((name) => TREE + name),
       home,
     ]),
   );
