@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { lives } from "../../src/runner/processes.ts";
+import { delay } from "../../src/runner/waiting.ts";
 import { Workshop } from "./workshop.ts";
 
 /** A process that waits, with the directory among its arguments. */
@@ -51,6 +53,8 @@ for (const cgroups of ["used", "unused"] as const) {
       ESCAPES.filter(([name]) => name === "a child" || name === "nohup"),
       "exit 3",
     );
+    const { leader } = await run.started.promise;
+    while (lives(leader)) await delay(1);
     workshop.executor.end(run.token, 0);
     const { exit } = await run.ended.promise;
     assert.deepEqual(workshop.processes(), []);
