@@ -118,8 +118,10 @@ export class Queue {
 
   /** Lets the job go that was created or held, as it was last closed. */
   async release(number: number): Promise<void> {
-    await this.#update(number, "pending", () => ({ held: false, unclosed: null }), "relaxed");
-    this.#wake();
+    const changes = { held: false, unclosed: null };
+    const stored = this.#store.update(number, { state: "pending" }, () => changes, "relaxed", "with-others");
+    this.#wake(); // Before it is stored: the claim can share its commit.
+    await stored;
   }
 
   /**
@@ -275,7 +277,7 @@ export class Queue {
   async ended(run: RunToken, end: LogEnd): Promise<Job | undefined> {
     const config = await this.config();
     const appendix = await this.#endOfLog(await this.#store.jobOf(run), end);
-    const job = await this.#store.settle(run, (job) => {
+    const settled = this.#store.settle(run, (job) => {
       const now = this.#now();
       return {
         run: null,
@@ -285,8 +287,9 @@ export class Queue {
         ...settle(job.attempts, end.ending, config, now),
       };
     });
+    this.#wake(); // As in `release`.
+    const job = await settled;
     if (job) this.#touch("active", job.state);
-    this.#wake();
     return job;
   }
 

@@ -49,7 +49,10 @@ export interface SchedulerOptions {
 export class Scheduler implements QueueWatcher, ExecutorEvents {
   readonly #queue: Queue;
   readonly #options: SchedulerOptions;
+  /** The runs that are not stored as ended. */
   readonly #running = new Map<RunToken, Running>();
+  /** How many of them have processes. */
+  #living = 0;
   #executor: Executor | undefined;
   #state: "idle" | "starting-jobs" | "asked-again" | "stopped" = "stopped";
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -130,6 +133,7 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
 
   onEnded(message: EndedMessage) {
     const { run, exit } = message;
+    if (this.#running.has(run)) this.#living--;
     this.#store(run, async (running) => {
       if (running.isStopped) {
         const job = await this.#queue.requeue(run);
@@ -145,7 +149,6 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
       }
       this.#running.delete(run);
       if (this.#running.size === 0) this.#onEmpty?.();
-      this.onRunnable();
     });
   }
 
@@ -191,7 +194,7 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
   async #fillSlots() {
     for (;;) {
       const config = await this.#queue.config();
-      const free = config.maxJobCount - this.#running.size;
+      const free = config.maxJobCount - this.#living;
       if (free <= 0 || this.#isStopped()) return;
       const limit = Math.min(free, CLAIM_LIMIT);
       const claims = await this.#queue.claim(limit);
@@ -205,6 +208,7 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
   }
 
   #begin({ job, run, command }: Claim, timeoutSec: number, maxLogBytes: number) {
+    this.#living++;
     this.#running.set(run, {
       jobId: job.id,
       attempt: job.attempts,

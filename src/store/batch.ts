@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { Durability } from "./store.ts";
+import { clearImmediate, setImmediate } from "node:timers";
+import type { Durability, Pace } from "./store.ts";
 import { isSqliteError, toStoreError } from "./sqlite_error.ts";
 
 interface Waiting {
@@ -10,18 +11,24 @@ interface Waiting {
 
 /** The database's write-ahead log. */
 export interface WriteAheadLog {
-  /** Takes what was written to disk. */
+  /** Takes what was written to disk, on another thread. */
   syncData(): Promise<void>;
+  /** The same on this one, which waits for it. */
+  syncDataNow(): void;
   /** Takes what is in it to the database, synced, and empties it. */
   checkpoint(): void;
 }
 
 const TRIED = "Cannot write the state file";
+/** A disk that syncs within this is waited for: to hand the sync to another thread, and to hear of it, takes as long. */
+const QUICK_SYNC_MS = 1;
+/** What the last sync counts in the mean of all. */
+const LAST_SYNC_WEIGHT = 0.1;
 
 /**
- * Group commit: changes that are asked for before the event loop gets to its microtasks share one transaction. Each is
- * applied at once, in the order asked. A relaxed one settles with the transaction, a durable one after the fsync that
- * follows, which runs on another thread: the transactions of that time share the next.
+ * Group commit: changes that are asked for before the event loop gets to its microtasks share one transaction, and so do
+ * those before them that need not be stored at once, within one turn of the loop. Each is applied at once, in the order asked. A relaxed one settles with the transaction, a durable one after the fsync that
+ * follows. Where the disk is not quick, that runs on another thread: the transactions of that time share the next.
  *
  * The database must be in WAL mode at `synchronous = NORMAL`: then a commit is written to the log and not synced, and
  * syncing the log is all that FULL would do more (https://sqlite.org/pragma.html#pragma_synchronous).
@@ -32,26 +39,39 @@ export class Batch {
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
   readonly #rollback: StatementSync;
+  readonly #now: () => number;
   #waiting: Waiting[] = [];
   #unsynced: Waiting[] = [];
   #syncing: Promise<void> | undefined;
+  /** What a sync takes, on average. */
+  #syncMs = Infinity;
+  /** Whether the last transaction was stored. */
+  isSound = true;
+  #isEndQueued = false;
+  #lastEnd: ReturnType<typeof setImmediate> | undefined;
   /** A sync failed: the kernel has given up those pages, and the next sync would say that all is well. */
   #isUnsure = false;
 
-  constructor(database: DatabaseSync, log: WriteAheadLog) {
+  /** @param now A clock, ms. */
+  constructor(database: DatabaseSync, log: WriteAheadLog, now: () => number = () => performance.now()) {
     this.#database = database;
     this.#log = log;
+    this.#now = now;
     this.#begin = database.prepare("BEGIN IMMEDIATE");
     this.#commit = database.prepare("COMMIT");
     this.#rollback = database.prepare("ROLLBACK");
   }
 
   /** @returns What `change` returned, once it is stored. @throws {StoreError} Then nothing of it is stored. */
-  run<T>(durability: Durability, change: () => T): Promise<T> {
+  run<T>(durability: Durability, change: () => T, pace: Pace = "at-once"): Promise<T> {
     try {
       if (!this.#database.isTransaction) {
         if (this.#isUnsure) this.#makeSure();
         this.#begin.run();
+        this.#lastEnd = setImmediate(() => this.#end());
+      }
+      if (pace === "at-once" && !this.#isEndQueued) {
+        this.#isEndQueued = true;
         queueMicrotask(() => this.#end());
       }
       const value = change();
@@ -74,35 +94,58 @@ export class Batch {
   }
 
   #end() {
+    this.#isEndQueued = false;
+    clearImmediate(this.#lastEnd);
     if (!this.#database.isTransaction) return;
     try {
       this.#commit.run();
     } catch (error) {
       return this.#abandon(toStoreError(error, TRIED));
     }
+    this.isSound = true;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const one of waiting) {
       if (one.durability === "relaxed") one.settle();
       else this.#unsynced.push(one);
     }
-    if (this.#unsynced.length > 0) this.#syncing ??= this.#sync();
+    if (this.#unsynced.length === 0 || this.#syncing) return;
+    if (this.#syncMs < QUICK_SYNC_MS) this.#syncNow();
+    else this.#syncing = this.#sync();
+  }
+
+  #syncNow() {
+    const startedAt = this.#now();
+    let failure: unknown;
+    try {
+      this.#log.syncDataNow();
+    } catch (error) {
+      failure = error;
+    }
+    this.#synced(this.#unsynced.splice(0), startedAt, failure);
   }
 
   async #sync() {
     while (this.#unsynced.length > 0) {
-      const committed = this.#unsynced;
-      this.#unsynced = [];
+      const startedAt = this.#now();
+      const committed = this.#unsynced.splice(0);
       let failure: unknown;
       try {
         await this.#log.syncData();
       } catch (error) {
-        failure = toStoreError(error, TRIED);
-        this.#isUnsure = true;
+        failure = error;
       }
-      for (const { settle } of committed) settle(failure);
+      this.#synced(committed, startedAt, failure);
     }
     this.#syncing = undefined;
+  }
+
+  #synced(committed: readonly Waiting[], startedAt: number, failure: unknown) {
+    const ms = this.#now() - startedAt;
+    this.#syncMs = this.#syncMs === Infinity ? ms : this.#syncMs + (ms - this.#syncMs) * LAST_SYNC_WEIGHT;
+    if (failure !== undefined) this.#isUnsure = true;
+    const reason = failure === undefined ? undefined : toStoreError(failure, TRIED);
+    for (const { settle } of committed) settle(reason);
   }
 
   /** Writes once more what may not be on disk. */
@@ -112,6 +155,7 @@ export class Batch {
   }
 
   #abandon(failure: unknown) {
+    this.isSound = false;
     const waiting = this.#waiting;
     this.#waiting = [];
     if (this.#database.isTransaction) this.#rollback.run();

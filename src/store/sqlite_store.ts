@@ -12,10 +12,12 @@ import type {
   Leader,
   NewJob,
   NodeRecord,
+  Pace,
   Renamed,
   RunRecord,
   State,
   Store,
+  StoreError,
 } from "./store.ts";
 
 type Row = Omit<JobRecord, "held"> & { held: number };
@@ -63,6 +65,10 @@ export class SqliteStore implements Store {
   readonly #batch: Batch;
   readonly #logs: SqliteLogs;
   readonly #statements = new Map<string, StatementSync>();
+  /** Of a job, never used again, also if that job could not be stored. */
+  #lastNumber: number;
+  /** Jobs that were answered for, and then could not be stored. */
+  readonly #lost = new Map<number, StoreError>();
 
   /** Opens the file, and makes it if it is not there. @throws {StoreError} */
   static open(path: string): SqliteStore {
@@ -81,19 +87,30 @@ export class SqliteStore implements Store {
     this.#log = Deno.openSync(`${path}-wal`, { write: true });
     this.#batch = new Batch(database, {
       syncData: () => this.#log.syncData(),
+      syncDataNow: () => this.#log.syncDataSync(),
       checkpoint: () => this.#sql("PRAGMA wal_checkpoint(TRUNCATE)").get(),
     });
     this.#logs = new SqliteLogs(database);
+    const last = this.#sql("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'").get();
+    this.#lastNumber = (last?.seq ?? 0) as number;
   }
 
   create(job: NewJob): Promise<JobRecord | undefined> {
     const { id, held, uid, gid, mode, now } = job;
-    return this.#batch.run("relaxed", () =>
-      this.#job(
-        `INSERT INTO jobs (id, state, held, uid, gid, mode, created_at, written_at, logged_at, changed_at)
-         VALUES (?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING ${COLUMNS}`,
-        [id, Number(held), uid, gid, mode, now, now, now, now],
-      ));
+    const number = ++this.#lastNumber;
+    let created: { job: JobRecord | undefined } | undefined;
+    const stored = this.#batch.run("relaxed", () => {
+      const job = this.#job(
+        `INSERT INTO jobs (number, id, state, held, uid, gid, mode, created_at, written_at, logged_at, changed_at)
+         VALUES (?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING ${COLUMNS}`,
+        [number, id, Number(held), uid, gid, mode, now, now, now, now],
+      );
+      created = { job };
+      return job;
+    }, "with-others");
+    if (!created || !this.#batch.isSound) return stored;
+    stored.catch((failure) => this.#lost.set(number, failure));
+    return Promise.resolve(created.job);
   }
 
   find(id: string): Promise<JobRecord | undefined> {
@@ -128,11 +145,14 @@ export class SqliteStore implements Store {
     expected: Expected,
     changes: (job: JobRecord) => JobChanges,
     durability: Durability,
+    pace?: Pace,
   ): Promise<JobRecord | undefined> {
+    const failure = durability === "durable" ? this.#lost.get(number) : undefined;
+    if (failure) return Promise.reject(failure);
     return this.#batch.run(durability, () => {
       const job = this.#expect(number, expected);
       return job && this.#apply(number, changes(job));
-    });
+    }, pace);
   }
 
   rename(
@@ -234,7 +254,7 @@ export class SqliteStore implements Store {
     return this.#batch.run("relaxed", () => {
       this.#sql("UPDATE runs SET pid = ?, start_ticks = ?, boot_id = ?, cgroup = ? WHERE run = ?")
         .run(leader.pid, leader.startTicks, leader.bootId, cgroup ?? null, run);
-    });
+    }, "with-others");
   }
 
   settle(run: string, settle: (job: JobRecord) => JobChanges): Promise<JobRecord | undefined> {
@@ -242,7 +262,7 @@ export class SqliteStore implements Store {
       this.#sql("DELETE FROM runs WHERE run = ?").run(run);
       const job = this.#job(`SELECT ${COLUMNS} FROM jobs WHERE run = ?`, [run]);
       return job && this.#apply(job.number, settle(job));
-    });
+    }, "with-others");
   }
 
   jobOf(run: string): Promise<JobRecord | undefined> {
@@ -322,6 +342,7 @@ export class SqliteStore implements Store {
       this.#logs.drop(number);
       this.#sql("UPDATE jobs SET log_bytes = 0 WHERE number = ?").run(number);
     }
+    if (appendix !== undefined && appendix.length > 0) this.#append(number, appendix, undefined);
     const sets: string[] = [];
     const values: (string | number | Uint8Array | null)[] = [];
     for (
@@ -332,11 +353,10 @@ export class SqliteStore implements Store {
       sets.push(isPlace && value === "first" ? "place = coalesce(place, ?)" : `${COLUMN_OF[key]} = ?`);
       values.push(isPlace ? this.#reserve("place", 1) : key === "held" ? heldOf(value) : value);
     }
-    if (sets.length > 0) {
-      this.#sql(`UPDATE jobs SET ${sets.join(", ")} WHERE number = ?`).run(...values, number);
-    }
-    if (appendix !== undefined && appendix.length > 0) this.#append(number, appendix, undefined);
-    return this.#job(`SELECT ${COLUMNS} FROM jobs WHERE number = ?`, [number]) as JobRecord;
+    const sql = sets.length === 0
+      ? `SELECT ${COLUMNS} FROM jobs WHERE number = ?`
+      : `UPDATE jobs SET ${sets.join(", ")} WHERE number = ? RETURNING ${COLUMNS}`;
+    return this.#job(sql, [...values, number]) as JobRecord;
   }
 
   #append(number: number, bytes: Uint8Array, now: number | undefined) {

@@ -13,6 +13,12 @@ export type State = "pending" | "active" | "complete" | "failed";
  */
 export type Durability = "durable" | "relaxed";
 
+/**
+ * Whether a change may be stored together with what is asked for next: `with-others`, a little later. What is asked for after a
+ * change sees it in any case, as soon as the change was asked for.
+ */
+export type Pace = "at-once" | "with-others";
+
 /** A job as it is stored. Times are epoch ms, with fractions. */
 export interface JobRecord {
   /** Chosen by the store, growing, never used for two jobs. */
@@ -125,7 +131,10 @@ export interface NodeRecord {
 }
 
 export interface Store extends AsyncDisposable {
-  /** Adds an empty pending job. @returns `undefined` if the id is taken. */
+  /**
+   * Adds an empty pending job, which need not be stored yet: if it can't be, what is asked of it next is refused.
+   * @returns `undefined` if the id is taken.
+   */
   create(job: NewJob): Promise<JobRecord | undefined>;
   find(id: string): Promise<JobRecord | undefined>;
   get(number: number): Promise<JobRecord | undefined>;
@@ -141,6 +150,7 @@ export interface Store extends AsyncDisposable {
     expected: Expected,
     changes: (job: JobRecord) => JobChanges,
     durability: Durability,
+    pace?: Pace,
   ): Promise<JobRecord | undefined>;
   /**
    * Gives a job a new id, and the changes with it.

@@ -53,7 +53,7 @@ rootTest(
     assert.equal(errno, "ENOSPC");
     assert.ok(acknowledged.length > 0);
     assert.deepEqual(await submitted(filed), acknowledged);
-    await fails(filed.sh("echo more > $M/pending/more"), /No space left on device/);
+    await fails(filed.sh("/bin/echo more > $M/pending/more"), /No space left on device/);
     assert.equal((await read(filed, `pending/${acknowledged[0]}`)).length, 10_010);
 
     await ok(filed.sh(`mount -o remount,size=32m ${disk.path}`));
@@ -91,7 +91,7 @@ rootTest("what a job did on a full disk is stored once there is room", async () 
   await filed.event("cannot store what a job did");
   assert.deepEqual(await filed.list("active"), ["x"]);
   assert.match(await read(filed, "active/x"), /^>>> /);
-  await fails(filed.sh("echo more > $M/pending/more"), /No space left on device/);
+  await fails(filed.sh("/bin/echo more > $M/pending/more"), /No space left on device/);
   await disk.empty();
   assert.match(await filed.finished("x"), /\none\ntwo\n$/);
   assert.deepEqual(await filed.list("active"), []);

@@ -8,6 +8,8 @@ class Log {
   readonly syncs: PromiseWithResolvers<void>[] = [];
   isSlow = false;
   checkpoints = 0;
+  quickSyncs = 0;
+  failure: Error | undefined;
 
   checkpoint() {
     this.checkpoints++;
@@ -19,17 +21,24 @@ class Log {
     this.syncs.push(sync);
     return sync.promise;
   }
+
+  syncDataNow() {
+    this.quickSyncs++;
+    if (this.failure) throw this.failure;
+  }
 }
 
-function open() {
+/** @param syncMs What each sync takes by the batch's clock. */
+function open(syncMs = 10) {
   const path = Deno.makeTempFileSync({ prefix: "filed-batch-" });
   const database = new DatabaseSync(path);
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; CREATE TABLE t (a BLOB) STRICT");
   const log = new Log();
+  let now = 0;
   return {
     database,
     log,
-    batch: new Batch(database, log),
+    batch: new Batch(database, log, () => now += syncMs),
     rows: () => database.prepare("SELECT count(*) AS rows FROM t").get()?.rows,
     [Symbol.dispose]() {
       database.close();
@@ -125,4 +134,31 @@ Deno.test("what can't be synced is refused, and written once more before anythin
   await place.batch.run("relaxed", () => 3);
   await place.batch.run("relaxed", () => 4);
   assert.equal(place.log.checkpoints, 1);
+});
+
+Deno.test("a quick disk is waited for, once it is known to be quick", async () => {
+  using place = open(0.1);
+  const { batch, log } = place;
+  await batch.run("durable", () => 1);
+  assert.equal(log.quickSyncs, 0);
+  await Promise.all([batch.run("durable", () => 2), batch.run("durable", () => 3)]);
+  await batch.run("relaxed", () => 4);
+  assert.equal(log.quickSyncs, 1);
+  log.failure = new Error("EIO");
+  await assert.rejects(batch.run("durable", () => 5), StoreError);
+  await batch.run("relaxed", () => 6);
+  assert.equal(log.checkpoints, 1);
+});
+
+Deno.test("a change that may wait shares the transaction of the next, within a turn of the event loop", async () => {
+  using place = open();
+  const { batch, database } = place;
+  const patient = batch.run("relaxed", () => 1, "with-others");
+  await Promise.resolve();
+  assert.equal(database.isTransaction, true);
+  await batch.run("relaxed", () => 2);
+  assert.equal(database.isTransaction, false);
+  await patient;
+  await batch.run("relaxed", () => 3, "with-others");
+  assert.equal(database.isTransaction, false);
 });
