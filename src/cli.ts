@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type LogFormat = "text" | "json";
+export type RunAs = "owner" | "daemon";
 
 /** What the command line and the environment ask for. */
 export interface Settings {
@@ -11,6 +12,10 @@ export interface Settings {
   stateDirectory: "made" | "expected";
   /** How long running jobs get when filed stops. */
   graceMs: number;
+  /** Who sees the mount. Root's is for everyone in any case. */
+  admit: "owner" | "everyone";
+  /** Whom a daemon of root runs jobs as: each as its file's owner, or all as itself. An ordinary user's has no choice. */
+  runAs: RunAs;
   logLevel: LogLevel;
   logFormat: LogFormat;
   /** Where a service manager wants to hear how filed is, sd_notify(3); none if nobody does. */
@@ -29,6 +34,9 @@ export class UsageError extends Error {
 
 const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 const LOG_FORMATS = ["text", "json"] as const;
+const RUN_AS = ["owner", "daemon"] as const;
+/** Of those that mount.fuse3(8) takes after -o. */
+const MOUNT_OPTIONS = ["allow_other"] as const;
 const DEFAULT_GRACE_SEC = 10;
 
 export const HELP = `Usage: filed [OPTION]... MOUNTPOINT
@@ -46,6 +54,8 @@ Options:
   -s, --state FILE         keep the queue in FILE; else in $FILED_STATE_FILE,
                            $XDG_DATA_HOME/filed.db or ~/.local/share/filed.db
   -g, --grace SECONDS      at a stop, let running jobs go on so long (${DEFAULT_GRACE_SEC})
+  -o allow_other           admit other users; mounts of root always do
+      --run-as WHO         whom root runs jobs as: ${RUN_AS.join(", ")} (owner)
       --log-level LEVEL    ${LOG_LEVELS.join(", ")} (info)
       --log-format FORMAT  ${LOG_FORMATS.join(", ")} (text)
   -h, --help               print this and exit
@@ -80,6 +90,8 @@ export function parseCommandLine(args: string[], environment: (name: string) => 
       mountpoint,
       ...placeOfState(values.state, environment),
       graceMs: parseSeconds("--grace", values.grace) * 1_000,
+      admit: admitted(values.o),
+      runAs: oneOf("--run-as", values["run-as"], RUN_AS),
       logLevel: oneOf("--log-level", values["log-level"], LOG_LEVELS),
       logFormat: oneOf("--log-format", values["log-format"], LOG_FORMATS),
       ...notifySocket ? { notifySocket } : {},
@@ -95,6 +107,8 @@ function parse(args: string[]) {
       options: {
         state: { type: "string", short: "s" },
         grace: { type: "string", short: "g", default: String(DEFAULT_GRACE_SEC) },
+        o: { type: "string", short: "o", multiple: true, default: [] },
+        "run-as": { type: "string", default: "owner" },
         "log-level": { type: "string", default: "info" },
         "log-format": { type: "string", default: "text" },
         help: { type: "boolean", short: "h" },
@@ -135,6 +149,13 @@ function parseSeconds(option: string, text: string): number {
     );
   }
   return seconds;
+}
+
+/** @param lists As after each `-o`: words, with commas between them. */
+function admitted(lists: string[]): Settings["admit"] {
+  const words = lists.flatMap((list) => list.split(","));
+  for (const word of words) oneOf("-o", word, MOUNT_OPTIONS);
+  return words.length > 0 ? "everyone" : "owner";
 }
 
 function oneOf<T extends string>(option: string, text: string, choices: readonly T[]): T {

@@ -54,7 +54,7 @@ export async function runDaemon(settings: Settings): Promise<void> {
   await using alarm = new Alarm();
   const scheduler = new Scheduler(queue, {
     alarm,
-    runAs,
+    runAs: (owner) => settings.runAs === "owner" ? otherUser(owner) : undefined,
     onFailure: (error) => failure.resolve(error as Error),
   });
   await using executor = new Executor(scheduler);
@@ -63,7 +63,7 @@ export async function runDaemon(settings: Settings): Promise<void> {
   await using mounted = await mount(mountpoint, {
     fsname: NAME,
     subtype: NAME,
-    admit: uid === 0 ? "everyone" : "owner",
+    admit: uid === 0 ? "everyone" : settings.admit,
     permissions: "kernel",
   });
   await using session = new Session(mounted.fd, tree, {
@@ -127,8 +127,8 @@ async function prepareMountpoint(path: string): Promise<string> {
   }
 }
 
-/** Whose rights a job gets: its file's owner's, where the daemon may give them. */
-function runAs(owner: RunAs): RunAs | undefined {
+/** Whose rights a job gets, if it is another user's, and the daemon may give them. */
+function otherUser(owner: RunAs): RunAs | undefined {
   return Deno.uid() === 0 && owner.uid !== 0 ? { uid: owner.uid, gid: owner.gid } : undefined;
 }
 

@@ -13,6 +13,8 @@ _filed() {
 		return
 		;;
 	-g | --grace) return ;;
+	-o) words=allow_other ;;
+	--run-as) words='owner daemon' ;;
 	--log-level) words='debug info warn error' ;;
 	--log-format) words='text json' ;;
 	*)
@@ -21,7 +23,7 @@ _filed() {
 			mapfile -t COMPREPLY < <(compgen -d -- "$word")
 			return
 		fi
-		words='--state --grace --log-level --log-format --help --version --man'
+		words='--state --grace --run-as --log-level --log-format --help --version --man'
 		;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

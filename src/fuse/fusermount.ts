@@ -73,7 +73,8 @@ const firstLine = (text: Uint8Array) => new TextDecoder().decode(text).trim().sp
 function refusal(mountpoint: string, stderr: Uint8Array): MountError {
   const said = firstLine(stderr);
   if (/user_allow_other/.test(said)) {
-    const message = "Cannot admit other users: add a line user_allow_other to /etc/fuse.conf, or run as root";
+    const message = "Cannot admit other users (-o allow_other): /etc/fuse.conf does not let users do that; " +
+      "let root add the line: echo user_allow_other >> /etc/fuse.conf";
     return new MountError("no-allow-other", message);
   }
   if (/device not found|failed to open \/dev\/fuse: No such/.test(said)) {
