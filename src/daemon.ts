@@ -16,7 +16,7 @@ import { openLog } from "./log.ts";
 import { Notifier } from "./notify.ts";
 import { Queue } from "./queue/queue.ts";
 import { Executor } from "./runner/executor.ts";
-import type { RunAs } from "./runner/messages.ts";
+import { identityOf } from "./runner/identity.ts";
 import { Scheduler } from "./runner/scheduler.ts";
 import { StopSignals } from "./stop_signals.ts";
 import { Alarm } from "./sys/alarm.ts";
@@ -49,16 +49,16 @@ export async function runDaemon(settings: Settings): Promise<void> {
   if (stateFile.startsWith(`${mountpoint}/`)) {
     throw new StartError(`The state file ${stateFile} is in the mount point; name another file with --state`);
   }
+  const { uid, gid } = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
   const queue = new Queue(store);
   const failure = Promise.withResolvers<Error>();
   await using alarm = new Alarm();
   const scheduler = new Scheduler(queue, {
     alarm,
-    runAs: (owner) => settings.runAs === "owner" ? otherUser(owner) : undefined,
+    identityOf: (job) => identityOf(job, { uid, runAs: settings.runAs }),
     onFailure: (error) => failure.resolve(error as Error),
   });
   await using executor = new Executor(scheduler);
-  const { uid, gid } = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
   using tree = new Tree(queue, { owner: { uid, gid }, statfs: () => statfsOf(dirname(stateFile)) });
   await using mounted = await mount(mountpoint, {
     fsname: NAME,
@@ -125,11 +125,6 @@ async function prepareMountpoint(path: string): Promise<string> {
   } catch (error) {
     throw error instanceof MountError ? error : badMountpoint(path, error);
   }
-}
-
-/** Whose rights a job gets, if it is another user's, and the daemon may give them. */
-function otherUser(owner: RunAs): RunAs | undefined {
-  return Deno.uid() === 0 && owner.uid !== 0 ? { uid: owner.uid, gid: owner.gid } : undefined;
 }
 
 async function statfsOf(directory: string): Promise<StatFs> {

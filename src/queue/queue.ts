@@ -28,6 +28,12 @@ export type Result<T> = { ok: true; value: T } | { ok: false; refusal: Refusal }
 /** Owner and permission bits. */
 export type Ownership = NodeRecord;
 
+/** Who may have written a command, or what was changed of it. */
+export interface Writers {
+  uids: ReadonlySet<number>;
+  of: "all" | "part";
+}
+
 export interface QueueWatcher {
   /** A job may have become ready, or the settings have changed. */
   onRunnable(): void;
@@ -128,9 +134,15 @@ export class Queue {
    * Stores a command that is still being written: on disk, but not yet what would run.
    * @param writtenAt Epoch ms of its last write; `undefined`: as stored.
    */
-  writeThrough(number: number, command: Uint8Array, writtenAt: number | undefined): Promise<Job | undefined> {
+  writeThrough(
+    number: number,
+    command: Uint8Array,
+    { uids }: Writers,
+    writtenAt: number | undefined,
+  ): Promise<Job | undefined> {
     return this.#update(number, "pending", (job) => ({
       unclosed: command,
+      foreignWriter: foreignWriter(job, { uids, of: "part" }), // After a crash, the one before may count again.
       writtenAt: writtenAt ?? job.writtenAt,
       changedAt: this.#now(),
     }), "durable");
@@ -143,11 +155,13 @@ export class Queue {
   async close(
     number: number,
     command: Uint8Array,
+    writers: Writers,
     writtenAt: number | undefined,
   ): Promise<Job | undefined> {
     const closed = await this.#update(number, "pending", (job) => ({
       command,
       unclosed: null,
+      foreignWriter: foreignWriter(job, writers),
       writtenAt: writtenAt ?? job.writtenAt,
       changedAt: this.#now(),
       ...command.length > 0 && !isDraft(job.id) ? { place: "first" } : {},
@@ -393,6 +407,14 @@ export class Queue {
 
 const NEWLINE = 10;
 const WRITE_BITS = 0o222;
+
+const ROOT = 0;
+
+/** By the owner as it is now: what somebody wrote who was the owner then has been given away as it was. */
+function foreignWriter({ uid, foreignWriter }: Job, { uids, of }: Writers): number | null {
+  const foreign = [...uids].find((writer) => writer !== uid && writer !== ROOT);
+  return foreign ?? (of === "all" ? null : foreignWriter);
+}
 
 function refuse(kind: Refusal["kind"]): { ok: false; refusal: Refusal } {
   return { ok: false, refusal: { kind } };

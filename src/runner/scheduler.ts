@@ -1,9 +1,17 @@
 import { getLogger } from "@logtape/logtape";
 import { setImmediate } from "node:timers";
 import type { Ending } from "../queue/ending.ts";
-import { type Claim, type Queue, type QueueWatcher, type RunToken, StoreError } from "../queue/queue.ts";
+import {
+  type Claim,
+  type Job,
+  type Queue,
+  type QueueWatcher,
+  type RunToken,
+  StoreError,
+} from "../queue/queue.ts";
 import type { Executor, ExecutorEvents } from "./executor.ts";
-import type { EndedMessage, Exit, OutputMessage, RunAs, StartedMessage } from "./messages.ts";
+import type { Identity } from "./identity.ts";
+import type { EndedMessage, Exit, OutputMessage, StartedMessage } from "./messages.ts";
 import { atMost } from "./waiting.ts";
 
 const log = getLogger(["filed", "runner"]);
@@ -36,8 +44,7 @@ export interface WallAlarm {
 
 export interface SchedulerOptions {
   alarm: WallAlarm;
-  /** Who runs a job that a file's owner submitted; `undefined`: the daemon's own user. */
-  runAs(owner: { uid: number; gid: number }): RunAs | undefined;
+  identityOf(job: Job): Identity;
   /** The scheduler can't go on. */
   onFailure(error: unknown): void;
 }
@@ -216,16 +223,24 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
       stored: Promise.resolve(),
       isStopped: false,
     });
+    const identity = this.#options.identityOf(job);
+    log.info("attempt started", { job: job.id, attempt: job.attempts });
+    if (identity.kind === "refused") return this.#refuse(run, identity.reason);
     this.#executor?.start({
       run,
       jobId: job.id,
       attempt: job.attempts,
       command,
-      runAs: this.#options.runAs(job),
+      runAs: identity.kind === "other" ? identity.user : undefined,
       timeoutMs: timeoutSec * 1_000,
       maxLogBytes,
     });
-    log.info("attempt started", { job: job.id, attempt: job.attempts });
+  }
+
+  /** Ends a run that nobody may make. */
+  #refuse(run: RunToken, reason: string) {
+    const exit: Exit = { kind: "not-started", reason };
+    this.onEnded({ kind: "ended", run, exit, droppedBytes: 0, tail: new Uint8Array(), survivors: [] });
   }
 
   /** Stores one thing after another for a run; tries again for as long as the state file can't be written. */

@@ -68,6 +68,8 @@ const MIGRATIONS = [
     name TEXT PRIMARY KEY, uid INTEGER NOT NULL, gid INTEGER NOT NULL, mode INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  // Last in the row all the same: it costs nothing as long as it is NULL, as it nearly always is.
+  "ALTER TABLE jobs ADD COLUMN foreign_writer INTEGER",
 ];
 
 /**

@@ -25,6 +25,7 @@ type Row = Omit<JobRecord, "held"> & { held: number };
 const COLUMNS = `
   number, id, state, CASE WHEN unclosed IS NULL THEN length(command) ELSE length(unclosed) END AS commandBytes,
   log_bytes AS logBytes, attempts, place, visible_at AS visibleAt, held, run, uid, gid, mode,
+  foreign_writer AS foreignWriter,
   created_at AS createdAt, written_at AS writtenAt, logged_at AS loggedAt, changed_at AS changedAt,
   accessed_at AS accessedAt`;
 
@@ -41,6 +42,7 @@ const COLUMN_OF: Record<Exclude<keyof JobChanges, "appendix" | "log">, string> =
   uid: "uid",
   gid: "gid",
   mode: "mode",
+  foreignWriter: "foreign_writer",
   writtenAt: "written_at",
   loggedAt: "logged_at",
   changedAt: "changed_at",

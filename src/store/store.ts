@@ -43,6 +43,8 @@ export interface JobRecord {
   gid: number;
   /** Permission bits, 07777. */
   mode: number;
+  /** Somebody who wrote part of the command and did not own it then, root excepted; `null`: nobody did. */
+  foreignWriter: number | null;
   createdAt: number;
   /** Last write of the command. */
   writtenAt: number;
@@ -81,6 +83,7 @@ export interface JobChanges {
   uid?: number;
   gid?: number;
   mode?: number;
+  foreignWriter?: number | null;
   writtenAt?: number;
   loggedAt?: number;
   changedAt?: number;

@@ -1,6 +1,6 @@
 import { ErrnoError } from "../fuse/mod.ts";
 import { MAX_COMMAND_BYTES } from "../queue/job.ts";
-import type { Job } from "../queue/queue.ts";
+import type { Job, Writers } from "../queue/queue.ts";
 
 /**
  * The content of a pending job that somebody has open, shared by all who have: what each of them writes, the others
@@ -11,9 +11,11 @@ export class CommandFile {
   #version = 0;
   #storedVersion: number;
   #closedVersion: number;
-  /** Open handles, and those among them that keep the job from starting. */
+  /** Who may have written what is not closed yet; `all`, if it was emptied before. */
+  #writers: { uids: Set<number>; of: Writers["of"] } = { uids: new Set(), of: "part" };
+  /** Open handles, and who opened those among them that keep the job from starting. */
   handles = 0;
-  holders = 0;
+  holders: number[] = [];
   /** Last change, epoch ms; `undefined`: none since it was opened. */
   modifiedAt: number | undefined;
   /** Removed, or replaced by another: who has it open goes on, and nothing of it is stored. */
@@ -34,6 +36,7 @@ export class CommandFile {
   /** Takes what the store has, closed. */
   fill(bytes: Uint8Array) {
     this.#bytes = bytes;
+    this.#writers = { uids: new Set(), of: "part" };
     this.#storedVersion = this.#closedVersion = this.#version;
     this.spoiled = undefined;
   }
@@ -79,17 +82,22 @@ export class CommandFile {
   /** @throws {ErrnoError} EFBIG. */
   truncate(size: number, now: number): () => void {
     if (size > MAX_COMMAND_BYTES) throw new ErrnoError("EFBIG");
+    if (size === 0) this.#writers = { uids: new Set(), of: "all" };
     const bytes = new Uint8Array(size);
     bytes.set(this.#bytes.subarray(0, size));
     return this.#replace(bytes, now);
   }
 
   /** Runs `store` on the content as it is now, and notes how far that got. */
-  async store(how: "written" | "closed", store: (bytes: Uint8Array) => Promise<unknown>): Promise<void> {
+  async store(
+    how: "written" | "closed",
+    store: (bytes: Uint8Array, writers: Writers) => Promise<unknown>,
+  ): Promise<void> {
     const version = this.#version;
-    await store(this.#bytes);
+    await store(this.#bytes, this.#writers);
     this.#storedVersion = Math.max(this.#storedVersion, version);
     if (how === "closed") this.#closedVersion = Math.max(this.#closedVersion, version);
+    if (this.isClosed) this.#writers = { uids: new Set(), of: "part" };
   }
 
   #replace(bytes: Uint8Array, now: number): () => void {
@@ -97,6 +105,8 @@ export class CommandFile {
     const version = ++this.#version;
     this.#bytes = bytes;
     this.modifiedAt = now;
+    // All of them: what is written to a shared mapping comes through any handle.
+    for (const uid of this.holders) this.#writers.uids.add(uid);
     return () => {
       if (this.#version !== version) return; // Somebody wrote after us; theirs is stored or taken back by itself.
       this.#bytes = before;

@@ -75,3 +75,48 @@ Deno.test("what is written while it is being stored is not taken for stored", as
   await file.store("written", () => Promise.resolve());
   assert.deepEqual([file.isStored, file.isClosed], [true, false]);
 });
+
+/** Who a store would hear of. */
+async function writersOf(file: CommandFile, how: "written" | "closed" = "closed") {
+  let seen: unknown;
+  await file.store(how, (_, { uids, of }) => Promise.resolve(seen = { uids: [...uids], of }));
+  return seen;
+}
+
+Deno.test("all who have it open for writing when it changes may have written it", async () => {
+  const file = stored("abcd");
+  file.holders.push(1, 2, 1);
+  file.write(0, utf8("A"), NOW);
+  assert.deepEqual(await writersOf(file), { uids: [1, 2], of: "part" });
+});
+
+Deno.test("who wrote what is closed is forgotten, and not before", async () => {
+  const file = stored("abcd");
+  file.holders.push(1);
+  file.write(0, utf8("A"), NOW);
+  await writersOf(file, "written");
+  file.holders = [2];
+  file.write(0, utf8("B"), NOW);
+  assert.deepEqual(await writersOf(file), { uids: [1, 2], of: "part" });
+  file.write(0, utf8("C"), NOW);
+  assert.deepEqual(await writersOf(file), { uids: [2], of: "part" });
+});
+
+Deno.test("who wrote before it was emptied does not count", async () => {
+  const file = stored("abcd");
+  file.holders.push(1);
+  file.write(0, utf8("A"), NOW);
+  file.holders = [2];
+  file.truncate(0, NOW);
+  file.write(0, utf8("B"), NOW);
+  assert.deepEqual(await writersOf(file), { uids: [2], of: "all" });
+});
+
+Deno.test("what comes back from the store is not taken for all new", async () => {
+  const file = stored("abcd");
+  file.holders.push(1);
+  file.truncate(0, NOW);
+  file.fill(utf8("abcd"));
+  file.write(4, utf8("e"), NOW);
+  assert.deepEqual(await writersOf(file), { uids: [1], of: "part" });
+});

@@ -65,22 +65,28 @@ export class JobInodes {
   }
 
   /**
+   * @param uid Who changes it.
    * @param handle The one that the size is to be changed through.
    * @throws {ErrnoError} EACCES for the size of a log, EFBIG, ESTALE.
    */
-  async change(nodeid: NodeId, changes: AttributeChanges, handle: CommandHandle | undefined): Promise<void> {
+  async change(
+    nodeid: NodeId,
+    uid: number,
+    changes: AttributeChanges,
+    handle: CommandHandle | undefined,
+  ): Promise<void> {
     if (await this.#changeRemoved(nodeid, changes)) return;
-    const { mode, uid, gid, sizeBytes, atime, mtime } = changes;
+    const { mode, sizeBytes, atime, mtime } = changes;
     const job = await this.jobOf(nodeid);
     if (sizeBytes !== undefined) {
       if (job.state !== "pending") throw new ErrnoError("EACCES");
-      await this.#commands.truncate(job, sizeBytes, handle);
+      await this.#commands.truncate(job, uid, sizeBytes, handle);
     }
-    if (mode !== undefined || uid !== undefined || gid !== undefined) {
+    if (mode !== undefined || changes.uid !== undefined || changes.gid !== undefined) {
       await this.#queue.setOwnership(job, {
         ...mode === undefined ? {} : { mode: mode & PERMISSIONS },
-        ...uid === undefined ? {} : { uid },
-        ...gid === undefined ? {} : { gid },
+        ...changes.uid === undefined ? {} : { uid: changes.uid },
+        ...changes.gid === undefined ? {} : { gid: changes.gid },
       });
     }
     if (atime !== undefined || mtime !== undefined) {

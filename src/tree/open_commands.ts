@@ -16,6 +16,8 @@ const RETRY_MS = 1_000;
 export interface CommandHandle {
   kind: "command";
   file: CommandFile;
+  /** Who opened it. */
+  uid: number;
   /** It keeps the job from starting: it may write, or it made the file. */
   isHolder: boolean;
   /** Its first write went to disk at once; the later ones wait for flush. */
@@ -56,15 +58,20 @@ export class OpenCommands implements Disposable {
     const file = new CommandFile(job, "new");
     this.#files.set(job.number, file);
     if (name === "temporary") this.#temporary.add(job.number);
-    return handleOf(file, "write");
+    return handleOf(file, job.uid, "write");
   }
 
   /** @throws {ErrnoError} ESTALE if the job is not pending any more: the kernel then looks the name up again. */
-  async open(job: Job, access: "read" | "write", contents: "keep" | "truncate"): Promise<CommandHandle> {
+  async open(
+    job: Job,
+    uid: number,
+    access: "read" | "write",
+    contents: "keep" | "truncate",
+  ): Promise<CommandHandle> {
     const { number } = job;
     if (access === "write") this.#stopWaiting(number);
     const file = this.#files.get(number) ?? this.#load(job);
-    const handle = handleOf(file, access);
+    const handle = handleOf(file, uid, access);
     try {
       const [now] = await Promise.all([
         access === "write" ? this.#queue.hold(number) : this.#queue.get(number),
@@ -101,9 +108,9 @@ export class OpenCommands implements Disposable {
   }
 
   /** Sets the size; through a path (no handle) it is stored at once, as if closed. */
-  async truncate(job: Job, size: number, handle: CommandHandle | undefined): Promise<void> {
+  async truncate(job: Job, uid: number, size: number, handle: CommandHandle | undefined): Promise<void> {
     if (handle) return void handle.file.truncate(size, this.#now());
-    const opened = await this.open(job, "write", "keep");
+    const opened = await this.open(job, uid, "write", "keep");
     try {
       opened.file.truncate(size, this.#now());
       await this.flush(opened);
@@ -116,7 +123,10 @@ export class OpenCommands implements Disposable {
   async sync({ file }: CommandHandle): Promise<void> {
     if (file.isStored) return;
     if (file.isOrphan) return refuseSpoiled(file);
-    await file.store("written", (bytes) => this.#queue.writeThrough(file.job.number, bytes, file.modifiedAt));
+    await file.store(
+      "written",
+      (bytes, writers) => this.#queue.writeThrough(file.job.number, bytes, writers, file.modifiedAt),
+    );
   }
 
   /** What was written is on disk, and is what would run. @throws What an earlier write threw. */
@@ -125,7 +135,10 @@ export class OpenCommands implements Disposable {
     refuseSpoiled(file);
     if (file.isOrphan) return;
     try {
-      await file.store("closed", (bytes) => this.#queue.close(file.job.number, bytes, file.modifiedAt));
+      await file.store(
+        "closed",
+        (bytes, writers) => this.#queue.close(file.job.number, bytes, writers, file.modifiedAt),
+      );
     } catch (error) {
       file.spoiled = error; // The close was refused: what it was to store must not run when there is room later.
       throw error;
@@ -134,7 +147,7 @@ export class OpenCommands implements Disposable {
 
   /** The handle is gone; with the last one that holds it, the job may start. */
   async release(handle: CommandHandle): Promise<void> {
-    const { file, isHolder } = handle;
+    const { file, uid, isHolder } = handle;
     const { number } = file.job;
     try {
       await this.flush(handle); // What came after the last flush: pages of a shared mapping.
@@ -142,10 +155,10 @@ export class OpenCommands implements Disposable {
       log.warn("what was written to a pending job is dropped", { job: file.job.id, error });
     }
     file.handles--;
-    if (isHolder) file.holders--;
+    if (isHolder) file.holders.splice(file.holders.indexOf(uid), 1);
     const files = file.isOrphan ? this.#orphans : this.#files;
     if (file.handles === 0 && files.get(number) === file) files.delete(number);
-    if (!isHolder || file.holders > 0 || file.isOrphan) return;
+    if (!isHolder || file.holders.length > 0 || file.isOrphan) return;
     if (this.#temporary.delete(number)) this.#releaseAfter(number, RENAME_WAIT_MS);
     else await this.#release(number);
     if (file.handles > 0 && !file.isClosed) await this.#reload(file); // Its readers see what there is now.
@@ -172,7 +185,7 @@ export class OpenCommands implements Disposable {
     const file = this.#files.get(number);
     if (!file) return;
     file.isOrphan = true;
-    if (how === "moved" && file.holders > 0) file.spoiled = new ErrnoError("ESTALE");
+    if (how === "moved" && file.holders.length > 0) file.spoiled = new ErrnoError("ESTALE");
     this.#files.delete(number);
     this.#orphans.set(number, file);
   }
@@ -224,9 +237,9 @@ function refuseSpoiled({ spoiled }: CommandFile) {
   if (spoiled !== undefined) throw spoiled;
 }
 
-function handleOf(file: CommandFile, access: "read" | "write"): CommandHandle {
+function handleOf(file: CommandFile, uid: number, access: "read" | "write"): CommandHandle {
   const isHolder = access === "write";
   file.handles++;
-  if (isHolder) file.holders++;
-  return { kind: "command", file, isHolder, hasWritten: false };
+  if (isHolder) file.holders.push(uid);
+  return { kind: "command", file, uid, isHolder, hasWritten: false };
 }

@@ -102,8 +102,9 @@ export class Tree implements FileSystem, Disposable {
   async setattr(request: Request, nodeid: NodeId, changes: AttributeChanges): Promise<AttributesReply> {
     const fixed = fixedNode(nodeid);
     const handle = changes.fh === undefined ? undefined : this.#handles.get(changes.fh);
-    if (!fixed) await this.#jobs.change(nodeid, changes, handle?.kind === "command" ? handle : undefined);
-    else await this.#fixed.change(fixed, changes);
+    if (!fixed) {
+      await this.#jobs.change(nodeid, request.uid, changes, handle?.kind === "command" ? handle : undefined);
+    } else await this.#fixed.change(fixed, changes);
     if (handle?.kind === "config" && changes.sizeBytes !== undefined) {
       this.#config.truncate(handle, changes.sizeBytes);
     }
@@ -167,7 +168,7 @@ export class Tree implements FileSystem, Disposable {
     else this.#commands.moved(job.number);
   }
 
-  async open(_request: Request, nodeid: NodeId, flags: number): Promise<Opened> {
+  async open({ uid }: Request, nodeid: NodeId, flags: number): Promise<Opened> {
     const node = nodeOf(nodeid);
     const access = (flags & O_ACCMODE) === O_RDONLY && !(flags & O_TRUNC) ? "read" : "write";
     const contents = flags & O_TRUNC ? "truncate" : "keep";
@@ -181,7 +182,9 @@ export class Tree implements FileSystem, Disposable {
         return this.#opened({ kind: "new-id", bytes });
       }
       case "command":
-        return this.#opened(await this.#commands.open(await this.#jobs.jobOf(nodeid), access, contents));
+        return this.#opened(
+          await this.#commands.open(await this.#jobs.jobOf(nodeid), uid, access, contents),
+        );
       case "log":
         if (access === "write") throw new ErrnoError("EACCES");
         return this.#opened(this.#logs.open((await this.#jobs.jobOf(nodeid)).number));

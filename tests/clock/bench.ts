@@ -66,7 +66,7 @@ export class ClockBench implements AsyncDisposable {
     this.queue = new Queue(store, () => this.now);
     this.scheduler = new Scheduler(this.queue, {
       alarm: this.alarm,
-      runAs: () => undefined,
+      identityOf: () => ({ kind: "daemon" }),
       onFailure: (error) => this.failures.push(error),
     });
   }
@@ -83,7 +83,12 @@ export class ClockBench implements AsyncDisposable {
     const created = await this.queue.create(id as JobId, { uid: 0, gid: 0, mode: 0o644 });
     assert.ok(created.ok);
     const { number } = created.value;
-    await this.queue.close(number, new TextEncoder().encode("false"), undefined);
+    await this.queue.close(
+      number,
+      new TextEncoder().encode("false"),
+      { uids: new Set(), of: "all" },
+      undefined,
+    );
     await this.queue.release(number);
   }
 

@@ -80,7 +80,10 @@ class Wired implements AsyncDisposable {
     for (const id of ["x", "f"] as JobId[]) {
       const created = await this.queue.create(id, { uid: 0, gid: 0, mode: 0o644 });
       assert.ok(created.ok);
-      const job = await this.queue.close(created.value.number, new TextEncoder().encode(": job"), undefined);
+      const job = await this.queue.close(created.value.number, new TextEncoder().encode(": job"), {
+        uids: new Set(),
+        of: "all",
+      }, undefined);
       if (job && id === "f") await this.queue.move(job, "failed", id, "keep", new Set());
     }
     const O_RDWR = 2;

@@ -54,7 +54,7 @@ const REFUSED: [string, (path: string) => void | Promise<void>, StoreError["kind
     "a newer filed's",
     (path) => newer(path),
     "newer",
-    /a newer filed wrote it \(version 99, this one reads up to 1\)/,
+    /a newer filed wrote it \(version 99, this one reads up to 2\)/,
   ],
 ];
 for (const [name, prepare, kind, message] of REFUSED) {
@@ -90,6 +90,19 @@ Deno.test("a second opener is refused, and told who holds the file", async () =>
   );
   await store[Symbol.asyncDispose]();
   await SqliteStore.open(path)[Symbol.asyncDispose]();
+});
+
+Deno.test("a state file of version 1 is brought up to date, with its jobs", async () => {
+  await using folder = await makeFolder();
+  const path = `${folder.path}/filed.db`;
+  {
+    await using store = SqliteStore.open(path);
+    await store.create({ id: "old", uid: 1, gid: 2, mode: 0o644, held: false, now: 0 });
+  }
+  sql(path, "ALTER TABLE jobs DROP COLUMN foreign_writer; PRAGMA user_version = 1");
+  await using store = SqliteStore.open(path);
+  const job = await store.find("old");
+  assert.deepEqual([job?.uid, job?.foreignWriter], [1, null]);
 });
 
 function write(path: string, text: string) {

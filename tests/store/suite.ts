@@ -59,6 +59,7 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
       uid: 1,
       gid: 2,
       mode: 0o640,
+      foreignWriter: null,
       createdAt: T0,
       writtenAt: T0,
       loggedAt: T0,
