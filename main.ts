@@ -10,7 +10,6 @@ async function main(): Promise<number> {
       console.log((await textOf(command)).trimEnd());
       return 0;
     }
-    Deno.env.delete("NOTIFY_SOCKET"); // A job that speaks to the service manager would speak for filed.
     const { runDaemon } = await import("./src/daemon.ts"); // Not needed to print a help text.
     await runDaemon(command.settings);
     return 0;

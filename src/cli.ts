@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { type EnvironmentOptions, isSettable } from "./environment.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type LogFormat = "text" | "json";
@@ -16,6 +17,8 @@ export interface Settings {
   admit: "owner" | "everyone";
   /** Whom a daemon of root runs jobs as: each as its file's owner, or all as itself. An ordinary user's has no choice. */
   runAs: RunAs;
+  /** What jobs get of the daemon's environment. */
+  environment: EnvironmentOptions;
   logLevel: LogLevel;
   logFormat: LogFormat;
   /** Where a service manager wants to hear how filed is, sd_notify(3); none if nobody does. */
@@ -56,6 +59,8 @@ Options:
   -g, --grace SECONDS      at a stop, let running jobs go on so long (${DEFAULT_GRACE_SEC})
   -o allow_other           admit other users; mounts of root always do
       --run-as WHO         whom root runs jobs as: ${RUN_AS.join(", ")} (owner)
+      --env KEY[=VALUE]    give jobs this variable, or what filed has as KEY
+      --clear-env          give jobs no other variables of filed's than those
       --log-level LEVEL    ${LOG_LEVELS.join(", ")} (info)
       --log-format FORMAT  ${LOG_FORMATS.join(", ")} (text)
   -h, --help               print this and exit
@@ -92,6 +97,10 @@ export function parseCommandLine(args: string[], environment: (name: string) => 
       graceMs: parseSeconds("--grace", values.grace) * 1_000,
       admit: admitted(values.o),
       runAs: oneOf("--run-as", values["run-as"], RUN_AS),
+      environment: {
+        base: values["clear-env"] ? "none" : "daemon",
+        given: values.env.map(parseVariable),
+      },
       logLevel: oneOf("--log-level", values["log-level"], LOG_LEVELS),
       logFormat: oneOf("--log-format", values["log-format"], LOG_FORMATS),
       ...notifySocket ? { notifySocket } : {},
@@ -109,6 +118,8 @@ function parse(args: string[]) {
         grace: { type: "string", short: "g", default: String(DEFAULT_GRACE_SEC) },
         o: { type: "string", short: "o", multiple: true, default: [] },
         "run-as": { type: "string", default: "owner" },
+        env: { type: "string", multiple: true, default: [] },
+        "clear-env": { type: "boolean" },
         "log-level": { type: "string", default: "info" },
         "log-format": { type: "string", default: "text" },
         help: { type: "boolean", short: "h" },
@@ -156,6 +167,18 @@ function admitted(lists: string[]): Settings["admit"] {
   const words = lists.flatMap((list) => list.split(","));
   for (const word of words) oneOf("-o", word, MOUNT_OPTIONS);
   return words.length > 0 ? "everyone" : "owner";
+}
+
+/** `KEY`: as the daemon has it; `KEY=VALUE`. */
+function parseVariable(text: string): EnvironmentOptions["given"][number] {
+  const [, name = text, value] = /^([^=]*)=(.*)$/s.exec(text) ?? [];
+  if (!/^[A-Za-z_]\w*$/.test(name)) {
+    throw new UsageError(
+      `--env is ${quote(text)}; it takes KEY or KEY=VALUE, for example: --env LANG --env TZ=UTC`,
+    );
+  }
+  if (!isSettable(name)) throw new UsageError(`--env is ${quote(text)}; each job has a ${name} of its own`);
+  return { name, value };
 }
 
 function oneOf<T extends string>(option: string, text: string, choices: readonly T[]): T {

@@ -14,6 +14,7 @@ Deno.test("the command line's defaults", () => {
       graceMs: 10_000,
       admit: "owner",
       runAs: "owner",
+      environment: { base: "daemon", given: [] },
       logLevel: "info",
       logFormat: "text",
     },
@@ -52,6 +53,14 @@ Deno.test("-o allow_other admits everyone, and --run-as says whom jobs run as", 
   assert.deepEqual({ admit, runAs }, { admit: "everyone", runAs: "daemon" });
 });
 
+Deno.test("--env and --clear-env say what jobs get of the environment", () => {
+  const command = parse(["--clear-env", "--env", "LANG", "--env=A==b", "/mnt"]);
+  assert.deepEqual(command.kind === "run" && command.settings.environment, {
+    base: "none",
+    given: [{ name: "LANG", value: undefined }, { name: "A", value: "=b" }],
+  });
+});
+
 for (const [option, what] of [["--version", "version"], ["-V", "version"], ["--man", "manual"]] as const) {
   Deno.test(`${option} needs nothing else to be right`, () => {
     assert.deepEqual(parse([option], {}), { kind: "print", what });
@@ -77,6 +86,13 @@ const WRONG: [string, string[], RegExp, Record<string, string>?][] = [
   ["an unknown mount option", ["-o", "allow_other,rw", "/a"], /-o is "rw"; it takes allow_other$/],
   ["an empty mount option", ["-o", "", "/a"], /-o is ""; it takes allow_other$/],
   ["somebody else to run as", ["--run-as", "ann", "/a"], /--run-as is "ann"; it takes owner, daemon$/],
+  [
+    "a variable without a name",
+    ["--env", "=x", "/a"],
+    /--env is "=x"; it takes KEY or KEY=VALUE, for example/,
+  ],
+  ["a variable's name with a space", ["--env", "A B=x", "/a"], /--env is "A B=x"; it takes KEY or KEY=VALUE/],
+  ["a variable that is a job's own", ["--env", "FILED_RUN=x", "/a"], /each job has a FILED_RUN of its own/],
   ["an empty state file", ["--state=", "/a"], /--state is empty/],
   [
     "no place for the state file",

@@ -1,6 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Settings } from "./cli.ts";
+import { jobEnvironment } from "./environment.ts";
 import {
   badMountpoint,
   clearStale,
@@ -20,6 +21,7 @@ import { identityOf } from "./runner/identity.ts";
 import { Scheduler } from "./runner/scheduler.ts";
 import { StopSignals } from "./stop_signals.ts";
 import { Alarm } from "./sys/alarm.ts";
+import { environ } from "./sys/environ.ts";
 import { SqliteStore } from "./store/sqlite_store.ts";
 import { errnoOf } from "./tree/errors.ts";
 import { Tree } from "./tree/tree.ts";
@@ -58,7 +60,9 @@ export async function runDaemon(settings: Settings): Promise<void> {
     identityOf: (job) => identityOf(job, { uid, runAs: settings.runAs }),
     onFailure: (error) => failure.resolve(error as Error),
   });
-  await using executor = new Executor(scheduler);
+  await using executor = new Executor(scheduler, {
+    environment: jobEnvironment(settings.environment, environ()),
+  });
   using tree = new Tree(queue, { owner: { uid, gid }, statfs: () => statfsOf(dirname(stateFile)) });
   await using mounted = await mount(mountpoint, {
     fsname: NAME,

@@ -15,6 +15,7 @@ _filed() {
 	-g | --grace) return ;;
 	-o) words=allow_other ;;
 	--run-as) words='owner daemon' ;;
+	--env) words=$(compgen -e) ;;
 	--log-level) words='debug info warn error' ;;
 	--log-format) words='text json' ;;
 	*)
@@ -23,7 +24,7 @@ _filed() {
 			mapfile -t COMPREPLY < <(compgen -d -- "$word")
 			return
 		fi
-		words='--state --grace --run-as --log-level --log-format --help --version --man'
+		words='--state --grace --run-as --env --clear-env --log-level --log-format --help --version --man'
 		;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

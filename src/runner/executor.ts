@@ -25,7 +25,7 @@ export interface ExecutorEvents {
 /** Beside this module: `.ts` in the source tree, `.js` in a build, where one file holds all of the main thread. */
 const WORKER = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url);
 
-export type ExecutorOptions = Pick<SetupMessage, "cgroups">;
+export type ExecutorOptions = Partial<Pick<SetupMessage, "cgroups">> & Pick<SetupMessage, "environment">;
 
 /** Runs commands in a worker thread: a spawn blocks its thread, and may wait for the mount that this thread serves. */
 export class Executor implements AsyncDisposable {
@@ -35,7 +35,7 @@ export class Executor implements AsyncDisposable {
   readonly #gone = Promise.withResolvers<void>();
   #state: "open" | "stopping" | "gone" = "open";
 
-  constructor(events: ExecutorEvents, options: ExecutorOptions = { cgroups: "used" }) {
+  constructor(events: ExecutorEvents, options: ExecutorOptions) {
     this.#events = events;
     closeInheritedOnExec(); // Here, since the other thread could do it while this one passes a descriptor on.
     this.#worker = new Worker(WORKER, { type: "module", name: "jobs" });
@@ -46,7 +46,7 @@ export class Executor implements AsyncDisposable {
     };
     this.#worker.onmessageerror = () =>
       this.#fail(new Error("The worker that runs jobs sent no readable message"));
-    this.#post({ kind: "setup", ...options });
+    this.#post({ kind: "setup", cgroups: "used", ...options });
   }
 
   /** Starts a command; what becomes of it comes as events. The command's bytes are copied. */

@@ -15,6 +15,8 @@ export interface SetupMessage {
   kind: "setup";
   /** "unused": runs get no group of their own even where the daemon may make some. */
   cgroups: "used" | "unused";
+  /** What each job's environment begins with: `NAME=value`, by its name. */
+  environment: ReadonlyMap<string, Uint8Array>;
 }
 
 export interface StartMessage {

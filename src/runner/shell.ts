@@ -22,8 +22,8 @@ export class NotStarted extends Error {
 export interface Host {
   accounts: Accounts;
   bootId: string;
-  /** What each job's environment begins with, by name. */
-  environment: Readonly<Record<string, string>>;
+  /** What each job's environment begins with: `NAME=value`, by its name. */
+  environment: ReadonlyMap<string, Uint8Array>;
   reactor: Reactor;
 }
 
@@ -85,17 +85,13 @@ function spawnShell(start: StartMessage, cgroup: string | undefined, output: num
       credentials: account?.credentials,
       joinsCgroup: procs !== undefined,
     });
-    const variables = {
-      ...host.environment,
-      ...account?.env,
-      FILED_JOB_ID: jobId,
-      FILED_ATTEMPT: String(attempt),
-      FILED_RUN: run,
-    };
+    const env = new Map<string, string | Uint8Array>(host.environment);
+    const own = { ...account?.env, FILED_JOB_ID: jobId, FILED_ATTEMPT: String(attempt), FILED_RUN: run };
+    for (const [name, value] of Object.entries(own)) env.set(name, `${name}=${value}`);
     return spawn({
       path,
       args,
-      env: Object.entries(variables).map(([name, value]) => `${name}=${value}`),
+      env: [...env.values()],
       cwd: account?.cwd,
       fds: [NULL_DEVICE, output, output, ...procs === undefined ? [] : [procs]],
       restriction: undefined,

@@ -14,11 +14,11 @@ class Jobs {
   readonly #executions = new Map<RunToken, Execution>();
   #sweeping: Promise<void> = Promise.resolve();
 
-  constructor({ cgroups }: SetupMessage) {
+  constructor({ cgroups, environment }: SetupMessage) {
     this.#host = {
       accounts: new Accounts(),
       bootId: readBootId(),
-      environment: Deno.env.toObject(),
+      environment,
       reactor: this.#reactor,
       cgroups: new Cgroups(cgroups === "used" ? readCgroups() : undefined),
       post,

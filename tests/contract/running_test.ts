@@ -91,21 +91,6 @@ Deno.test("FILED_RUN is another random token in each attempt", async () => {
   for (const token of tokens) assert.match(token, /^[\w-]{16,}$/);
 });
 
-Deno.test("a command has the daemon's environment", async () => {
-  await using filed = await startFiled({ env: { FILED_TEST_WORD: "two  words\nand a line" } });
-  const command = "printenv FILED_TEST_WORD PATH";
-  const expected = `two  words\nand a line\n${Deno.env.get("PATH")}\n`;
-  assert.equal(outputOf(await filed.finish("job", command), command), expected);
-});
-
-Deno.test("a job's FILED_ variables take the place of the daemon's own", async () => {
-  await using filed = await startFiled({
-    env: { FILED_JOB_ID: "outer", FILED_ATTEMPT: "9", FILED_RUN: "outer" },
-  });
-  const command = "echo $FILED_JOB_ID $FILED_ATTEMPT; [ $FILED_RUN != outer ]";
-  assert.equal(outputOf(await filed.finish("job", command), command), "job 1\n");
-});
-
 Deno.test("a command runs in the directory that filed was started in", async () => {
   await using filed = await startFiled();
   assert.equal(outputOf(await filed.finish("job", "pwd -P"), "pwd -P"), `${filed.place.path}\n`);

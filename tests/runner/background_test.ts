@@ -32,7 +32,7 @@ Deno.test("a process that left the group and holds the pipe does not keep the jo
 });
 
 Deno.test("what is in the pipe when only a stranger holds it is not lost, though nobody takes it", async () => {
-  await using workshop = new Workshop(undefined, "by hand");
+  await using workshop = new Workshop({}, "by hand");
   await workshop.fifos("up");
   // More than is read before some of it is taken: the rest is still in the pipe when the shell has ended.
   const bytes = 260_000;

@@ -1,4 +1,5 @@
 import { Executor } from "../../src/runner/executor.ts";
+import { inheritedEnvironment } from "./workshop.ts";
 
 /** Prints the descriptors that a job has, but the one with which they are listed. */
 const ended = Promise.withResolvers<void>();
@@ -7,7 +8,7 @@ await using executor = new Executor({
   onOutput: ({ bytes }) => void Deno.stdout.writeSync(bytes),
   onEnded: () => ended.resolve(),
   onFailure: ended.reject,
-});
+}, { environment: inheritedEnvironment() });
 executor.start({
   run: crypto.randomUUID(),
   jobId: "job",

@@ -25,7 +25,7 @@ Deno.test("200 MB of output are read in flat memory", async () => {
 });
 
 Deno.test("no more than 256 KiB is on its way, and the job waits for what is taken", async () => {
-  await using workshop = new Workshop(undefined, "by hand");
+  await using workshop = new Workshop({}, "by hand");
   const run = workshop.start("head -c 3000000 /dev/zero; echo end");
   await run.hasPosted(190_000);
   await workshop.start("sleep 0.2").ended.promise;
@@ -36,7 +36,7 @@ Deno.test("no more than 256 KiB is on its way, and the job waits for what is tak
 });
 
 Deno.test("one run that nobody takes from does not hold up another", async () => {
-  await using workshop = new Workshop(undefined, "by hand");
+  await using workshop = new Workshop({}, "by hand");
   const stuck = workshop.start("yes");
   await stuck.hasPosted(190_000);
   const other = workshop.start("echo done");
@@ -45,7 +45,7 @@ Deno.test("one run that nobody takes from does not hold up another", async () =>
 });
 
 Deno.test("a run that nobody takes from can be ended", async () => {
-  await using workshop = new Workshop(undefined, "by hand");
+  await using workshop = new Workshop({}, "by hand");
   const run = workshop.start("yes");
   await run.hasPosted(190_000);
   workshop.executor.end(run.token, 0);

@@ -1,4 +1,5 @@
 import { Executor } from "../../src/runner/executor.ts";
+import { inheritedEnvironment } from "./workshop.ts";
 
 /** Starts the command that is its argument, prints what is known of the run, and waits for its own end. */
 const [command, cgroups] = Deno.args;
@@ -8,7 +9,7 @@ const executor = new Executor({
   onOutput: ({ bytes }) => executor.taken(run, bytes.length),
   onEnded: () => Deno.exit(1),
   onFailure: () => Deno.exit(2),
-}, { cgroups: cgroups === "used" ? "used" : "unused" });
+}, { cgroups: cgroups === "used" ? "used" : "unused", environment: inheritedEnvironment() });
 executor.start({
   run,
   jobId: "job",

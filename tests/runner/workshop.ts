@@ -1,3 +1,4 @@
+import { jobEnvironment } from "../../src/environment.ts";
 import { removeCgroup } from "../../src/runner/cgroup.ts";
 import { Executor, type ExecutorOptions } from "../../src/runner/executor.ts";
 import type {
@@ -7,6 +8,7 @@ import type {
   StartedMessage,
   StartMessage,
 } from "../../src/runner/messages.ts";
+import { environ } from "../../src/sys/environ.ts";
 import { listProcesses, type Process, signalProcess } from "../../src/runner/processes.ts";
 
 export const MIB = 1_048_576;
@@ -80,7 +82,7 @@ export class Workshop implements AsyncDisposable {
   /** "by hand": the test answers output itself. */
   readonly #taking: "at once" | "by hand";
 
-  constructor(options?: ExecutorOptions, taking: "at once" | "by hand" = "at once") {
+  constructor(options: Pick<ExecutorOptions, "cgroups"> = {}, taking: "at once" | "by hand" = "at once") {
     Deno.chmodSync(this.dir, 0o777);
     this.#taking = taking;
     this.executor = new Executor({
@@ -95,7 +97,7 @@ export class Workshop implements AsyncDisposable {
       },
       onEnded: (message) => this.#runs.get(message.run)?.receive(message),
       onFailure: (error) => this.failure.resolve(error),
-    }, options);
+    }, { ...options, environment: inheritedEnvironment() });
   }
 
   /** Starts a command; `$DIR` in it is the directory. */
@@ -151,6 +153,11 @@ export class Workshop implements AsyncDisposable {
     for (const path of this.#cgroups) removeCgroup(path);
     await Deno.remove(this.dir, { recursive: true });
   }
+}
+
+/** What a job of a daemon with this process's environment begins with. */
+export function inheritedEnvironment(): ExecutorOptions["environment"] {
+  return jobEnvironment({ base: "daemon", given: [] }, environ());
 }
 
 /** The processes, but this one, that have `text` among their arguments. */

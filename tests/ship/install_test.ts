@@ -1,10 +1,12 @@
 /** make install and uninstall, the manual, the completions and the systemd unit. */
 import assert from "node:assert/strict";
+import { HELP } from "../../src/cli.ts";
 import { ok, Place, run } from "../harness.ts";
 import { builtTest, FILED, testWith } from "./built.ts";
 
 const TREE = new URL("../..", import.meta.url).pathname;
-const OPTIONS = ["--state", "--grace", "--log-level", "--log-format", "--help", "--version", "--man"];
+/** The long options, in the order of the help. */
+const OPTIONS = [...HELP.matchAll(/^ {2}(?:-\w, | {4})(--[a-z-]+)/gm)].map(([, option]) => option as string);
 
 /** Runs make with the file under test as it is; what an outer make has said is not for this one. */
 function make(...args: string[]): Promise<string> {
@@ -59,6 +61,8 @@ Deno.test("completions for bash name every option and its values", async () => {
   };
   assert.deepEqual(await complete("--"), OPTIONS);
   assert.deepEqual(await complete("--log-format", ""), ["text", "json"]);
+  assert.deepEqual(await complete("-o", ""), ["allow_other"]);
+  assert.deepEqual(await complete("--run-as", "=", "d"), ["daemon"]);
   assert.deepEqual(await complete("--log-level", "=", "w"), ["warn"]);
   assert.deepEqual(await complete("/pro"), ["/proc"]);
 });
