@@ -173,14 +173,14 @@ export class Queue {
   /**
    * Moves a job to a state, under an id. One that comes to pending is held until `release`, and
    * so are those behind it.
-   * @param replace Whether another job of that id may be replaced, if the move is within one directory.
+   * @param mayReplace Whether that other job of the id may be replaced, if the move is within one directory.
    * @param keepLogOf Numbers whose log stays readable until `dropLog`, should the job be replaced.
    */
   async move(
     job: Job,
     to: State,
     id: JobId,
-    replace: "replace" | "keep",
+    mayReplace: (other: Job) => boolean,
     keepLogOf: { has(number: number): boolean },
   ): Promise<Result<Moved>> {
     const move = moveBetween(job.state, to);
@@ -191,7 +191,7 @@ export class Queue {
       job.number,
       { state: job.state, run: job.run },
       id,
-      move === "rename" ? replace : "keep",
+      (other) => move === "rename" && mayReplace(other),
       (now, replaced) => ({
         ...changesOfMove(move, now, id, replaced, this.#now()),
         ...log,

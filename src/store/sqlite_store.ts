@@ -161,7 +161,7 @@ export class SqliteStore implements Store {
     number: number,
     expected: Expected,
     id: string,
-    replace: "replace" | "keep",
+    mayReplace: (other: JobRecord) => boolean,
     changes: (job: JobRecord, replaced: JobRecord | undefined) => JobChanges,
     keepLogOf: { has(number: number): boolean },
   ): Promise<Renamed> {
@@ -170,7 +170,7 @@ export class SqliteStore implements Store {
       if (!job) return { kind: "missing" };
       const other = this.#job(`SELECT ${COLUMNS} FROM jobs WHERE id = ? AND number <> ?`, [id, number]);
       if (other) {
-        if (replace === "keep" || other.state !== expected.state) return { kind: "taken" };
+        if (other.state !== expected.state || !mayReplace(other)) return { kind: "taken" };
         this.#delete(other.number, keepLogOf.has(other.number) ? "keep" : "drop");
       }
       const renamed = this.#apply(number, { ...changes(job, other), id });

@@ -157,7 +157,7 @@ export interface Store extends AsyncDisposable {
   ): Promise<JobRecord | undefined>;
   /**
    * Gives a job a new id, and the changes with it.
-   * @param replace Remove a job in `expected.state` that has the id, which otherwise is `taken`.
+   * @param mayReplace Whether a job in `expected.state` that has the id may be removed; if not, the id is `taken`.
    * @param changes What else changes, given the job that it replaces.
    * @param keepLogOf Numbers whose log stays readable until `dropLog`, should such a job be replaced.
    */
@@ -165,7 +165,7 @@ export interface Store extends AsyncDisposable {
     number: number,
     expected: Expected,
     id: string,
-    replace: "replace" | "keep",
+    mayReplace: (other: JobRecord) => boolean,
     changes: (job: JobRecord, replaced: JobRecord | undefined) => JobChanges,
     keepLogOf: { has(number: number): boolean },
   ): Promise<Renamed>;

@@ -51,6 +51,8 @@ export interface TreeOptions {
 }
 
 const SETGID = 0o2000;
+const STICKY = 0o1000;
+const ROOT = 0;
 /** The mark of mkstemp(3): what has it will be renamed once it is whole. */
 const TEMPORARY = { flags: O_EXCL | O_RDWR, mask: O_EXCL | O_ACCMODE, mode: 0o600 };
 
@@ -137,8 +139,10 @@ export class Tree implements FileSystem, Disposable {
     return this.#jobs.entry(job);
   }
 
-  async unlink(_request: Request, parent: NodeId, name: Uint8Array): Promise<void> {
+  async unlink(request: Request, parent: NodeId, name: Uint8Array): Promise<void> {
     const job = await this.#jobIn(stateOf(parent), idOf(name));
+    const mayTake = await this.#rightToTake(request, parent);
+    if (!mayTake(job)) throw new ErrnoError("ESTALE");
     const log = this.#logs.has(job.number) ? "keep" : "drop";
     granted(await this.#queue.remove(job, log));
     this.#commands.removed(job.number, "removed");
@@ -146,7 +150,7 @@ export class Tree implements FileSystem, Disposable {
   }
 
   async rename(
-    _request: Request,
+    request: Request,
     parent: NodeId,
     name: Uint8Array,
     newParent: NodeId,
@@ -157,8 +161,10 @@ export class Tree implements FileSystem, Disposable {
     const to = stateOf(newParent);
     const from = stateOf(parent);
     const job = await this.#jobIn(from, idOf(name));
-    const replace = flags & RENAME_NOREPLACE ? "keep" : "replace";
-    const { replaced } = granted(await this.#queue.move(job, to, idOf(newName), replace, this.#logs));
+    const mayTake = await this.#rightToTake(request, parent);
+    if (!mayTake(job)) throw new ErrnoError("ESTALE");
+    const mayReplace = (other: Job) => !(flags & RENAME_NOREPLACE) && mayTake(other);
+    const { replaced } = granted(await this.#queue.move(job, to, idOf(newName), mayReplace, this.#logs));
     if (replaced) {
       this.#commands.removed(replaced.number, "removed");
       await this.#logs.removed(replaced);
@@ -282,6 +288,16 @@ export class Tree implements FileSystem, Disposable {
     // ESTALE makes it look again.
     const isHidden = !other || other.state === "pending" && !(flags & O_EXCL);
     throw isHidden ? new ErrnoError("ESTALE") : new ErrnoError("EEXIST");
+  }
+
+  /**
+   * Which jobs of a directory this caller may take away, as far as a sticky bit goes. The kernel has seen to that for the job
+   * that it found under the name; but jobs start, end and come back by themselves, so that another may have it by now.
+   */
+  async #rightToTake({ uid }: Request, parent: NodeId): Promise<(job: Job) => boolean> {
+    const directory = await this.#fixed.ownership(fixedNode(parent) as FixedNode);
+    const isOpen = !(directory.mode & STICKY) || uid === ROOT || uid === directory.uid;
+    return (job) => isOpen || uid === job.uid;
   }
 
   async #jobIn(state: State, id: JobId): Promise<Job> {

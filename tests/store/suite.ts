@@ -12,6 +12,8 @@ const text = (bytes: Uint8Array | undefined) => bytes && new TextDecoder().decod
 const header = (command: Uint8Array) => utf8(`>>> ${text(command)}\n`);
 const PENDING = { state: "pending" } as const;
 const NOBODY = { has: () => false };
+const KEEP = () => false;
+const REPLACE = () => true;
 
 function newJob(id: string): NewJob {
   return { id, uid: 1, gid: 2, mode: 0o640, held: true, now: T0 };
@@ -252,12 +254,12 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
     const a = await submit(store, "a");
     const b = await submit(store, "b");
     const changes = () => ({});
-    assert.deepEqual(await store.rename(a, PENDING, "b", "keep", changes, NOBODY), { kind: "taken" });
+    assert.deepEqual(await store.rename(a, PENDING, "b", KEEP, changes, NOBODY), { kind: "taken" });
     const renamed = await store.rename(
       a,
       PENDING,
       "b",
-      "replace",
+      REPLACE,
       (_, replaced) => ({ mode: replaced?.number === b ? 1 : 2 }),
       NOBODY,
     );
@@ -271,13 +273,13 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
     ]);
     assert.equal(await store.get(b), undefined);
     assert.equal(await store.find("a"), undefined);
-    assert.deepEqual(await store.rename(b, PENDING, "c", "replace", changes, NOBODY), { kind: "missing" });
+    assert.deepEqual(await store.rename(b, PENDING, "c", REPLACE, changes, NOBODY), { kind: "missing" });
     const active = await submit(store, "active");
     await store.update(a, PENDING, () => ({ held: true }), "relaxed");
     await store.claim(T0, ["1"], header);
     assert.equal((await store.get(active))?.state, "active");
-    assert.deepEqual(await store.rename(a, PENDING, "active", "replace", changes, NOBODY), { kind: "taken" });
-    const same = await store.rename(a, PENDING, "b", "keep", () => ({ state: "failed" }), NOBODY);
+    assert.deepEqual(await store.rename(a, PENDING, "active", REPLACE, changes, NOBODY), { kind: "taken" });
+    const same = await store.rename(a, PENDING, "b", KEEP, () => ({ state: "failed" }), NOBODY);
     assert.ok(same.kind === "renamed" && same.job.state === "failed" && same.replaced === undefined);
   });
 
