@@ -1,11 +1,14 @@
 import { type AttributeChanges, type Attributes, type Entry, ErrnoError, type NodeId } from "../fuse/mod.ts";
 import type { Job, Queue } from "../queue/queue.ts";
 import { commandAttributes, logAttributes } from "./attributes.ts";
+import { CREATED_NAME_MS, CreatedNames } from "./created_names.ts";
 import { commandNodeid, logNodeid, nodeOf, viewOf } from "./nodes.ts";
 import type { CommandHandle, OpenCommands } from "./open_commands.ts";
 import type { OpenLogs } from "./open_logs.ts";
 
 const PERMISSIONS = 0o777; // Of a job no set-user-ID, set-group-ID or sticky bit is kept.
+/** What clocks of two hosts, or two steps of one clock, may differ by. */
+const CLOCK_SKEW_MS = 1_000;
 const LAST_TIME_MS = 8.64e15; // ECMAScript, Time Values and Time Range
 
 /** The attributes of jobs, those included that are removed and still open. */
@@ -14,16 +17,37 @@ export class JobInodes {
   readonly #commands: OpenCommands;
   readonly #logs: OpenLogs;
   readonly #now: () => number;
+  readonly #createdNames: CreatedNames;
 
   constructor(queue: Queue, commands: OpenCommands, logs: OpenLogs, now: () => number) {
     this.#queue = queue;
     this.#commands = commands;
     this.#logs = logs;
     this.#now = now;
+    this.#createdNames = new CreatedNames(now);
   }
 
   /** What a lookup of the job's name answers. */
   entry(job: Job): Entry {
+    if (job.state === "pending") this.#createdNames.delete(job.number);
+    return this.#entry(job, 0);
+  }
+
+  /** What the creation of the job answers. */
+  createdEntry(job: Job): Entry {
+    this.#createdNames.add(job.number);
+    return this.#entry(job, CREATED_NAME_MS);
+  }
+
+  /**
+   * To be called before the job gets a name outside of pending: the kernel would go on to see the command there.
+   * @throws {ErrnoError} ESTALE, once: the kernel then looks the name up again.
+   */
+  renew(job: Job) {
+    if (this.#createdNames.delete(job.number)) throw new ErrnoError("ESTALE");
+  }
+
+  #entry(job: Job, entryValidMs: number): Entry {
     const isCommand = viewOf(job.state) === "command";
     return {
       nodeid: (isCommand ? commandNodeid(job.number) : logNodeid(job.number)) as NodeId,
@@ -31,7 +55,7 @@ export class JobInodes {
         ? commandAttributes(job, this.#commands.get(job.number), this.#now())
         : logAttributes(job, 1),
       attributesValidMs: 0,
-      entryValidMs: 0,
+      entryValidMs,
     };
   }
 
@@ -45,7 +69,31 @@ export class JobInodes {
   }
 
   /** @throws {ErrnoError} ESTALE, as `jobOf`. */
-  async attributes(nodeid: NodeId): Promise<Attributes> {
+  attributes(nodeid: NodeId): Promise<Attributes> {
+    return this.#attributes(nodeid, "asked-for");
+  }
+
+  /**
+   * @param uid Who changes it.
+   * @param handle The one that the size is to be changed through.
+   * @returns What the node shows then.
+   * @throws {ErrnoError} EACCES for the size of a log, EFBIG, ESTALE.
+   */
+  async change(
+    nodeid: NodeId,
+    uid: number,
+    changes: AttributeChanges,
+    handle: CommandHandle | undefined,
+  ): Promise<Attributes> {
+    if (await this.#changeRemoved(nodeid, changes)) return await this.attributes(nodeid);
+    const job = await this.#justMade(nodeid) ?? await this.jobOf(nodeid);
+    if (viewOf(job.state) === nodeOf(nodeid)?.kind) await this.#changeFile(job, uid, changes, handle);
+    else this.#refusePast(changes);
+    await this.#changeOwnership(job, changes);
+    return await this.#attributes(nodeid, "changed");
+  }
+
+  async #attributes(nodeid: NodeId, why: "asked-for" | "changed"): Promise<Attributes> {
     const node = nodeOf(nodeid);
     if (node?.kind !== "command" && node?.kind !== "log") throw new ErrnoError("ESTALE");
     const job = await this.#queue.get(node.number);
@@ -53,9 +101,9 @@ export class JobInodes {
       const file = this.#commands.get(node.number) ??
         (job?.state === "pending" ? undefined : this.#commands.orphan(node.number));
       // A command stays what it was for those who have it open, wherever the job is by now.
-      if (file || job?.state === "pending") {
-        return commandAttributes(job ?? file?.job as Job, file, this.#now());
-      }
+      const isShown = file || job?.state === "pending" ||
+        why === "changed" && this.#createdNames.has(node.number);
+      if (isShown && (job ?? file)) return commandAttributes(job ?? file?.job as Job, file, this.#now());
     } else {
       if (job && (job.state !== "pending" || this.#logs.has(job.number))) return logAttributes(job, 1);
       const removed = this.#logs.get(node.number);
@@ -64,39 +112,55 @@ export class JobInodes {
     throw new ErrnoError("ESTALE");
   }
 
-  /**
-   * @param uid Who changes it.
-   * @param handle The one that the size is to be changed through.
-   * @throws {ErrnoError} EACCES for the size of a log, EFBIG, ESTALE.
-   */
-  async change(
-    nodeid: NodeId,
+  /** The job of a command that was made a short while ago, wherever it is now. */
+  async #justMade(nodeid: NodeId): Promise<Job | undefined> {
+    const node = nodeOf(nodeid);
+    const isJustMade = node?.kind === "command" && this.#createdNames.has(node.number);
+    return isJustMade ? await this.#queue.get(node.number) : undefined;
+  }
+
+  /** Changes what a job has only where it is now: its content, and its times. */
+  async #changeFile(
+    job: Job,
     uid: number,
-    changes: AttributeChanges,
+    { sizeBytes, atime, mtime }: AttributeChanges,
     handle: CommandHandle | undefined,
   ): Promise<void> {
-    if (await this.#changeRemoved(nodeid, changes)) return;
-    const { mode, sizeBytes, atime, mtime } = changes;
-    const job = await this.jobOf(nodeid);
     if (sizeBytes !== undefined) {
       if (job.state !== "pending") throw new ErrnoError("EACCES");
       await this.#commands.truncate(job, uid, sizeBytes, handle);
     }
-    if (mode !== undefined || changes.uid !== undefined || changes.gid !== undefined) {
-      await this.#queue.setOwnership(job, {
+    if (atime === undefined && mtime === undefined) return;
+    const file = this.#commands.get(job.number);
+    if (file && mtime !== undefined) file.modifiedAt = undefined; // The store's time counts again.
+    await this.#queue.setTimes(job, {
+      ...atime === undefined ? {} : { accessedAt: this.#time(atime) },
+      ...mtime === undefined ? {} : { modifiedAt: this.#time(mtime) },
+    });
+  }
+
+  /**
+   * Some programs give a file its owner, mode and times by its name after they have closed it, when the job may have
+   * started. Owner and mode are those of the job, and the times that they copy say nothing about its log.
+   * @throws {ErrnoError} ESTALE for what is past: the command, and when it is to start.
+   */
+  #refusePast({ sizeBytes, mtime }: AttributeChanges) {
+    const isPutOff = mtime !== undefined && this.#time(mtime) > this.#now() + CLOCK_SKEW_MS;
+    if (sizeBytes !== undefined || isPutOff) throw new ErrnoError("ESTALE");
+  }
+
+  /** @throws {ErrnoError} ESTALE if the job is removed meanwhile. */
+  async #changeOwnership(job: Job, { mode, uid, gid }: AttributeChanges): Promise<void> {
+    if (mode === undefined && uid === undefined && gid === undefined) return;
+    for (let current: Job | undefined = job; current; current = await this.#queue.get(job.number)) {
+      const changed = await this.#queue.setOwnership(current, {
         ...mode === undefined ? {} : { mode: mode & PERMISSIONS },
-        ...changes.uid === undefined ? {} : { uid: changes.uid },
-        ...changes.gid === undefined ? {} : { gid: changes.gid },
+        ...uid === undefined ? {} : { uid },
+        ...gid === undefined ? {} : { gid },
       });
+      if (changed) return; // else it has just started, or ended
     }
-    if (atime !== undefined || mtime !== undefined) {
-      const file = this.#commands.get(job.number);
-      if (file && mtime !== undefined) file.modifiedAt = undefined; // The store's time counts again.
-      await this.#queue.setTimes(job, {
-        ...atime === undefined ? {} : { accessedAt: this.#time(atime) },
-        ...mtime === undefined ? {} : { modifiedAt: this.#time(mtime) },
-      });
-    }
+    throw new ErrnoError("ESTALE");
   }
 
   /** @returns Whether the job is removed and still open: what is changed of it goes with its last handle. */

@@ -5,8 +5,8 @@ import { CommandFile } from "./command_file.ts";
 
 const log = getLogger(["filed", "tree"]);
 
-/** How long a file with a mkstemp(3) name waits for its rename. */
-const RENAME_WAIT_MS = 1_000;
+/** How long a file that its maker closes unfinished waits for its last name, owner and mode. */
+const FINISH_WAIT_MS = 1_000;
 /** How long a job that was moved to pending stays there at least: mv(1) of several files looks at each where it put it. */
 const MOVE_WAIT_MS = 100;
 /** Until the next try, when the state file can't be written (its disk is full). */
@@ -31,8 +31,8 @@ export class OpenCommands implements Disposable {
   readonly #files = new Map<number, CommandFile>();
   /** Removed jobs that are still open. */
   readonly #orphans = new Map<number, CommandFile>();
-  /** Jobs made under a temporary name, by what made them. */
-  readonly #temporary = new Set<number>();
+  /** Jobs whose makers have more to do to them than to write them; until that is done, or its time is over. */
+  readonly #unfinished = new Set<number>();
   readonly #waiting = new Map<number, ReturnType<typeof setTimeout>>();
 
   constructor(queue: Queue, now: () => number) {
@@ -52,12 +52,12 @@ export class OpenCommands implements Disposable {
 
   /**
    * A handle of the job just made, which the queue holds already.
-   * @param name `temporary`: its maker will rename it once it is whole.
+   * @param closed `unfinished`: once its maker has closed it, it will rename it, or give it its owner and mode.
    */
-  created(job: Job, name: "final" | "temporary"): CommandHandle {
+  created(job: Job, closed: "finished" | "unfinished"): CommandHandle {
     const file = new CommandFile(job, "new");
     this.#files.set(job.number, file);
-    if (name === "temporary") this.#temporary.add(job.number);
+    if (closed === "unfinished") this.#unfinished.add(job.number);
     return handleOf(file, job.uid, "write");
   }
 
@@ -159,14 +159,16 @@ export class OpenCommands implements Disposable {
     const files = file.isOrphan ? this.#orphans : this.#files;
     if (file.handles === 0 && files.get(number) === file) files.delete(number);
     if (!isHolder || file.holders.length > 0 || file.isOrphan) return;
-    if (this.#temporary.delete(number)) this.#releaseAfter(number, RENAME_WAIT_MS);
-    else await this.#release(number);
+    // One closed empty stays unfinished: its maker only wanted the name, and opens it again to write.
+    const mayStart = !this.#unfinished.has(number) || file.bytes.length === 0;
+    if (mayStart) await this.#release(number);
+    else this.#releaseAfter(number, FINISH_WAIT_MS);
     if (file.handles > 0 && !file.isClosed) await this.#reload(file); // Its readers see what there is now.
   }
 
   /** The job has another id: what waited for that may start. */
   async renamed(number: number): Promise<void> {
-    this.#temporary.delete(number);
+    this.#unfinished.delete(number);
     if (this.#stopWaiting(number)) await this.#release(number);
   }
 
@@ -180,7 +182,7 @@ export class OpenCommands implements Disposable {
    * who writes on is told so.
    */
   removed(number: number, how: "removed" | "moved") {
-    this.#temporary.delete(number);
+    this.#unfinished.delete(number);
     this.#stopWaiting(number);
     const file = this.#files.get(number);
     if (!file) return;
@@ -208,6 +210,7 @@ export class OpenCommands implements Disposable {
     this.#stopWaiting(number);
     const timer = setTimeout(() => {
       this.#waiting.delete(number);
+      this.#unfinished.delete(number);
       this.#release(number);
     }, ms);
     this.#waiting.set(number, timer);

@@ -17,7 +17,6 @@ import {
   O_APPEND,
   O_EXCL,
   O_RDONLY,
-  O_RDWR,
   O_TRUNC,
   RENAME_NOREPLACE,
   S_IFMT,
@@ -53,8 +52,11 @@ export interface TreeOptions {
 const SETGID = 0o2000;
 const STICKY = 0o1000;
 const ROOT = 0;
-/** The mark of mkstemp(3): what has it will be renamed once it is whole. */
-const TEMPORARY = { flags: O_EXCL | O_RDWR, mask: O_EXCL | O_ACCMODE, mode: 0o600 };
+/**
+ * Who makes a file with this mode, and does not truncate it, is not done when it closes it: mkstemp(3) is for a rename, and
+ * install(1) and rsync --inplace then set owner and mode by name.
+ */
+const UNFINISHED_MODE = 0o600;
 
 /**
  * The directory contract: each request of the kernel as an operation of the queue. Who may do what, the kernel decides
@@ -105,8 +107,13 @@ export class Tree implements FileSystem, Disposable {
     const fixed = fixedNode(nodeid);
     const handle = changes.fh === undefined ? undefined : this.#handles.get(changes.fh);
     if (!fixed) {
-      await this.#jobs.change(nodeid, request.uid, changes, handle?.kind === "command" ? handle : undefined);
-    } else await this.#fixed.change(fixed, changes);
+      const through = handle?.kind === "command" ? handle : undefined;
+      return {
+        attributes: await this.#jobs.change(nodeid, request.uid, changes, through),
+        attributesValidMs: 0,
+      };
+    }
+    await this.#fixed.change(fixed, changes);
     if (handle?.kind === "config" && changes.sizeBytes !== undefined) {
       this.#config.truncate(handle, changes.sizeBytes);
     }
@@ -120,9 +127,9 @@ export class Tree implements FileSystem, Disposable {
     { flags, mode, umask }: { flags: number; mode: number; umask: number },
   ): Promise<Created> {
     const job = await this.#createJob(request, parent, name, mode & ~umask, flags);
-    const isTemporary = (flags & TEMPORARY.mask) === TEMPORARY.flags && (mode & 0o7777) === TEMPORARY.mode;
-    const handle = this.#commands.created(job, isTemporary ? "temporary" : "final");
-    return { entry: this.#jobs.entry(job), opened: this.#opened(handle) };
+    const isUnfinished = (mode & 0o7777) === UNFINISHED_MODE && !(flags & O_TRUNC);
+    const handle = this.#commands.created(job, isUnfinished ? "unfinished" : "finished");
+    return { entry: this.#jobs.createdEntry(job), opened: this.#opened(handle) };
   }
 
   async mknod(
@@ -133,7 +140,7 @@ export class Tree implements FileSystem, Disposable {
   ): Promise<Entry> {
     if ((mode & S_IFMT) !== S_IFREG) throw new ErrnoError("EPERM");
     const job = await this.#createJob(request, parent, name, mode & ~umask, O_EXCL);
-    const handle = this.#commands.created(job, "final");
+    const handle = this.#commands.created(job, "finished");
     await this.#commands.flush(handle);
     await this.#commands.release(handle);
     return this.#jobs.entry(job);
@@ -161,6 +168,7 @@ export class Tree implements FileSystem, Disposable {
     const to = stateOf(newParent);
     const from = stateOf(parent);
     const job = await this.#jobIn(from, idOf(name));
+    if (from === "pending" && to !== "pending") this.#jobs.renew(job);
     const mayTake = await this.#rightToTake(request, parent);
     if (!mayTake(job)) throw new ErrnoError("ESTALE");
     const mayReplace = (other: Job) => !(flags & RENAME_NOREPLACE) && mayTake(other);

@@ -1,7 +1,7 @@
-/** Temporary files without a dot: the mark of mkstemp(3), and the second in which they may be renamed. */
+/** Files that their maker closes unfinished: what tells them, the second that they wait, and what is done to them late. */
 import assert from "node:assert/strict";
-import { type Filed, ok, startFiled } from "../harness.ts";
-import { assertHeld, assertStarted, mv, open, write } from "./expect.ts";
+import { type Filed, ok, rootTest, run, startFiled } from "../harness.ts";
+import { assertHeld, assertStarted, mv, open, refuses, stat, write } from "./expect.ts";
 
 Deno.test("Python's tempfile and os.replace submit once, under the last name", async () => {
   await using filed = await startFiled();
@@ -62,17 +62,76 @@ Deno.test("what has the mark of mkstemp starts 1 s after its release", async () 
   assert.ok(Date.now() - releasedAt >= 1_000);
 });
 
+Deno.test("one that is closed empty waits as well when it is opened again and written", async () => {
+  await using filed = await startFiled();
+  await ok(filed.python(`
+import tempfile
+for name in ["x", "y"]:
+    descriptor, path = tempfile.mkstemp(dir=M + "/pending")
+    os.close(descriptor)
+    for line in ["echo 1", "echo 2"]:
+        with open(path, "a") as file:
+            print(line, file=file)
+    if name == "x":
+        os.replace(path, M + "/pending/x")
+`));
+  const both = ">>> echo 1\necho 2\n1\n2\n";
+  assert.equal(await filed.finished("x"), both);
+  const [, other] = await startedAll(filed, 2);
+  assert.equal(await filed.finished(other as string), both);
+});
+
+const UNFINISHED = {
+  mkstemp: MKSTEMP,
+  "mkstemp-under-a-umask": { ...MKSTEMP, umask: "0o277" },
+  install: { ...MKSTEMP, flags: "os.O_EXCL | os.O_WRONLY" },
+  "rsync-inplace": { ...MKSTEMP, flags: "os.O_WRONLY" },
+};
+
 const AT_ONCE = {
   "another-mode": { ...MKSTEMP, mode: "0o644" },
   "another-mode-that-the-umask-makes-0600": { ...MKSTEMP, mode: "0o666", umask: "0o177" },
-  "only-to-write": { ...MKSTEMP, flags: "os.O_EXCL | os.O_WRONLY" },
-  "not-exclusive": { ...MKSTEMP, flags: "os.O_RDWR" },
+  "truncated": { ...MKSTEMP, flags: "os.O_TRUNC | os.O_WRONLY" },
 };
 
 Deno.test("what lacks a part of that mark starts at once, before what was closed earlier and has it", async () => {
   await using filed = await startFiled();
-  await make(filed, { tmp1234: MKSTEMP, tmp5678: { ...MKSTEMP, umask: "0o277" }, ...AT_ONCE });
-  assert.deepEqual(await startedAll(filed, 6), [...Object.keys(AT_ONCE), "tmp1234", "tmp5678"]);
+  await make(filed, { ...UNFINISHED, ...AT_ONCE });
+  assert.deepEqual(await startedAll(filed, 7), [...Object.keys(AT_ONCE), ...Object.keys(UNFINISHED)]);
+});
+
+rootTest("a job made unfinished runs as the owner that it gets by its name, and with that mode", async () => {
+  await using filed = await startFiled();
+  const source = `${filed.place.path}/source`;
+  await Deno.writeTextFile(source, "id -un");
+  await ok(run(["install", "-o", "nobody", "-m", "750", source, `${filed.mount}/pending/x`]));
+  assert.equal(await filed.finished("x"), ">>> id -un\nnobody\n");
+  const { mode, uid } = await stat(filed, "complete/x");
+  assert.deepEqual([Number(mode) & 0o777, uid], [0o550, 65_534]);
+});
+
+Deno.test("a mode set by name soon after the close is that of the job, wherever it is", async () => {
+  await using filed = await startFiled();
+  assert.equal(await filed.finish("x", "true"), ">>> true\n");
+  await Deno.chmod(`${filed.mount}/pending/x`, 0o600);
+  await Deno.utime(`${filed.mount}/pending/x`, 1, 1);
+  const { mode, mtimeMs } = await stat(filed, "complete/x");
+  assert.equal(Number(mode) & 0o777, 0o400);
+  assert.ok(Number(mtimeMs) > 1_000, "the time of the command has become that of the log");
+});
+
+Deno.test("a job that has left pending/ is not there for anything else", async () => {
+  await using filed = await startFiled();
+  await filed.finish("x", "true");
+  const path = `${filed.mount}/pending/x`;
+  const tomorrow = Date.now() / 1_000 + 86_400;
+  await refuses("ENOENT", Deno.utime(path, tomorrow, tomorrow), "it can't be put off any more");
+  await refuses("ENOENT", Deno.truncate(path, 0));
+  await refuses("ENOENT", Deno.lstat(path));
+  await refuses("ENOENT", Deno.readTextFile(path));
+  await refuses("ENOENT", Deno.remove(path));
+  await refuses("ENOENT", Deno.rename(path, `${filed.mount}/pending/y`));
+  await refuses("EEXIST", Deno.writeTextFile(path, "true"));
 });
 
 Deno.test("a temporary file renamed while it is still open starts at its release", async () => {

@@ -61,6 +61,7 @@ async function complete(filed: Filed, client: Client, name: string): Promise<voi
   await submit(client, name);
   await filed.event("attempt ended", { job: name });
   await filed.configure({ max_job_count: 0 });
+  await client.ask({ call: "stat", path: `pending/${name}` }); // So the kernel no longer knows it by that name.
 }
 
 /** Gives a file the attributes that it would have if it were new. */
