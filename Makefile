@@ -160,4 +160,4 @@ $(TOOLS)/%/deno:
 	@[ "$$(id -u)" -eq 0 ] || contrib/need fusermount3:fuse3
 .test-tools: # sshd is not on everybody's PATH
 	@PATH="$$PATH:/usr/sbin" contrib/need fusermount3:fuse3 scdoc:scdoc mandoc:mandoc cc:gcc setfattr:attr \
-		sshd:openssh-server ssh:openssh-client
+		sshd:openssh-server ssh:openssh-client $$(grep -v '^#' tests/clients/programs)
