@@ -47,6 +47,10 @@ export class Batch {
   #syncMs = Infinity;
   /** Whether the last transaction was stored. */
   isSound = true;
+  /** How many were not. */
+  rollbacks = 0;
+  /** What has to be done in a transaction before anything else. */
+  #first: (() => void) | undefined;
   #isEndQueued = false;
   #lastEnd: ReturnType<typeof setImmediate> | undefined;
   /** A sync failed: the kernel has given up those pages, and the next sync would say that all is well. */
@@ -62,6 +66,24 @@ export class Batch {
     this.#rollback = database.prepare("ROLLBACK");
   }
 
+  /** Whether a change given to `first` is stored. */
+  get isReady(): boolean {
+    return this.#first === undefined;
+  }
+
+  /** Stores a change before all others: now, or where the disk is full, together with the next for which there is room. */
+  first(change: () => void): void {
+    try {
+      this.#begin.run();
+      change();
+      this.#commit.run();
+    } catch (error) {
+      if (this.#database.isTransaction) this.#rollback.run();
+      if (!isSqliteError(error) || toStoreError(error, TRIED).kind !== "full") throw error;
+      this.#first = change;
+    }
+  }
+
   /** @returns What `change` returned, once it is stored. @throws {StoreError} Then nothing of it is stored. */
   run<T>(durability: Durability, change: () => T, pace: Pace = "at-once"): Promise<T> {
     try {
@@ -69,6 +91,7 @@ export class Batch {
         if (this.#isUnsure) this.#makeSure();
         this.#begin.run();
         this.#lastEnd = setImmediate(() => this.#end());
+        this.#first?.();
       }
       if (pace === "at-once" && !this.#isEndQueued) {
         this.#isEndQueued = true;
@@ -103,6 +126,7 @@ export class Batch {
       return this.#abandon(toStoreError(error, TRIED));
     }
     this.isSound = true;
+    this.#first = undefined;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const one of waiting) {
@@ -156,6 +180,8 @@ export class Batch {
 
   #abandon(failure: unknown) {
     this.isSound = false;
+    this.rollbacks++;
+    clearImmediate(this.#lastEnd);
     const waiting = this.#waiting;
     this.#waiting = [];
     if (this.#database.isTransaction) this.#rollback.run();

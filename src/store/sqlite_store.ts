@@ -1,7 +1,8 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { Batch } from "./batch.ts";
 import { lockStateFile } from "./lock.ts";
-import { openDatabase } from "./schema.ts";
+import { dropLeftovers, openDatabase } from "./schema.ts";
+import { toStoreError } from "./sqlite_error.ts";
 import { SqliteLogs } from "./sqlite_logs.ts";
 import type {
   Claimed,
@@ -49,11 +50,16 @@ const COLUMN_OF: Record<Exclude<keyof JobChanges, "appendix" | "log">, string> =
   accessedAt: "accessed_at",
 };
 
+/** What is still the job of a run. */
+const WHERE_RUN = "WHERE number = (SELECT number FROM runs WHERE run = ?1) AND run = ?1";
 const WHERE_DUE = "WHERE state = 'pending' AND visible_at <= ?";
 const FROM_READY = `FROM jobs INDEXED BY jobs_ready
   WHERE state = 'pending' AND held = 0 AND place IS NOT NULL AND visible_at IS NULL AND length(command) > 0`;
 const SOME_DUE = `SELECT 1 FROM jobs INDEXED BY jobs_waiting ${WHERE_DUE} LIMIT 1`;
 const SOME_READY = `SELECT 1 ${FROM_READY} LIMIT 1`;
+
+/** Taken from a counter in one go: each time is a page to write. */
+const BLOCK = 1_024;
 
 /**
  * A store in one SQLite file, for one process at a time; other processes may read it (`sqlite3 -readonly`).
@@ -69,24 +75,33 @@ export class SqliteStore implements Store {
   readonly #statements = new Map<string, StatementSync>();
   /** Of a job, never used again, also if that job could not be stored. */
   #lastNumber: number;
+  /** The last number that SQLite counts as used. */
+  #lastReserved: number;
+  /** Places in the queue, for as long as nothing was rolled back since they were taken from their counter. */
+  #places = { next: 0, end: 0, rollbacks: 0 };
   /** Jobs that were answered for, and then could not be stored. */
   readonly #lost = new Map<number, StoreError>();
 
   /** Opens the file, and makes it if it is not there. @throws {StoreError} */
   static open(path: string): SqliteStore {
-    const lock = lockStateFile(path);
+    using opening = new DisposableStack();
+    const lock = opening.use(lockStateFile(path));
+    const database = opening.adopt(openDatabase(path), (database) => database.close());
+    const log = opening.use(Deno.openSync(`${path}-wal`, { write: true }));
     try {
-      return new SqliteStore(path, openDatabase(path), lock);
+      const store = new SqliteStore(database, log, lock);
+      store.#batch.first(() => dropLeftovers(database));
+      opening.move();
+      return store;
     } catch (error) {
-      lock[Symbol.dispose]();
-      throw error;
+      throw toStoreError(error, `Cannot open the state file ${path}`);
     }
   }
 
-  private constructor(path: string, database: DatabaseSync, lock: Disposable) {
+  private constructor(database: DatabaseSync, log: Deno.FsFile, lock: Disposable) {
     this.#database = database;
     this.#lock = lock;
-    this.#log = Deno.openSync(`${path}-wal`, { write: true });
+    this.#log = log;
     this.#batch = new Batch(database, {
       syncData: () => this.#log.syncData(),
       syncDataNow: () => this.#log.syncDataSync(),
@@ -94,7 +109,7 @@ export class SqliteStore implements Store {
     });
     this.#logs = new SqliteLogs(database);
     const last = this.#sql("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'").get();
-    this.#lastNumber = (last?.seq ?? 0) as number;
+    this.#lastNumber = this.#lastReserved = (last?.seq ?? 0) as number;
   }
 
   create(job: NewJob): Promise<JobRecord | undefined> {
@@ -102,6 +117,7 @@ export class SqliteStore implements Store {
     const number = ++this.#lastNumber;
     let created: { job: JobRecord | undefined } | undefined;
     const stored = this.#batch.run("relaxed", () => {
+      if (number > this.#lastReserved) this.#reserveNumbers(number + BLOCK);
       const job = this.#job(
         `INSERT INTO jobs (number, id, state, held, uid, gid, mode, created_at, written_at, logged_at, changed_at)
          VALUES (?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING ${COLUMNS}`,
@@ -192,7 +208,7 @@ export class SqliteStore implements Store {
 
   appendLog(run: string, bytes: Uint8Array, now: number): Promise<void> {
     return this.#batch.run("relaxed", () => {
-      const job = this.#sql("SELECT number FROM jobs WHERE run = ?").get(run);
+      const job = this.#sql(`SELECT number FROM jobs ${WHERE_RUN}`).get(run);
       if (job) this.#append(job.number as number, bytes, now);
     });
   }
@@ -210,13 +226,14 @@ export class SqliteStore implements Store {
     header: (command: Uint8Array) => Uint8Array,
   ): Promise<Claimed[]> {
     // Asked at each wake-up: where there is nothing, nothing is written, and no disk waited for.
-    if (!this.#sql(SOME_DUE).get(now) && !this.#sql(SOME_READY).get()) return Promise.resolve([]);
+    const isSome = !this.#batch.isReady || this.#sql(SOME_DUE).get(now) || this.#sql(SOME_READY).get();
+    if (!isSome) return Promise.resolve([]);
     return this.#batch.run("durable", () => {
       // What became visible joins what is ready, so that the search below never walks over jobs that wait.
       this.#sql(`UPDATE jobs INDEXED BY jobs_waiting SET visible_at = NULL ${WHERE_DUE}`).run(now);
       const ready = this.#sql(`
         SELECT number, id, command ${FROM_READY}
-          AND place < coalesce((SELECT min(place) FROM jobs INDEXED BY jobs_held WHERE held <> 0 AND held = 2), 9223372036854775807)
+          AND place < coalesce((SELECT min(place) FROM jobs INDEXED BY jobs_in_line WHERE held = 2), 9223372036854775807)
           AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.number = jobs.number)
           AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = jobs.id)
         ORDER BY place LIMIT ?`).all(runs.length) as unknown as Ready[];
@@ -261,14 +278,14 @@ export class SqliteStore implements Store {
 
   settle(run: string, settle: (job: JobRecord) => JobChanges): Promise<JobRecord | undefined> {
     return this.#batch.run("durable", () => {
+      const job = this.#job(`SELECT ${COLUMNS} FROM jobs ${WHERE_RUN}`, [run]);
       this.#sql("DELETE FROM runs WHERE run = ?").run(run);
-      const job = this.#job(`SELECT ${COLUMNS} FROM jobs WHERE run = ?`, [run]);
       return job && this.#apply(job.number, settle(job));
     }, "with-others");
   }
 
   jobOf(run: string): Promise<JobRecord | undefined> {
-    return Promise.resolve(this.#job(`SELECT ${COLUMNS} FROM jobs WHERE run = ?`, [run]));
+    return Promise.resolve(this.#job(`SELECT ${COLUMNS} FROM jobs ${WHERE_RUN}`, [run]));
   }
 
   runs(): Promise<RunRecord[]> {
@@ -353,7 +370,7 @@ export class SqliteStore implements Store {
       if (value === undefined) continue;
       const isPlace = key === "place" && typeof value === "string";
       sets.push(isPlace && value === "first" ? "place = coalesce(place, ?)" : `${COLUMN_OF[key]} = ?`);
-      values.push(isPlace ? this.#reserve("place", 1) : key === "held" ? heldOf(value) : value);
+      values.push(isPlace ? this.#nextPlace() : key === "held" ? heldOf(value) : value);
     }
     const sql = sets.length === 0
       ? `SELECT ${COLUMNS} FROM jobs WHERE number = ?`
@@ -372,6 +389,21 @@ export class SqliteStore implements Store {
     this.#sql("DELETE FROM jobs WHERE number = ?").run(number);
     if (log === "drop") this.#logs.drop(number);
     else this.#sql("INSERT INTO kept_logs (number) VALUES (?)").run(number);
+  }
+
+  /** Has SQLite count all numbers as used up to this, before they are: it then need not write down each. */
+  #reserveNumbers(last: number) {
+    this.#sql("UPDATE sqlite_sequence SET seq = ? WHERE name = 'jobs'").run(last);
+    this.#lastReserved = last;
+  }
+
+  #nextPlace(): number {
+    const { rollbacks } = this.#batch;
+    if (this.#places.next === this.#places.end || this.#places.rollbacks !== rollbacks) {
+      const next = this.#reserve("place", BLOCK);
+      this.#places = { next, end: next + BLOCK, rollbacks };
+    }
+    return this.#places.next++;
   }
 
   #reserve(counter: string, count: number): number {

@@ -61,8 +61,8 @@ rootTest(
       await using filed = await Filed.start(place, { args: disk.args, config: { max_job_count: 0 } });
       await filed.submit("before", "echo before");
       await disk.fail();
-      await fails(filed.sh("echo after > $M/pending/after"), /Input\/output error/);
-      await fails(filed.sh("echo rewritten > $M/pending/before"), /Input\/output error/);
+      await fails(filed.sh("/bin/echo after > $M/pending/after"), /Input\/output error/);
+      await fails(filed.sh("/bin/echo rewritten > $M/pending/before"), /Input\/output error/);
       const { stdout, stderr } = await filed.sh("cat $M/pending/before");
       assert.ok(stdout === "echo before" || /Input\/output error/.test(stderr), stdout);
       await filed.event("request failed");

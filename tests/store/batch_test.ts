@@ -162,3 +162,16 @@ Deno.test("a change that may wait shares the transaction of the next, within a t
   await batch.run("relaxed", () => 3, "with-others");
   assert.equal(database.isTransaction, false);
 });
+
+Deno.test("what has to come first is stored with the first change for which there is room", async () => {
+  using place = open();
+  const { batch, database } = place;
+  database.exec("PRAGMA max_page_count = 1");
+  batch.first(() => database.prepare("INSERT INTO t VALUES (?)").run(new Uint8Array(100_000)));
+  assert.equal(batch.isReady, false);
+  await assert.rejects(batch.run("relaxed", () => {}), StoreError);
+  assert.equal(place.rows(), 0);
+  database.exec("PRAGMA max_page_count = 100000");
+  await batch.run("relaxed", () => {});
+  assert.deepEqual([batch.isReady, place.rows()], [true, 1]);
+});
