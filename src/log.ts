@@ -1,5 +1,7 @@
 import { configure, dispose, getJsonLinesFormatter, type LogRecord } from "@logtape/logtape";
 import type { LogFormat, LogLevel } from "./cli.ts";
+import { write } from "./sys/file.ts";
+import { POLLOUT, PollSet } from "./sys/poll.ts";
 
 export interface LogOptions {
   level: LogLevel;
@@ -33,9 +35,17 @@ export async function openLog({ level, format }: LogOptions): Promise<AsyncDispo
   };
 }
 
-/** Writes without ever waiting: a full pipe must not stop the thread that serves the kernel. */
+const STDERR = 2;
+/** A pipe that can be written takes as much without waiting (PIPE_BUF, pipe(7)), and so do a socket, a terminal and a file. */
+const READY_BYTES = 4_096;
+
+/**
+ * Writes without ever waiting: a full pipe must not stop the thread that serves the kernel. What standard error does not take at
+ * once is written by another thread.
+ */
 class LineWriter {
   readonly #encoder = new TextEncoder();
+  readonly #stderr = new PollSet([{ fd: STDERR, events: POLLOUT }]);
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
   #droppedLines = 0;
@@ -43,10 +53,22 @@ class LineWriter {
 
   write(line: string) {
     if (this.#waitingBytes > MAX_WAITING_BYTES) return void this.#droppedLines++;
-    const bytes = this.#encoder.encode(line);
+    const all = this.#encoder.encode(line);
+    const bytes = this.#waitingBytes === 0 ? this.#writeNow(all) : all;
+    if (bytes.length === 0) return;
     this.#waiting.push(bytes);
     this.#waitingBytes += bytes.length;
     this.#writing ??= this.#writeAll();
+  }
+
+  /** @returns What could not be written without waiting. */
+  #writeNow(bytes: Uint8Array<ArrayBuffer>): Uint8Array {
+    if (bytes.length > READY_BYTES) return bytes;
+    try {
+      return this.#stderr.now(0) === POLLOUT ? bytes.subarray(write(STDERR, bytes, bytes.length)) : bytes;
+    } catch {
+      return bytes; // The other thread finds out what it is.
+    }
   }
 
   async close(): Promise<void> {

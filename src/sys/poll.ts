@@ -9,6 +9,7 @@ const { symbols } = Deno.dlopen(LIBC, {
 
 export const POLLIN = 0x1;
 export const POLLPRI = 0x2;
+export const POLLOUT = 0x4;
 export const POLLERR = 0x8;
 
 const POLLFD = { fd: 0, events: 4, revents: 6, sizeof: 8 } as const; // struct pollfd, poll.h
@@ -20,7 +21,7 @@ const AT_ONCE = 0;
 /** What to wait for on a descriptor; an error is always reported. */
 export interface Interest {
   fd: number;
-  /** `POLLIN`, `POLLPRI`: poll(2). */
+  /** `POLLIN`, `POLLPRI`, `POLLOUT`: poll(2). */
   events: number;
 }
 
