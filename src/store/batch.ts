@@ -20,6 +20,8 @@ export interface WriteAheadLog {
 }
 
 const TRIED = "Cannot write the state file";
+/** A prompt change is on disk so much later than stored: most often something durable comes before that. */
+const PROMPT_MS = 5;
 /** A disk that syncs within this is waited for: to hand the sync to another thread, and to hear of it, takes as long. */
 const QUICK_SYNC_MS = 1;
 /** What the last sync counts in the mean of all. */
@@ -27,8 +29,7 @@ const LAST_SYNC_WEIGHT = 0.1;
 
 /**
  * Group commit: changes that are asked for before the event loop gets to its microtasks share one transaction, and so do
- * those before them that need not be stored at once, within one turn of the loop. Each is applied at once, in the order asked. A relaxed one settles with the transaction, a durable one after the fsync that
- * follows. Where the disk is not quick, that runs on another thread: the transactions of that time share the next.
+ * those before them that need not be stored at once, within one turn of the loop. Each is applied at once, in the order asked. A durable one settles after the fsync that follows, the others with the transaction. Where the disk is not quick, that runs on another thread: the transactions of that time share the next.
  *
  * The database must be in WAL mode at `synchronous = NORMAL`: then a commit is written to the log and not synced, and
  * syncing the log is all that FULL would do more (https://sqlite.org/pragma.html#pragma_synchronous).
@@ -43,6 +44,8 @@ export class Batch {
   #waiting: Waiting[] = [];
   #unsynced: Waiting[] = [];
   #syncing: Promise<void> | undefined;
+  #isSyncAsked = false;
+  #promptSync: ReturnType<typeof setTimeout> | undefined;
   /** What a sync takes, on average. */
   #syncMs = Infinity;
   /** Whether the last transaction was stored. */
@@ -113,6 +116,7 @@ export class Batch {
   /** Resolves once all that was asked for is on disk, or was refused. */
   async finish(): Promise<void> {
     this.#end();
+    if (this.#promptSync !== undefined) this.#syncSoon();
     while (this.#syncing) await this.#syncing;
   }
 
@@ -130,15 +134,24 @@ export class Batch {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const one of waiting) {
-      if (one.durability === "relaxed") one.settle();
-      else this.#unsynced.push(one);
+      if (one.durability === "durable") this.#unsynced.push(one);
+      else one.settle();
+      if (one.durability === "prompt") this.#promptSync ??= setTimeout(() => this.#syncSoon(), PROMPT_MS);
     }
-    if (this.#unsynced.length === 0 || this.#syncing) return;
+    if (this.#unsynced.length > 0) this.#syncSoon();
+  }
+
+  #syncSoon() {
+    this.#isSyncAsked = true;
+    if (this.#syncing) return;
+    clearTimeout(this.#promptSync);
+    this.#promptSync = undefined;
     if (this.#syncMs < QUICK_SYNC_MS) this.#syncNow();
     else this.#syncing = this.#sync();
   }
 
   #syncNow() {
+    this.#isSyncAsked = false;
     const startedAt = this.#now();
     let failure: unknown;
     try {
@@ -150,7 +163,8 @@ export class Batch {
   }
 
   async #sync() {
-    while (this.#unsynced.length > 0) {
+    while (this.#isSyncAsked) {
+      this.#isSyncAsked = false;
       const startedAt = this.#now();
       const committed = this.#unsynced.splice(0);
       let failure: unknown;

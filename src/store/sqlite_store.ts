@@ -228,7 +228,7 @@ export class SqliteStore implements Store {
     // Asked at each wake-up: where there is nothing, nothing is written, and no disk waited for.
     const isSome = !this.#batch.isReady || this.#sql(SOME_DUE).get(now) || this.#sql(SOME_READY).get();
     if (!isSome) return Promise.resolve([]);
-    return this.#batch.run("durable", () => {
+    return this.#batch.run("prompt", () => {
       // What became visible joins what is ready, so that the search below never walks over jobs that wait.
       this.#sql(`UPDATE jobs INDEXED BY jobs_waiting SET visible_at = NULL ${WHERE_DUE}`).run(now);
       const ready = this.#sql(`
@@ -277,7 +277,7 @@ export class SqliteStore implements Store {
   }
 
   settle(run: string, settle: (job: JobRecord) => JobChanges): Promise<JobRecord | undefined> {
-    return this.#batch.run("durable", () => {
+    return this.#batch.run("prompt", () => {
       const job = this.#job(`SELECT ${COLUMNS} FROM jobs ${WHERE_RUN}`, [run]);
       this.#sql("DELETE FROM runs WHERE run = ?").run(run);
       return job && this.#apply(job.number, settle(job));

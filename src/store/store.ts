@@ -9,9 +9,9 @@ export type State = "pending" | "active" | "complete" | "failed";
 
 /**
  * When a change is on disk: `durable`, before its promise resolves; `relaxed`, the operating system has it (it
- * survives the end of this process) and the next durable change takes it to disk.
+ * survives the end of this process) and the next durable change takes it to disk; `prompt`, the same, and at most 5 ms later.
  */
-export type Durability = "durable" | "relaxed";
+export type Durability = "durable" | "prompt" | "relaxed";
 
 /**
  * Whether a change may be stored together with what is asked for next: `with-others`, a little later. What is asked for after a

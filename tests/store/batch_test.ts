@@ -10,6 +10,7 @@ class Log {
   checkpoints = 0;
   quickSyncs = 0;
   failure: Error | undefined;
+  onQuickSync = () => {};
 
   checkpoint() {
     this.checkpoints++;
@@ -24,6 +25,7 @@ class Log {
 
   syncDataNow() {
     this.quickSyncs++;
+    this.onQuickSync();
     if (this.failure) throw this.failure;
   }
 }
@@ -174,4 +176,21 @@ Deno.test("what has to come first is stored with the first change for which ther
   database.exec("PRAGMA max_page_count = 100000");
   await batch.run("relaxed", () => {});
   assert.deepEqual([batch.isReady, place.rows()], [true, 1]);
+});
+
+Deno.test("a prompt change settles with its commit, and is synced soon, alone or with a durable one", async () => {
+  using place = open(0.1);
+  const { batch, log } = place;
+  await batch.run("durable", () => 1);
+  await batch.run("prompt", () => 2);
+  assert.equal(log.quickSyncs, 0);
+  await batch.run("durable", () => 3);
+  assert.equal(log.quickSyncs, 1);
+  const synced = Promise.withResolvers<void>();
+  log.onQuickSync = synced.resolve;
+  await batch.run("prompt", () => 4);
+  await synced.promise;
+  await batch.run("prompt", () => 5);
+  await batch.finish();
+  assert.equal(log.quickSyncs, 3);
 });
