@@ -1,8 +1,10 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { Batch } from "./batch.ts";
+import { COLUMN_OF, COLUMNS, type Row, toJob } from "./job_row.ts";
 import { lockStateFile } from "./lock.ts";
 import { dropLeftovers, openDatabase } from "./schema.ts";
 import { toStoreError } from "./sqlite_error.ts";
+import { SmallTable } from "./small_table.ts";
 import { SqliteLogs } from "./sqlite_logs.ts";
 import type {
   Claimed,
@@ -20,35 +22,6 @@ import type {
   Store,
   StoreError,
 } from "./store.ts";
-
-type Row = Omit<JobRecord, "held"> & { held: number };
-
-const COLUMNS = `
-  number, id, state, CASE WHEN unclosed IS NULL THEN length(command) ELSE length(unclosed) END AS commandBytes,
-  log_bytes AS logBytes, attempts, place, visible_at AS visibleAt, held, run, uid, gid, mode,
-  foreign_writer AS foreignWriter,
-  created_at AS createdAt, written_at AS writtenAt, logged_at AS loggedAt, changed_at AS changedAt,
-  accessed_at AS accessedAt`;
-
-const COLUMN_OF: Record<Exclude<keyof JobChanges, "appendix" | "log">, string> = {
-  id: "id",
-  state: "state",
-  command: "command",
-  unclosed: "unclosed",
-  attempts: "attempts",
-  place: "place",
-  visibleAt: "visible_at",
-  held: "held",
-  run: "run",
-  uid: "uid",
-  gid: "gid",
-  mode: "mode",
-  foreignWriter: "foreign_writer",
-  writtenAt: "written_at",
-  loggedAt: "logged_at",
-  changedAt: "changed_at",
-  accessedAt: "accessed_at",
-};
 
 /** What is still the job of a run. */
 const WHERE_RUN = "WHERE number = (SELECT number FROM runs WHERE run = ?1) AND run = ?1";
@@ -73,6 +46,10 @@ export class SqliteStore implements Store {
   readonly #batch: Batch;
   readonly #logs: SqliteLogs;
   readonly #statements = new Map<string, StatementSync>();
+  /** Those that give a job, as an array. */
+  readonly #jobStatements = new Map<string, StatementSync>();
+  readonly #settings: SmallTable;
+  readonly #nodes: SmallTable;
   /** Of a job, never used again, also if that job could not be stored. */
   #lastNumber: number;
   /** The last number that SQLite counts as used. */
@@ -108,6 +85,8 @@ export class SqliteStore implements Store {
       checkpoint: () => this.#sql("PRAGMA wal_checkpoint(TRUNCATE)").get(),
     });
     this.#logs = new SqliteLogs(database);
+    this.#settings = new SmallTable(database, this.#batch, "settings", ["value"]);
+    this.#nodes = new SmallTable(database, this.#batch, "nodes", ["uid", "gid", "mode"]);
     const last = this.#sql("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'").get();
     this.#lastNumber = this.#lastReserved = (last?.seq ?? 0) as number;
   }
@@ -306,27 +285,19 @@ export class SqliteStore implements Store {
   }
 
   readSetting(name: string): Promise<string | undefined> {
-    return Promise.resolve(
-      this.#sql("SELECT value FROM settings WHERE name = ?").get(name)?.value as string | undefined,
-    );
+    return Promise.resolve(this.#settings.read(name)?.value as string | undefined);
   }
 
   writeSetting(name: string, value: string): Promise<void> {
-    return this.#batch.run("durable", () => {
-      this.#sql("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)").run(name, value);
-    });
+    return this.#settings.write(name, { value });
   }
 
   readNode(name: string): Promise<NodeRecord | undefined> {
-    const row = this.#sql("SELECT uid, gid, mode FROM nodes WHERE name = ?").get(name);
-    return Promise.resolve(row as unknown as NodeRecord | undefined);
+    return Promise.resolve(this.#nodes.read(name) as NodeRecord | undefined);
   }
 
-  writeNode(name: string, node: NodeRecord): Promise<void> {
-    return this.#batch.run("durable", () => {
-      this.#sql("INSERT OR REPLACE INTO nodes (name, uid, gid, mode) VALUES (?, ?, ?, ?)")
-        .run(name, node.uid, node.gid, node.mode);
-    });
+  writeNode(name: string, { uid, gid, mode }: NodeRecord): Promise<void> {
+    return this.#nodes.write(name, { uid, gid, mode });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -343,9 +314,16 @@ export class SqliteStore implements Store {
     return statement;
   }
 
+  /** @param sql What gives `COLUMNS` of one job or none. */
   #job(sql: string, parameters: (string | number | Uint8Array | null)[]): JobRecord | undefined {
-    const row = this.#sql(sql).get(...parameters) as unknown as Row | undefined;
-    return row && { ...row, held: row.held !== 0 };
+    let statement = this.#jobStatements.get(sql);
+    if (!statement) {
+      statement = this.#database.prepare(sql);
+      (statement as ArrayStatement).setReturnArrays(true);
+      this.#jobStatements.set(sql, statement);
+    }
+    const row = statement.get(...parameters) as unknown as Row | undefined;
+    return row && toJob(row);
   }
 
   /** The job, if it is as expected. */
@@ -413,6 +391,12 @@ export class SqliteStore implements Store {
     ).get(counter, count);
     return row?.next as number - count;
   }
+}
+
+/** What Deno's types of node:sqlite leave out. */
+interface ArrayStatement extends StatementSync {
+  /** Has `get` give the values of a row, without their names. */
+  setReturnArrays(enabled: boolean): void;
 }
 
 function heldOf(held: unknown): number {
