@@ -35,7 +35,7 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 DEBDIR ?= .
 
 .DEFAULT_GOAL := build
-.PHONY: build compile portable install uninstall deb bench help run soak test check fmt man clean
+.PHONY: build compile portable install uninstall deb bench bench-quick help run soak test check fmt man clean
 
 build: filed ## build ./filed, one file that needs nothing else: compiled if denort is to be had, else self-extracting
 
@@ -62,8 +62,11 @@ test: $(DENO) .fuse .test-tools check $(FILED) ## run every check and test; file
 test-%: $(DENO) ## run one suite of the tests: contract, user or rest
 	@exec env $(patsubst %,-u %,$(MAKE_VARIABLES)) $(ALONE) $(DENO) test $(PERMISSIONS) $(FILES_$*)
 
-bench: $(DENO) .fuse filed ## measure the start and the memory at rest, from the source tree and of ./filed
-	@$(DENO) run --allow-all bench/start.ts $(abspath filed)
+bench: $(DENO) .fuse .bench-tools filed ## measure ./filed against what there is to compare with; writes bench/results.md
+	@$(DENO) run --allow-all bench/main.ts --filed $(abspath filed) --write bench $(ARGS)
+
+bench-quick: $(DENO) .fuse .bench-tools filed ## the same with fewer rounds and smaller sizes, and writes nothing
+	@$(DENO) run --allow-all bench/main.ts --filed $(abspath filed) --quick $(ARGS)
 
 soak: $(DENO) .fuse ## kill filed 500 times under load, and check what it promises; SEED=, KILLS=
 	@$(DENO) run --allow-all tests/soak/main.ts
@@ -155,9 +158,12 @@ $(TOOLS)/%/deno:
 	@test -x $@ && touch $@
 
 # Debian's packages, where they are missing: root installs them, others are told.
-.PHONY: .fuse .test-tools
+.PHONY: .fuse .test-tools .bench-tools
 .fuse: # root mounts by itself
 	@[ "$$(id -u)" -eq 0 ] || contrib/need fusermount3:fuse3
 .test-tools: # sshd is not on everybody's PATH
 	@PATH="$$PATH:/usr/sbin" contrib/need fusermount3:fuse3 scdoc:scdoc mandoc:mandoc cc:gcc setfattr:attr \
 		sshd:openssh-server ssh:openssh-client $$(grep -v '^#' tests/clients/programs)
+.bench-tools: # other queues are left out where they are missing
+	@[ "$$(id -u)" -ne 0 ] || contrib/need nq:nq tsp:task-spooler fio:fio
+	@contrib/need bindfs:bindfs cc:gcc
