@@ -18,10 +18,12 @@ const CLOSE_MS = 1_000;
  * @returns What writes the last lines, and ends the log.
  */
 export async function openLog({ level, format }: LogOptions): Promise<AsyncDisposable> {
-  const line = format === "json" ? getJsonLinesFormatter({ categorySeparator: "." }) : formatText;
+  const formatRecord = format === "json" ? getJsonLinesFormatter({ categorySeparator: "." }) : formatText;
   const output = new LineWriter();
   await configure({
-    sinks: { stderr: (record: LogRecord) => output.write(line(record)) },
+    sinks: {
+      stderr: (record: LogRecord) => output.write(`${escapeInvisible(formatRecord(record).trimEnd())}\n`),
+    },
     loggers: [
       { category: "filed", lowestLevel: level === "warn" ? "warning" : level, sinks: ["stderr"] },
       { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["stderr"] },
@@ -113,17 +115,24 @@ const LEVELS = {
 /** `2026-01-31T12:00:00.000Z INFO attempt ended job="backup" attempt=1`. */
 function formatText({ timestamp, level, message, properties }: LogRecord): string {
   const fields = Object.entries(properties).map(([key, value]) => ` ${key}=${formatValue(value)}`);
-  return `${new Date(timestamp).toISOString()} ${LEVELS[level]} ${message.join("")}${fields.join("")}\n`;
+  return `${new Date(timestamp).toISOString()} ${LEVELS[level]} ${message.join("")}${fields.join("")}`;
 }
 
 function formatValue(value: unknown): string {
   if (value instanceof Error) return JSON.stringify(describeError(value));
   if (typeof value === "bigint") return String(value);
-  // JSON escapes C0; DEL and C1 are control characters to a terminal too.
-  return (JSON.stringify(value) ?? "null").replaceAll(
-    /\p{Cc}/gu,
-    (character) => "\\u" + character.charCodeAt(0).toString(16).padStart(4, "0"),
-  );
+  return JSON.stringify(value) ?? "null";
+}
+
+/**
+ * JSON escapes C0. To a terminal DEL and C1 are control characters too, and what else is invisible may end a line there, or turn
+ * the order of the text around.
+ */
+function escapeInvisible(line: string): string {
+  return line.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
+    const units = Array.from({ length: character.length }, (_, at) => character.charCodeAt(at));
+    return units.map((unit) => "\\u" + unit.toString(16).padStart(4, "0")).join("");
+  });
 }
 
 /** The error with what caused it; with the stack only for what nobody expected. */
