@@ -1,4 +1,5 @@
 import { exists } from "../sys/file.ts";
+import { isKnownGroup } from "../sys/group.ts";
 import { type User, userById } from "../sys/passwd.ts";
 import type { RunAs } from "./messages.ts";
 
@@ -12,6 +13,9 @@ export interface Credentials {
   /** "own": those that the user database gives this user; "none" if it has no such user. */
   groups: "own" | "none";
 }
+
+/** Of whom the user database does not have, and who so is in no group of the group database; /proc/sys/fs/overflowgid. */
+const NOGROUP = 65_534;
 
 /** What a login would set up for a user. */
 export interface Account {
@@ -30,7 +34,9 @@ export class Accounts {
     const name = user?.name ?? String(uid);
     return {
       // Not the group of the file, which may come from its directory: the user need not be a member of that.
-      credentials: { uid, gid: user?.gid ?? gid, groups: user ? "own" : "none" },
+      credentials: user
+        ? { uid, gid: user.gid, groups: "own" }
+        : { uid, gid: isKnownGroup(gid) ? NOGROUP : gid, groups: "none" },
       env: { HOME: home, USER: name, LOGNAME: name, SHELL: user?.shell || "/bin/sh" },
       cwd: exists(`${home}/.`) ? home : "/",
     };

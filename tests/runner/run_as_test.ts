@@ -90,6 +90,17 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a job of a uid without a user is in no group of the group database, whatever the group of its file",
+  ignore,
+  fn: async () => {
+    await using workshop = new Workshop();
+    const run = workshop.start("id -G", { runAs: { uid: 3_999_999, gid: 0 } });
+    await run.ended.promise;
+    assert.equal(run.text, "65534\n");
+  },
+});
+
+Deno.test({
   name: "sh's errors and its exit are the same for another user's job",
   ignore,
   fn: async () => {
