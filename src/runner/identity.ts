@@ -22,8 +22,7 @@ export function identityOf(
   if (daemon.uid !== ROOT || daemon.runAs === "daemon") return { kind: "daemon" };
   const { uid, gid, foreignWriter } = job;
   if (foreignWriter !== null) {
-    const who = `user ${foreignWriter} wrote to it, and it would run as user ${uid}`;
-    return { kind: "refused", reason: `${who}; its owner can write it anew` };
+    return { kind: "refused", reason: `user ${foreignWriter} wrote to it; its owner can write it anew` };
   }
   return uid === ROOT ? { kind: "daemon" } : { kind: "other", user: { uid, gid } };
 }

@@ -24,7 +24,9 @@ async function logOf(filed: Filed, id: string): Promise<string> {
 function assertRefused(log: string, what?: string) {
   assert.match(
     log,
-    new RegExp(`\\n\\n\\n\\[System Error\\]: not started: user ${BOBS_UID} wrote to it, [^\\n]+\\n$`),
+    new RegExp(
+      `\\n\\n\\n\\[System Error\\]: not started: user ${BOBS_UID} wrote to it; its owner can write it anew\\n$`,
+    ),
     what,
   );
 }
