@@ -1,8 +1,24 @@
 /** The log on standard error, and refusals that only an ordinary user gets. */
 import assert from "node:assert/strict";
-import { ok, Place, rootTest, run } from "../harness.ts";
-import { AS_USER, MAY_RUN } from "../ordinary_user.ts";
-import { Program } from "../program.ts";
+import { filedCommand, ok, Place, rootTest, run } from "../harness.ts";
+import { DENO_DIR, Program } from "../program.ts";
+
+const TREE = new URL("../..", import.meta.url).pathname;
+
+/** What makes an ordinary user of root; nothing if one runs this. */
+const AS_USER = Deno.uid() === 0 ? ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"] : [];
+
+/** Whether that user may read filed and its runtime at all, which in root's own home it may not. */
+async function canRun(): Promise<boolean> {
+  const [deno] = filedCommand([]);
+  const { status } = await run([
+    ...AS_USER,
+    "sh",
+    "-c",
+    `test -r ${TREE}main.ts && test -r ${DENO_DIR} && test -x ${deno}`,
+  ]);
+  return status === 0;
+}
 
 /** A test in which filed runs as an ordinary user. */
 function userTest(name: string, act: (place: Place) => Promise<void>) {
@@ -16,6 +32,8 @@ function userTest(name: string, act: (place: Place) => Promise<void>) {
     },
   });
 }
+
+const MAY_RUN = await canRun();
 
 /** All the programs that filed needs, and its self-extracting file. */
 const TOOLS = ["stat", "sh", "tail", "tar", "gzip", "sha256sum"].map((name) => `"$(command -v ${name})"`)
