@@ -25,5 +25,10 @@ export function isDraft(id: string): boolean {
   return id.startsWith(".") || id.endsWith("~");
 }
 
+/** What editors call the file that they are about to replace. */
+export function backupOf(id: string): string {
+  return `${id}~`;
+}
+
 const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const CONTROL = /\p{Cc}/u; // C0, DEL and C1: a terminal would obey them

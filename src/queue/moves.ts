@@ -25,6 +25,23 @@ export function moveBetween(from: State, to: State): Move | "busy" | "forbidden"
   return MOVES[from][to];
 }
 
+/** How soon an editor writes the new file, once it has set the old one aside. */
+const SET_ASIDE_MS = 1_000;
+
+/**
+ * When a new job may start. Some editors rewrite a file by renaming it to a backup (`x~`) and making another: that waits for
+ * the same time.
+ * @param backup What has the name of the new job's backup.
+ * @returns Epoch ms, or `null`: at once.
+ */
+export function startOfNew(
+  backup: { state: State; visibleAt: number | null; changedAt: number } | undefined,
+  now: number,
+): number | null {
+  const isJustSetAside = backup?.state === "pending" && backup.changedAt > now - SET_ASIDE_MS;
+  return isJustSetAside ? backup.visibleAt : null;
+}
+
 /** What the rules below look at. */
 interface Movable {
   state: State;

@@ -1,10 +1,10 @@
 import type { Durability, JobChanges, JobRecord, NodeRecord, RunRecord, Store } from "../store/store.ts";
 import { type Config, DEFAULT_CONFIG } from "./config.ts";
 import { Counter } from "./counter.ts";
-import { isDraft, type JobId } from "./id.ts";
+import { backupOf, isDraft, type JobId } from "./id.ts";
 import { settle } from "./job.ts";
 import { concat, type LogEnd, logEnd, logHeader } from "./log.ts";
-import { changesOfMove, type Move, moveBetween } from "./moves.ts";
+import { changesOfMove, type Move, moveBetween, startOfNew } from "./moves.ts";
 import { shortId } from "./new_id.ts";
 import type { State } from "./states.ts";
 
@@ -111,10 +111,14 @@ export class Queue {
 
   /** Adds an empty job, held until `release`; it is on disk at the latest with `close`. */
   async create(id: JobId, owner: Ownership): Promise<Result<Job>> {
-    const job = await this.#store.create({ id, ...owner, held: true, now: this.#now() });
+    const now = this.#now();
+    const job = await this.#store.create({ id, ...owner, held: true, now });
     if (!job) return refuse("taken");
     this.#touch("pending");
-    return { ok: true, value: job };
+    const visibleAt = startOfNew(await this.#store.find(backupOf(id)), now);
+    if (visibleAt === null) return { ok: true, value: job };
+    const later = await this.#update(job.number, "pending", () => ({ visibleAt }), "relaxed");
+    return later ? { ok: true, value: later } : refuse("missing");
   }
 
   /** Keeps a pending job from starting until `release`. @returns `undefined` if it is not pending any more. */
