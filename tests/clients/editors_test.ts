@@ -1,0 +1,88 @@
+/** Writing and rewriting jobs in editors, on a terminal where they need one. */
+import assert from "node:assert/strict";
+import { holds, type Queue, submits, type Trial, tryAll } from "./trials.ts";
+
+/** Runs a program on a terminal; each time it shows the one text, the other is typed. */
+function typing(steps: [string, string][], program: string): string {
+  const quoted = steps.flat().map((text) => `'${text}'`).join(" ");
+  return `python3 "$CLIENTS/type.py" ${quoted} -- ${program}`;
+}
+
+const writeTwice = (options: string) =>
+  typing([
+    ["before", ":1s/before/between/\\r:w\\r"],
+    ["written", ":1s/between/after/\\r:w\\r"],
+    ["written", ":q\\r"],
+  ], `vim -u DEFAULTS -i NONE --cmd "set backupskip= ${options}" "$P/$ID" > said`);
+
+/** A job that waits for a time to come is rewritten by the script; it waits on, and then runs once, as written last. */
+function rewrites(name: string, script: string, ...drafts: string[]): Trial {
+  return holds(
+    `${name} rewrites a job, which keeps its time`,
+    async (queue) => {
+      await queue.ok(
+        'echo "echo before" > "$P/.$ID" && touch -d 2099-01-01 "$P/.$ID" && mv "$P/.$ID" "$P/$ID"',
+      );
+      await queue.ok(script);
+      assert.equal(await mtimeOf(queue), "2099-01-01", "it would start now");
+      for (const draft of drafts) await queue.ok(`rm "$P/$ID${draft}"`);
+      await queue.ok('touch "$P/$ID"');
+      assert.equal(await queue.finished(queue.id), ">>> echo after\nafter\n");
+    },
+    ...name.split(" "),
+    script,
+  );
+}
+
+async function mtimeOf(queue: Queue): Promise<string> {
+  return (await queue.ok('stat -c %y "$P/$ID"')).slice(0, 10);
+}
+
+const nano = (options: string) =>
+  typing(
+    [["before", "\\x0becho after\\x0f"], ["Write", "\\r"], ["Wrote", "\\x18"]],
+    `nano ${options} "$P/$ID" > said`,
+  );
+
+tryAll("editors", [
+  submits("vim", `vim -u NONE -es '+w $P/$ID' +q job`),
+  holds("vim writes a new job, which starts at the first :w", async (queue) => {
+    const vim = 'vim -u DEFAULTS -i NONE "$P/$ID" > said';
+    await queue.ok(typing([["New", "iecho typed\\x1b:w\\r"], ["written", ":q\\r"]], vim));
+    assert.equal(await queue.finished(queue.id), ">>> echo typed\ntyped\n");
+  }),
+  rewrites("vim :w twice", writeTwice("")),
+  rewrites("vim backupcopy=no", writeTwice("backupcopy=no")),
+  rewrites("vim backupcopy=yes", writeTwice("backupcopy=yes")),
+  rewrites("vim backup", writeTwice("backup backupcopy=no"), "~"),
+  rewrites("vim noswapfile nowritebackup", writeTwice("noswapfile nowritebackup")),
+  holds("vim keeps a swap file, and it never runs", async (queue) => {
+    await queue.ok('echo "echo before" > "$P/.$ID"');
+    const vim = 'vim -u DEFAULTS -i NONE "$P/.$ID"';
+    await queue.ok(
+      `${typing([["before", ":!ls -A $P > listed\\r"], ["Press ENTER", "\\r:q\\r"]], vim)} > said`,
+    );
+    assert.match(await queue.ok('cat listed; rm "$P/.$ID"'), new RegExp(`^\\.${queue.id}\\.swp$`, "m"));
+  }),
+  holds("nano writes a new job", async (queue) => {
+    const keys: [string, string][] = [["New File", "echo typed\\x0f"], ["Write", "\\r"], ["Wrote", "\\x18"]];
+    await queue.ok(typing(keys, 'nano "$P/$ID" > said'));
+    assert.equal(await queue.finished(queue.id), ">>> echo typed\ntyped\n");
+  }),
+  rewrites("nano", nano("")),
+  rewrites("nano --backup", nano("--backup"), "~"),
+  rewrites("sed -i", 'sed -i s/before/after/ "$P/$ID"'),
+  rewrites("perl -pi", 'perl -pi -e s/before/after/ "$P/$ID"'),
+  rewrites("sponge", 'sed s/before/after/ "$P/$ID" | sponge "$P/$ID"'),
+  rewrites(
+    "python3 os.replace",
+    `python3 - "$P/$ID" <<'END'
+import os, sys, tempfile
+path = sys.argv[1]
+with tempfile.NamedTemporaryFile("w", dir=os.path.dirname(path), delete=False) as file:
+    file.write("echo after\\n")
+os.replace(file.name, path)
+END
+`,
+  ),
+]);
