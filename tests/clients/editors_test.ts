@@ -1,12 +1,7 @@
 /** Writing and rewriting jobs in editors, on a terminal where they need one. */
 import assert from "node:assert/strict";
 import { holds, type Queue, submits, type Trial, tryAll } from "./trials.ts";
-
-/** Runs a program on a terminal; each time it shows the one text, the other is typed. */
-function typing(steps: [string, string][], program: string): string {
-  const quoted = steps.flat().map((text) => `'${text}'`).join(" ");
-  return `python3 "$CLIENTS/type.py" ${quoted} -- ${program}`;
-}
+import { typing } from "./typing.ts";
 
 const writeTwice = (options: string) =>
   typing([

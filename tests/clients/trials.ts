@@ -5,6 +5,8 @@ import { missing, packagesOf } from "./programs.ts";
 
 /** Two cores, and programs that mostly wait. */
 const AT_ONCE = 6;
+/** Before the harness gives up: timeout(1) ends what a script has started, too. */
+const LIMIT = "28s";
 
 /** What programs submit: it takes several writes, and shows if it was cut short, doubled or mixed up. */
 export const COMMAND = [
@@ -38,7 +40,7 @@ export class Queue {
    * with `COMMAND`, and `$CLIENTS` the folder of these tests.
    */
   sh(script: string): Promise<Ran> {
-    return run(["sh", "-c", `cd "$W" && ${script}`], {
+    return run(["timeout", LIMIT, "sh", "-c", `cd "$W" || exit\n${script}`], {
       M: this.filed.mount,
       P: `${this.filed.mount}/pending`,
       W: this.work,
@@ -99,16 +101,17 @@ export function holds(name: string, act: (queue: Queue) => Promise<void>, ...nee
 }
 
 /**
- * Tries them, some at a time, on one queue, and reports each under its name. At the end nothing may have run but what was to,
+ * Tries them, some at a time, on one queue, what comes `before` first; and reports each under its name. At the end nothing may have run but what was to,
  * that once, and nothing be left. What can't be tried for want of a program is a failure for root, who can install it;
  * for others, it is named and ignored.
  */
-export function tryAll(theme: string, trials: Trial[], before?: (filed: Filed) => Promise<void>) {
+export function tryAll(theme: string, trials: Trial[], before?: (queue: Queue) => Promise<void>) {
   Deno.test(`${theme}: each program does what it is used for`, async (test) => {
     await using filed = await startFiled();
-    await before?.(filed);
     const work = `${filed.place.path}/work`;
     await Deno.mkdir(work);
+    const first = new Queue(filed, "first", work);
+    await before?.(first);
     const inTurn = new Turns(AT_ONCE);
     const all = trials.map((trial, index) => {
       const lacking = missing(trial.needs);
@@ -138,7 +141,8 @@ export function tryAll(theme: string, trials: Trial[], before?: (filed: Filed) =
       const starts = filed.log.filter(({ message }) => message === "attempt started");
       assert.deepEqual(
         starts.map(({ properties }) => properties.job).sort(),
-        [...all.flatMap(({ queue }) => queue.submitted), "the-last"].sort(),
+        [first, ...all.map(({ queue }) => queue)].flatMap(({ submitted }) => submitted).concat("the-last")
+          .sort(),
       );
       assert.deepEqual([await filed.list("pending"), await filed.list("active")], [[], []]);
     });

@@ -1,6 +1,7 @@
 """type.py [TEXT KEYS]... -- PROGRAM...: runs a program on a terminal; each time it shows the text, types the keys.
 
-Keys are those of a Python string: \\r is Enter, \\x1b Escape. Ends with the program's exit status, or after 20 s with 124.
+Keys are those of a Python string: \\r is Enter, \\x1b Escape, \\x03 interrupts. Those that begin with ! are a shell command,
+which is run instead. Succeeds if all was shown that should be, and the program ended within 20 s.
 """
 
 import os
@@ -8,6 +9,7 @@ import pty
 import re
 import select
 import signal
+import subprocess
 import sys
 import time
 
@@ -36,9 +38,11 @@ while True:
     while steps and steps[0][0] in shown:
         text, keys = steps.pop(0)
         shown = shown[shown.index(text) + len(text):]
-        os.write(terminal, keys.encode().decode("unicode_escape").encode())
+        if keys.startswith("!"):
+            subprocess.run(["sh", "-c", keys[1:]], check=True)
+        else:
+            os.write(terminal, keys.encode().decode("unicode_escape").encode())
 
-status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+os.waitpid(pid, 0)
 if steps:
-    sys.exit(f"It ended before it showed {steps[0][0]!r}")
-sys.exit(status)
+    sys.exit(f"It ended before it showed {steps[0][0]!r}, and has shown: {shown[-2000:]!r}")
