@@ -1,6 +1,6 @@
 /** Changing the settings. */
 import assert from "node:assert/strict";
-import { holds, type Queue, type Trial, tryAll } from "./trials.ts";
+import { holds, type Trial, tryAll } from "./trials.ts";
 import { typing } from "./typing.ts";
 
 /** A script that sets `timeout_sec` to a number of its own. */
