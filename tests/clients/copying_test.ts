@@ -35,6 +35,7 @@ tryAll("copying", [
   submits("rsync --inplace", 'rsync --inplace job "$P/$ID"'),
   submits("rsync -a --inplace", `${OLD}; rsync -a --inplace job "$P/$ID"`),
   submits("rsync --partial", 'rsync --partial job "$P/$ID"'),
+  submits("rsync --partial-dir", 'rsync --partial-dir=.parts job "$P/$ID"'),
   submits("rsync --fsync", 'rsync --fsync job "$P/$ID"'),
   submits("rsync -rt of a directory", 'mkdir d; mv job "d/$ID"; rsync -rt d/ "$P/"'),
   submits("busybox cp -p", `${OLD}; busybox cp -p job "$P/$ID"`),

@@ -46,6 +46,15 @@ tryAll("editors", [
     await queue.ok(typing([["New", "iecho typed\\x1b:w\\r"], ["written", ":q\\r"]], vim));
     assert.equal(await queue.finished(queue.id), ">>> echo typed\ntyped\n");
   }),
+  holds("vim says that a job that has run can't be written again", async (queue) => {
+    const ran = `!until [ -e $M/complete/$ID ]; do sleep 0.05; done`;
+    const steps: [string, string][] = [["New", "iecho typed\\x1b:w\\r"], ["written", ran], ["", ":w\\r"], [
+      "E212",
+      ":q!\\r",
+    ]];
+    await queue.ok(typing(steps, 'vim -u DEFAULTS -i NONE "$P/$ID" > said'));
+    assert.equal(await queue.finished(queue.id), ">>> echo typed\ntyped\n");
+  }),
   rewrites("vim :w twice", writeTwice("")),
   rewrites("vim backupcopy=no", writeTwice("backupcopy=no")),
   rewrites("vim backupcopy=yes", writeTwice("backupcopy=yes")),
@@ -67,6 +76,20 @@ tryAll("editors", [
   rewrites("nano", nano("")),
   rewrites("nano --backup", nano("--backup"), "~"),
   rewrites("sed -i", 'sed -i s/before/after/ "$P/$ID"'),
+  holds("sed -i.bak leaves the old command as a job", async (queue) => {
+    await queue.ok(
+      'echo "echo before" > "$P/.$ID" && touch -d 2099-01-01 "$P/.$ID" && mv "$P/.$ID" "$P/$ID"',
+    );
+    await queue.ok('sed -i.bak s/before/after/ "$P/$ID" && touch "$P/$ID.bak"');
+    assert.equal(await queue.finished(queue.id), ">>> echo after\nafter\n");
+    assert.equal(await queue.finished(`${queue.id}.bak`), ">>> echo before\nbefore\n");
+  }),
+  holds("patch changes a draft", async (queue) => {
+    await queue.ok(`echo "echo before" > "$P/.$ID"
+      printf '%s\\n' '--- a' '+++ a' '@@ -1 +1 @@' '-echo before' '+echo after' | patch -s "$P/.$ID"
+      mv "$P/.$ID" "$P/$ID"`);
+    assert.equal(await queue.finished(queue.id), ">>> echo after\nafter\n");
+  }, "patch"),
   rewrites("perl -pi", 'perl -pi -e s/before/after/ "$P/$ID"'),
   rewrites("sponge", 'sed s/before/after/ "$P/$ID" | sponge "$P/$ID"'),
   rewrites(
