@@ -18,6 +18,7 @@ const O_WRONLY = 0o1;
 const O_RDWR = 0o2;
 const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
+const O_PATH = 0o10000000;
 const F_OK = 0;
 const F_SETFD = 2;
 const F_SETFL = 4;
@@ -57,6 +58,14 @@ export function setNonblocking(fd: number): void {
 /** Opens for writing what is there; close-on-exec. @throws {ErrnoError} As open(2). */
 export function openWriteOnly(path: string): number {
   return check(symbols.open(cString(path), O_WRONLY | O_CLOEXEC, 0), `open ${path}`);
+}
+
+/**
+ * Opens a file of any kind as a place, which takes no right to read it and never waits; close-on-exec.
+ * @throws {ErrnoError} As open(2).
+ */
+export function openPath(path: string): number {
+  return check(symbols.open(cString(path), O_PATH | O_CLOEXEC, 0), `open ${path}`);
 }
 
 /** Lets children inherit `fd`. @throws {ErrnoError} As fcntl(2). */
