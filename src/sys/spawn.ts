@@ -1,7 +1,8 @@
+import { capabilitiesOfFilesAndUsers, type CapabilitySets } from "./capabilities.ts";
 import { ErrnoError } from "./errno.ts";
 import { close } from "./file.ts";
 import { check, LIBC } from "./libc.ts";
-import { NativeThread } from "./native_thread.ts";
+import { type NativeCall, NativeThread } from "./native_thread.ts";
 
 const { symbols: libc } = Deno.dlopen(LIBC, {
   posix_spawn: {
@@ -37,18 +38,20 @@ const F_DUPFD_CLOEXEC = 1030;
 const PR_SET_NO_NEW_PRIVS = 38n; // linux/prctl.h
 
 const SYSCALL_NUMBER = Deno.build.arch === "aarch64"
-  ? { prctl: 167n, unlinkat: 35n, landlock_restrict_self: 446n }
-  : { prctl: 157n, unlinkat: 263n, landlock_restrict_self: 446n };
-const AT_FDCWD = -100n;
-const AT_REMOVEDIR = 0x200n;
+  ? { prctl: 167n, capset: 91n, renameat: 38n, landlock_restrict_self: 446n }
+  : { prctl: 157n, capset: 126n, renameat: 264n, landlock_restrict_self: 446n };
+const AT_FDCWD = BigInt.asUintN(64, -100n);
 
-/** A Landlock domain for a process and all that it starts. Its no_new_privs comes with it. */
+/**
+ * A Landlock domain for a process and all that it starts, no_new_privs with it, and of root's capabilities only those over files and
+ * users: others reach around Landlock.
+ */
 export interface Restriction {
   /** A Landlock ruleset's descriptor. */
   ruleset: number;
   /**
-   * The absolute path of an empty directory that the ruleset lets nobody remove. What is restricted can't, and so finds it there; what
-   * is not restricted after all removes it, and then the program is not started.
+   * The absolute path of something that the ruleset lets nobody rename within its directory. What is restricted can't, and
+   * so finds it there; what is not restricted after all renames it, and then the program is not started.
    */
   seal: string;
 }
@@ -79,6 +82,7 @@ export function spawn(spec: SpawnSpec): number {
   const envp = spec.env.map((text) => strings.add(text));
   const cwd = spec.cwd === undefined ? undefined : strings.add(spec.cwd);
   const seal = spec.restriction && strings.add(spec.restriction.seal);
+  const broken = spec.restriction && strings.add(`${spec.restriction.seal}-broken`);
   const block = strings.place([argv, envp]);
   using fds = new Sources(spec.fds);
   using actions = new FileActions();
@@ -93,8 +97,8 @@ export function spawn(spec: SpawnSpec): number {
       envp: block.list(1),
       actions: actions.buffer,
     };
-    return spec.restriction && seal !== undefined
-      ? spawnRestricted(call, spec.restriction.ruleset, block.string(seal))
+    return spec.restriction && seal !== undefined && broken !== undefined
+      ? spawnRestricted(call, spec.restriction.ruleset, block.string(seal), block.string(broken))
       : spawnHere(call);
   } finally {
     inUse.delete(block);
@@ -121,16 +125,26 @@ function spawnHere({ path, argv, envp, actions }: SpawnCall): number {
 
 let thread: NativeThread | undefined;
 
-function spawnRestricted({ path, argv, envp, actions }: SpawnCall, ruleset: number, seal: bigint): number {
+const CAPABILITIES = capabilitiesOfFilesAndUsers();
+
+/** It only takes away, which never fails. */
+function callCapset({ header, data }: CapabilitySets): NativeCall {
+  return { function: "syscall", args: [SYSCALL_NUMBER.capset, addressOf(header), addressOf(data)] };
+}
+
+function spawnRestricted(
+  { path, argv, envp, actions }: SpawnCall,
+  ruleset: number,
+  seal: bigint,
+  broken: bigint,
+): number {
   const pid = new Int32Array(1);
-  thread ??= new NativeThread(4);
+  thread ??= new NativeThread(5);
   const errno = thread.run([
+    ...CAPABILITIES ? [callCapset(CAPABILITIES)] : [],
     { function: "syscall", args: [SYSCALL_NUMBER.prctl, PR_SET_NO_NEW_PRIVS, 1n] },
     { function: "syscall", args: [SYSCALL_NUMBER.landlock_restrict_self, BigInt(ruleset)] },
-    {
-      function: "syscall",
-      args: [SYSCALL_NUMBER.unlinkat, BigInt.asUintN(64, AT_FDCWD), seal, AT_REMOVEDIR],
-    },
+    { function: "syscall", args: [SYSCALL_NUMBER.renameat, AT_FDCWD, seal, AT_FDCWD, broken] },
     {
       function: "posix_spawn",
       args: [addressOf(pid), path, addressOf(actions), addressOf(ATTRIBUTES), argv, envp],
@@ -273,6 +287,8 @@ class Block {
   }
 }
 
-function addressOf(memory: Uint8Array<ArrayBuffer> | Int32Array<ArrayBuffer>): bigint {
+function addressOf(
+  memory: Uint8Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>,
+): bigint {
   return BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(memory)));
 }
