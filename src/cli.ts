@@ -21,8 +21,23 @@ export interface Settings {
   environment: EnvironmentOptions;
   logLevel: LogLevel;
   logFormat: LogFormat;
+  /** What jobs are confined to; by nothing if it is absent. */
+  sandbox?: SandboxOptions;
   /** Where a service manager wants to hear how filed is, sd_notify(3); none if nobody does. */
   notifySocket?: string;
+}
+
+export type PathRule = { option: "--ro" | "--rw" | "--exec"; path: string };
+export type PortRule = { option: "--connect" | "--bind"; port: number };
+
+export interface SandboxOptions {
+  /** "require": no start where the kernel can't enforce all of it. */
+  enforcement: "as-far-as-possible" | "require";
+  /** As given, and so relative to where filed was started. */
+  paths: PathRule[];
+  ports: PortRule[];
+  /** Where the jobs' own temporary folders are made. */
+  tempDirectory: string;
 }
 
 export type Command =
@@ -40,6 +55,7 @@ const LOG_FORMATS = ["text", "json"] as const;
 const RUN_AS = ["owner", "daemon"] as const;
 /** Of those that mount.fuse3(8) takes after -o. */
 const MOUNT_OPTIONS = ["allow_other"] as const;
+const LAST_PORT = 65_535;
 const DEFAULT_GRACE_SEC = 10;
 
 export const HELP = `Usage: filed [OPTION]... MOUNTPOINT
@@ -61,6 +77,8 @@ Options:
       --run-as WHO         whom root runs jobs as: ${RUN_AS.join(", ")} (owner)
       --env KEY[=VALUE]    give jobs this variable, or what filed has as KEY
       --clear-env          give jobs no other variables of filed's than those
+      --sandbox[=require]  confine jobs to --ro PATH, --rw PATH, --exec PATH,
+                           --connect PORT, --bind PORT, each as often as needed
       --log-level LEVEL    ${LOG_LEVELS.join(", ")} (info)
       --log-format FORMAT  ${LOG_FORMATS.join(", ")} (text)
   -h, --help               print this and exit
@@ -82,6 +100,7 @@ export function parseCommandLine(args: string[], environment: (name: string) => 
   if (values.help) return { kind: "print", what: "help" };
   if (values.version) return { kind: "print", what: "version" };
   if (values.man) return { kind: "print", what: "manual" };
+  const sandbox = parseSandbox(values, environment);
   const [mountpoint, ...more] = positionals;
   if (mountpoint === undefined) {
     throw new UsageError("no MOUNTPOINT given; for example: filed /tmp/filed-jobs");
@@ -103,12 +122,29 @@ export function parseCommandLine(args: string[], environment: (name: string) => 
       },
       logLevel: oneOf("--log-level", values["log-level"], LOG_LEVELS),
       logFormat: oneOf("--log-format", values["log-format"], LOG_FORMATS),
+      ...sandbox ? { sandbox } : {},
       ...notifySocket ? { notifySocket } : {},
     },
   };
 }
 
+/** What may follow `--sandbox=`; parseArgs knows no option that takes a value or none. */
+const ENFORCEMENTS = ["require"] as const;
+const ENFORCEMENT = /^--sandbox=/;
+
 function parse(args: string[]) {
+  const end = args.indexOf("--");
+  const isEnforcement = (arg: string, index: number) => ENFORCEMENT.test(arg) && (end < 0 || index < end);
+  const enforcement = args.filter(isEnforcement).map((arg) =>
+    oneOf("--sandbox", arg.replace(ENFORCEMENT, ""), ENFORCEMENTS)
+  );
+  const { values, positionals } = parsePlain(
+    args.map((arg, index) => isEnforcement(arg, index) ? "--sandbox" : arg),
+  );
+  return { values: { ...values, enforcement: enforcement.at(0) }, positionals };
+}
+
+function parsePlain(args: string[]) {
   try {
     return parseArgs({
       args,
@@ -120,6 +156,12 @@ function parse(args: string[]) {
         "run-as": { type: "string", default: "owner" },
         env: { type: "string", multiple: true, default: [] },
         "clear-env": { type: "boolean" },
+        sandbox: { type: "boolean" },
+        ro: { type: "string", multiple: true, default: [] },
+        rw: { type: "string", multiple: true, default: [] },
+        exec: { type: "string", multiple: true, default: [] },
+        connect: { type: "string", multiple: true, default: [] },
+        bind: { type: "string", multiple: true, default: [] },
         "log-level": { type: "string", default: "info" },
         "log-format": { type: "string", default: "text" },
         help: { type: "boolean", short: "h" },
@@ -131,6 +173,46 @@ function parse(args: string[]) {
     // Node's first sentence says what is wrong, the others how to pass what looks like an option.
     throw new UsageError((error as Error).message.replace(/\.( |\n).*$/s, ""));
   }
+}
+
+function parseSandbox(
+  values: ReturnType<typeof parse>["values"],
+  environment: (name: string) => string | undefined,
+): SandboxOptions | undefined {
+  const { ro, rw, exec, connect, bind } = values;
+  const paths = [
+    ...ro.map((path) => pathRule("--ro", path)),
+    ...rw.map((path) => pathRule("--rw", path)),
+    ...exec.map((path) => pathRule("--exec", path)),
+  ];
+  const ports = [
+    ...connect.map((port) => portRule("--connect", port)),
+    ...bind.map((port) => portRule("--bind", port)),
+  ];
+  if (values.sandbox) {
+    const enforcement = values.enforcement ?? "as-far-as-possible";
+    return { enforcement, paths, ports, tempDirectory: environment("TMPDIR") || "/tmp" };
+  }
+  const option = paths[0]?.option ?? ports[0]?.option;
+  if (option) {
+    throw new UsageError(
+      `${option} is a rule of the sandbox and needs --sandbox; for example: filed --sandbox --ro /srv /tmp/filed-jobs`,
+    );
+  }
+  return undefined;
+}
+
+function pathRule(option: PathRule["option"], path: string): PathRule {
+  if (path === "") throw new UsageError(`${option} is empty; it takes a path, for example: ${option} /srv`);
+  return { option, path };
+}
+
+function portRule(option: PortRule["option"], text: string): PortRule {
+  const port = Number(text);
+  if (/^\d+$/.test(text) && port >= 1 && port <= LAST_PORT) return { option, port };
+  throw new UsageError(
+    `${option} is ${quote(text)}; it takes a TCP port from 1 to ${LAST_PORT}, for example: ${option} 443`,
+  );
 }
 
 function placeOfState(

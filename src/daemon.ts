@@ -1,6 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { basename, dirname, join, resolve } from "node:path";
-import type { Settings } from "./cli.ts";
+import type { SandboxOptions, Settings } from "./cli.ts";
 import { jobEnvironment } from "./environment.ts";
 import {
   badMountpoint,
@@ -18,10 +18,13 @@ import { Notifier } from "./notify.ts";
 import { Queue } from "./queue/queue.ts";
 import { Executor } from "./runner/executor.ts";
 import { identityOf } from "./runner/identity.ts";
+import { limitsOf, refusalOf } from "./runner/sandbox/limits.ts";
+import type { SandboxRules, SandboxSettings } from "./runner/sandbox/rules.ts";
 import { Scheduler } from "./runner/scheduler.ts";
 import { StopSignals } from "./stop_signals.ts";
 import { Alarm } from "./sys/alarm.ts";
 import { environ } from "./sys/environ.ts";
+import { landlockAbi } from "./sys/landlock.ts";
 import { SqliteStore } from "./store/sqlite_store.ts";
 import { errnoOf } from "./tree/errors.ts";
 import { Tree } from "./tree/tree.ts";
@@ -45,6 +48,7 @@ export class StartError extends Error {
 export async function runDaemon(settings: Settings): Promise<void> {
   await using _log = await openLog({ level: settings.logLevel, format: settings.logFormat });
   using signals = new StopSignals();
+  const sandbox = settings.sandbox && await prepareSandbox(settings.sandbox);
   const stateFile = await prepareStateFile(settings);
   await using store = SqliteStore.open(stateFile);
   const mountpoint = await prepareMountpoint(settings.mountpoint);
@@ -81,6 +85,7 @@ export async function runDaemon(settings: Settings): Promise<void> {
   });
   const ended = session.run();
   await using watch = new MountWatch(mounted);
+  if (sandbox) await confine(executor, sandbox, stateFile);
   await scheduler.start(executor);
   using notifier = new Notifier(settings.notifySocket, () => statusOf(queue));
   queue.watch({ onChanged: () => notifier.changed() });
@@ -129,6 +134,43 @@ async function prepareMountpoint(path: string): Promise<string> {
   } catch (error) {
     throw error instanceof MountError ? error : badMountpoint(path, error);
   }
+}
+
+/** What this kernel can do of a sandbox. @throws {StartError} If that is nothing, or less than required. */
+async function prepareSandbox(
+  { enforcement, paths, ports, tempDirectory }: SandboxOptions,
+): Promise<SandboxSettings> {
+  const abi = landlockAbi();
+  if (abi === 0) {
+    throw new StartError(
+      "Cannot sandbox jobs: this kernel has no Landlock, or does not use it: that takes Linux 5.13, " +
+        "and landlock in its list of security modules (lsm=landlock,... at boot)",
+    );
+  }
+  const rules = { paths: paths.map(({ option, path }) => ({ option, path: resolve(path) })), ports };
+  const refusal = enforcement === "require" ? refusalOf(abi, rules) : undefined;
+  if (refusal) throw new StartError(`Cannot sandbox jobs: ${refusal}`);
+  const limits = limitsOf(abi);
+  if (limits.length > 0) log.warn("this kernel enforces the sandbox in part", { abi, limits });
+  return { rules, abi, tempDirectory: await Deno.realPath(tempDirectory).catch(() => tempDirectory) };
+}
+
+/** @throws {StartError} If a rule can't be kept. */
+async function confine(executor: Executor, sandbox: SandboxSettings, stateFile: string): Promise<void> {
+  const problem = await executor.confine(sandbox);
+  if (problem !== undefined) throw new StartError(`Cannot sandbox jobs: ${problem}`);
+  for (const { option, path } of await rulesAbove(stateFile, sandbox.rules)) {
+    log.warn("a rule of the sandbox reaches the state file", { rule: `${option} ${path}` });
+  }
+  for (const { option, path } of await rulesAbove(sandbox.tempDirectory, sandbox.rules)) {
+    log.warn("a rule of the sandbox reaches the jobs' temporary folders", { rule: `${option} ${path}` });
+  }
+  log.info("jobs are sandboxed", { abi: sandbox.abi, ...sandbox.rules });
+}
+
+async function rulesAbove(place: string, { paths }: SandboxRules): Promise<SandboxRules["paths"]> {
+  const real = await Promise.all(paths.map(({ path }) => Deno.realPath(path).catch(() => path)));
+  return paths.filter((_, index) => `${place}/`.startsWith(`${real[index]}/`.replace("//", "/")));
 }
 
 async function statfsOf(directory: string): Promise<StatFs> {

@@ -69,15 +69,15 @@ export class Cgroups {
     }
   }
 
-  /** Removes a run's group, or does so later: a job may leave a process that detached itself. */
-  release(path: string): void {
-    if (!removeCgroup(path)) this.#left.add(path);
-    const now = performance.now();
-    if (now - this.#triedAt < RETRY_MS) return;
-    this.#triedAt = now;
-    for (const left of this.#left) {
-      if (removeCgroup(left)) this.#left.delete(left);
-    }
+  /**
+   * Removes a run's group, or does so later: a job may leave a process that detached itself.
+   * @returns Whether it is removed, and so nothing was left in it.
+   */
+  release(path: string): boolean {
+    const isRemoved = removeCgroup(path);
+    if (!isRemoved) this.#left.add(path);
+    this.#retry();
+    return isRemoved;
   }
 
   /** Whether `path` is the group of a run; never true of anything that is not a cgroup. */
@@ -92,6 +92,15 @@ export class Cgroups {
       const pid = parseCgroupPath(path)?.daemonPid;
       return pid !== undefined && !exists(`/proc/${pid}`);
     });
+  }
+
+  #retry() {
+    const now = performance.now();
+    if (now - this.#triedAt < RETRY_MS) return;
+    this.#triedAt = now;
+    for (const left of this.#left) {
+      if (removeCgroup(left)) this.#left.delete(left);
+    }
   }
 }
 

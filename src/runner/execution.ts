@@ -72,7 +72,9 @@ export class Execution {
     };
     this.over = this.#attend(start.timeoutMs).then((ended) => {
       shell[Symbol.dispose]();
-      if (cgroup !== undefined) host.cgroups.release(cgroup);
+      const isGone = cgroup !== undefined && host.cgroups.release(cgroup);
+      const { confinement } = shell;
+      if (confinement) host.sandbox?.leave(confinement, isGone ? "nothing" : "perhaps something");
       host.post({ kind: "ended", run, ...ended }, [ended.tail.buffer]);
     });
   }

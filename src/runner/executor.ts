@@ -11,6 +11,7 @@ import type {
   Survivor,
   ToWorker,
 } from "./messages.ts";
+import type { SandboxSettings } from "./sandbox/rules.ts";
 
 /** What the executor tells its owner, for each run in the order of the three messages. */
 export interface ExecutorEvents {
@@ -32,6 +33,7 @@ export class Executor implements AsyncDisposable {
   readonly #worker: Worker;
   readonly #events: ExecutorEvents;
   readonly #sweeps: PromiseWithResolvers<Survivor[]>[] = [];
+  #confining: PromiseWithResolvers<string | undefined> | undefined;
   readonly #gone = Promise.withResolvers<void>();
   #state: "open" | "stopping" | "gone" = "open";
 
@@ -47,6 +49,16 @@ export class Executor implements AsyncDisposable {
     this.#worker.onmessageerror = () =>
       this.#fail(new Error("The worker that runs jobs sent no readable message"));
     this.#post({ kind: "setup", cgroups: "used", ...options });
+  }
+
+  /**
+   * Has the jobs that start from now on sandboxed. To be called once, before any starts.
+   * @returns Why that is not possible; `undefined` if it is done.
+   */
+  confine(sandbox: SandboxSettings): Promise<string | undefined> {
+    this.#confining = Promise.withResolvers();
+    this.#post({ kind: "confine", sandbox });
+    return this.#confining.promise;
   }
 
   /** Starts a command; what becomes of it comes as events. The command's bytes are copied. */
@@ -97,6 +109,8 @@ export class Executor implements AsyncDisposable {
         return this.#events.onOutput(message);
       case "ended":
         return this.#events.onEnded(message);
+      case "confined":
+        return this.#confining?.resolve(message.problem);
       case "swept":
         return this.#sweeps.shift()?.resolve(message.survivors);
       case "stopped":
@@ -116,6 +130,7 @@ export class Executor implements AsyncDisposable {
     this.#state = "gone";
     this.#worker.terminate();
     this.#rejectSweeps(reason);
+    this.#confining?.reject(reason);
     this.#gone.resolve();
   }
 

@@ -1,3 +1,5 @@
+import type { SandboxSettings } from "./sandbox/rules.ts";
+
 /** What the main thread and the worker that runs jobs say to each other: plain data, structured-cloned. */
 
 /** A random token that marks one execution of a job: `FILED_RUN` in the environment of all its processes. */
@@ -17,6 +19,12 @@ export interface SetupMessage {
   cgroups: "used" | "unused";
   /** What each job's environment begins with: `NAME=value`, by its name. */
   environment: ReadonlyMap<string, Uint8Array>;
+}
+
+/** Has jobs sandboxed from now on. Answered by `confined`. */
+export interface ConfineMessage {
+  kind: "confine";
+  sandbox: SandboxSettings;
 }
 
 export interface StartMessage {
@@ -80,7 +88,14 @@ export interface StopMessage {
   kind: "stop";
 }
 
-export type ToWorker = SetupMessage | StartMessage | EndMessage | TakenMessage | SweepMessage | StopMessage;
+export type ToWorker =
+  | SetupMessage
+  | ConfineMessage
+  | StartMessage
+  | EndMessage
+  | TakenMessage
+  | SweepMessage
+  | StopMessage;
 
 /** A process of the run exists. Posted before any other message of it, unless the command could not be started. */
 
@@ -125,6 +140,12 @@ export interface EndedMessage {
   survivors: Survivor[];
 }
 
+export interface ConfinedMessage {
+  kind: "confined";
+  /** Why jobs can't be sandboxed so; `undefined` if they are. */
+  problem: string | undefined;
+}
+
 export interface SweptMessage {
   kind: "swept";
   survivors: Survivor[];
@@ -134,4 +155,10 @@ export interface StoppedMessage {
   kind: "stopped";
 }
 
-export type FromWorker = StartedMessage | OutputMessage | EndedMessage | SweptMessage | StoppedMessage;
+export type FromWorker =
+  | StartedMessage
+  | OutputMessage
+  | EndedMessage
+  | ConfinedMessage
+  | SweptMessage
+  | StoppedMessage;

@@ -4,11 +4,13 @@ import { strerror } from "../sys/libc.ts";
 import type { Pidfd } from "../sys/pidfd.ts";
 import { spawn } from "../sys/spawn.ts";
 import { waitIfEnded } from "../sys/wait.ts";
-import type { Accounts } from "./accounts.ts";
+import type { Account, Accounts } from "./accounts.ts";
 import { wrap } from "./command_line.ts";
 import type { Exit, ProcessIdentity, StartMessage } from "./messages.ts";
 import { holdProcess, readProcess } from "./processes.ts";
 import type { Reactor } from "./reactor.ts";
+import { RuleError } from "./sandbox/paths.ts";
+import type { Confinement, Sandbox } from "./sandbox/sandbox.ts";
 
 /** Between two looks whether a process has ended that can't be held. */
 const LOOK_MS = 20;
@@ -25,6 +27,8 @@ export interface Host {
   /** What each job's environment begins with: `NAME=value`, by its name. */
   environment: ReadonlyMap<string, Uint8Array>;
   reactor: Reactor;
+  /** `undefined`: jobs may do whatever their user may. */
+  sandbox: Sandbox | undefined;
 }
 
 /** The process that runs a command, in a session and a group of its own, which it leads. */
@@ -34,14 +38,17 @@ export class Shell implements Disposable {
   readonly pipe: number;
   readonly exit: Promise<Exit>;
   readonly pidfd: Pidfd | undefined;
+  /** What its processes are confined to. */
+  readonly confinement: Confinement | undefined;
 
-  private constructor(pid: number, pipe: number, { bootId, reactor }: Host) {
+  private constructor({ pid, confinement }: Spawned, pipe: number, { bootId, reactor }: Host) {
     // It can't have been waited for since the spawn, so even if it has ended, this is it.
     const process = readProcess(pid);
     if (!process) throw new Error(`Cannot read /proc/${pid}/stat of a process just started`);
     this.leader = { pid, startTicks: process.startTicks, bootId };
     this.pidfd = holdProcess(pid);
     this.pipe = pipe;
+    this.confinement = confinement;
     this.exit = this.pidfd ? untilEnd(pid, this.pidfd, reactor) : untilSeenToEnd(pid);
   }
 
@@ -53,7 +60,7 @@ export class Shell implements Disposable {
       return new Shell(spawnShell(start, cgroup, writer, host), reader, host);
     } catch (error) {
       close(reader);
-      throw error instanceof ErrnoError ? new NotStarted(reasonOf(error), { cause: error }) : error;
+      throw asNotStarted(error);
     } finally {
       close(writer);
     }
@@ -69,15 +76,40 @@ function openPipe() {
   try {
     return pipe();
   } catch (error) {
-    throw error instanceof ErrnoError ? new NotStarted(reasonOf(error), { cause: error }) : error;
+    throw asNotStarted(error);
   }
 }
 
 const NULL_DEVICE = openReadOnly("/dev/null");
 
-function spawnShell(start: StartMessage, cgroup: string | undefined, output: number, host: Host): number {
-  const { run, jobId, attempt, command, runAs } = start;
-  const account = runAs && host.accounts.of(runAs);
+interface Spawned {
+  pid: number;
+  confinement: Confinement | undefined;
+}
+
+function spawnShell(start: StartMessage, cgroup: string | undefined, output: number, host: Host): Spawned {
+  const account = start.runAs && host.accounts.of(start.runAs);
+  const confinement = host.sandbox?.enter(account?.credentials);
+  try {
+    return { pid: spawnConfined(start, { account, cgroup, confinement, output }, host), confinement };
+  } catch (error) {
+    if (confinement) host.sandbox?.leave(confinement, "nothing");
+    throw error;
+  }
+}
+
+interface Surroundings {
+  account: Account | undefined;
+  cgroup: string | undefined;
+  confinement: Confinement | undefined;
+  output: number;
+}
+
+function spawnConfined(
+  { run, jobId, attempt, command }: StartMessage,
+  { account, cgroup, confinement, output }: Surroundings,
+  host: Host,
+): number {
   const procs = cgroup === undefined ? undefined : openForJoining(cgroup);
   try {
     const { path, args } = wrap({
@@ -86,7 +118,13 @@ function spawnShell(start: StartMessage, cgroup: string | undefined, output: num
       joinsCgroup: procs !== undefined,
     });
     const env = new Map<string, string | Uint8Array>(host.environment);
-    const own = { ...account?.env, FILED_JOB_ID: jobId, FILED_ATTEMPT: String(attempt), FILED_RUN: run };
+    const own = {
+      ...account?.env,
+      ...confinement?.env,
+      FILED_JOB_ID: jobId,
+      FILED_ATTEMPT: String(attempt),
+      FILED_RUN: run,
+    };
     for (const [name, value] of Object.entries(own)) env.set(name, `${name}=${value}`);
     return spawn({
       path,
@@ -94,7 +132,7 @@ function spawnShell(start: StartMessage, cgroup: string | undefined, output: num
       env: [...env.values()],
       cwd: account?.cwd,
       fds: [NULL_DEVICE, output, output, ...procs === undefined ? [] : [procs]],
-      restriction: undefined,
+      restriction: confinement?.restriction,
     });
   } finally {
     if (procs !== undefined) close(procs);
@@ -127,6 +165,11 @@ async function untilSeenToEnd(pid: number): Promise<Exit> {
     if (exit) return exit;
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
+}
+
+function asNotStarted(error: unknown): unknown {
+  if (error instanceof ErrnoError) return new NotStarted(reasonOf(error), { cause: error });
+  return error instanceof RuleError ? new NotStarted(error.message, { cause: error }) : error;
 }
 
 /** `Argument list too long`, as the end of a sentence. */

@@ -2,9 +2,19 @@ import { readKernelFile } from "../sys/kernel_files.ts";
 import { Accounts } from "./accounts.ts";
 import { Cgroups, findCgroups } from "./cgroup.ts";
 import { execute, type Execution, type ExecutionHost } from "./execution.ts";
-import type { FromWorker, RunToken, SetupMessage, StartMessage, ToWorker } from "./messages.ts";
+import type {
+  ConfineMessage,
+  FromWorker,
+  RunToken,
+  SetupMessage,
+  StartMessage,
+  ToWorker,
+} from "./messages.ts";
 import { readBootId } from "./processes.ts";
 import { Reactor } from "./reactor.ts";
+import { RuleError } from "./sandbox/paths.ts";
+import { Sandbox } from "./sandbox/sandbox.ts";
+import { tryOut } from "./sandbox/trial.ts";
 import { sweep } from "./sweep.ts";
 
 /** The thread that runs jobs. An error that nothing here expects ends it, and its owner hears of that. */
@@ -21,12 +31,16 @@ class Jobs {
       environment,
       reactor: this.#reactor,
       cgroups: new Cgroups(cgroups === "used" ? readCgroups() : undefined),
+      sandbox: undefined,
       post,
     };
   }
 
   receive(message: Exclude<ToWorker, SetupMessage>): void {
     switch (message.kind) {
+      case "confine":
+        this.#confine(message);
+        return;
       case "start":
         return this.#start(message);
       case "end":
@@ -47,6 +61,18 @@ class Jobs {
     }
   }
 
+  async #confine({ sandbox: settings }: ConfineMessage) {
+    try {
+      const sandbox = new Sandbox(settings);
+      this.#host.sandbox = sandbox;
+      await tryOut(sandbox);
+      post({ kind: "confined", problem: undefined });
+    } catch (error) {
+      if (!(error instanceof RuleError)) throw error;
+      post({ kind: "confined", problem: error.message });
+    }
+  }
+
   #start(message: StartMessage) {
     const execution = execute(message, this.#host);
     if (!execution) return;
@@ -58,6 +84,7 @@ class Jobs {
     const executions = [...this.#executions.values()];
     for (const execution of executions) execution.end(0);
     await Promise.all([this.#sweeping, ...executions.map(({ over }) => over)]);
+    await this.#host.sandbox?.[Symbol.asyncDispose]();
     await this.#reactor[Symbol.asyncDispose]();
     post({ kind: "stopped" });
   }
