@@ -49,18 +49,19 @@ run: $(DENO) .fuse ## mount the queue at MOUNTPOINT (default /tmp/filed-jobs) an
 
 # Suites run side by side, as most of a test is waiting: each a process of its own, which for root has mounts of its own.
 # Their folder keeps what filed unpacks, and what else they write to TMPDIR.
-SUITES := contract user rest
+SUITES := contract user programs rest
 FILES_contract := tests/contract/ --ignore=tests/contract/as_user_test.ts
 FILES_user := tests/contract/as_user_test.ts
-FILES_rest := --ignore=tests/contract/
+FILES_programs := tests/clients/ tests/ship/
+FILES_rest := --ignore=tests/contract/,tests/clients/,tests/ship/
 ALONE := $(shell [ "$$(id -u)" -ne 0 ] || echo unshare --mount)
 test: $(DENO) .fuse .test-tools check $(FILED) ## run every check and test; filed is the file FILED (default ./filed)
 	@place=$$(mktemp -d) && chmod 1777 "$$place" && trap 'rm -rf "$$place"' EXIT && \
 	TMPDIR=$$place XDG_CACHE_HOME=$$place/cache FILED=$(abspath $(FILED)) \
 		$(MAKE) --no-print-directory --jobs=$(words $(SUITES)) --output-sync=target --keep-going $(SUITES:%=test-%)
 
-test-%: $(DENO) ## run one suite of the tests: contract, user or rest
-	@exec env $(patsubst %,-u %,$(MAKE_VARIABLES)) $(ALONE) $(DENO) test $(PERMISSIONS) $(FILES_$*)
+test-%: $(DENO) ## run one suite of the tests: contract, user, programs or rest
+	@exec env $(patsubst %,-u %,$(MAKE_VARIABLES)) $(ALONE) $(DENO) test --allow-all $(FILES_$*)
 
 bench: $(DENO) .fuse .bench-tools filed ## measure ./filed against what there is to compare with; writes bench/results.md
 	@$(DENO) run --allow-all bench/main.ts --filed $(abspath filed) --write bench $(ARGS)

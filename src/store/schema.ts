@@ -72,8 +72,8 @@ const MIGRATIONS = [
   "ALTER TABLE jobs ADD COLUMN foreign_writer INTEGER",
   // Each index that a change touches is a page more to write. A run's job is found through `runs`.
   `
-  DROP INDEX jobs_by_run;
-  DROP INDEX jobs_held;
+  DROP INDEX IF EXISTS jobs_by_run;
+  DROP INDEX IF EXISTS jobs_held;
   CREATE INDEX jobs_held ON jobs (number) WHERE held <> 0;
   CREATE INDEX jobs_in_line ON jobs (place) WHERE held = 2;
   `,
