@@ -14,13 +14,26 @@ import { latency } from "./rows/latency.ts";
 import { listing } from "./rows/listing.ts";
 import { output } from "./rows/output.ts";
 import { queued } from "./rows/queued.ts";
+import { sandbox } from "./rows/sandbox.ts";
 import { shell } from "./rows/shell.ts";
 import { start } from "./rows/start.ts";
 import { stat } from "./rows/stat.ts";
 import { submit } from "./rows/submit.ts";
 import { throughput } from "./rows/throughput.ts";
 
-const BENCHMARKS = { submit, stat, throughput, queued, shell, latency, listing, start, output, idle };
+const BENCHMARKS = {
+  submit,
+  stat,
+  throughput,
+  sandbox,
+  queued,
+  shell,
+  latency,
+  listing,
+  start,
+  output,
+  idle,
+};
 
 const { values: options, positionals: names } = parseArgs({
   args: Deno.args,

@@ -11,17 +11,28 @@ export interface HeldQueue extends AsyncDisposable {
 
 export interface Peer {
   name: string;
+  /** With more jobs than this it is left out. */
+  most: number;
   open(rig: Rig): Promise<HeldQueue>;
 }
+
+/** Each of its jobs waits for all that are before it: 4,000 of them take minutes. */
+const NQ_MOST = 1_000;
 
 /** The peers that there are. */
 export async function findPeers(): Promise<Peer[]> {
   const original = Deno.env.get("FILED_ORIGINAL");
   const peers: [string, Peer][] = [
-    ["nq", { name: "nq", open: openNq }],
-    ["tsp", { name: "tsp", open: openTsp }],
+    ["nq", { name: "nq", most: NQ_MOST, open: openNq }],
+    ["tsp", { name: "tsp", most: Infinity, open: openTsp }],
     ...original
-      ? [[original, { name: "original filed", open: (rig) => openOriginal(rig, original) }] as [string, Peer]]
+      ? [
+        [original, {
+          name: "original filed",
+          most: Infinity,
+          open: (rig) => openOriginal(rig, original),
+        }] as [string, Peer],
+      ]
       : [],
   ];
   const found = await Promise.all(

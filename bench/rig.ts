@@ -83,8 +83,8 @@ export class Rig implements AsyncDisposable {
   }
 
   /** Starts a daemon on a state file, by default an empty one. */
-  start(options: { state?: string; config?: Record<string, number> } = {}): Promise<Daemon> {
-    return Daemon.start(this, options.state ?? this.path("state.db"), options.config ?? {});
+  start(options: StartOptions = {}): Promise<Daemon> {
+    return Daemon.start(this, { state: this.path("state.db"), ...options });
   }
 
   /** Starts a paused daemon on a state file with so many jobs, which goes with it. */
@@ -117,6 +117,13 @@ export class Rig implements AsyncDisposable {
   }
 }
 
+export interface StartOptions {
+  state?: string;
+  config?: Record<string, number>;
+  /** More of the command line. */
+  args?: string[];
+}
+
 /** A running filed. */
 export class Daemon implements AsyncDisposable {
   private constructor(
@@ -127,12 +134,13 @@ export class Daemon implements AsyncDisposable {
     readonly child: Deno.ChildProcess,
   ) {}
 
-  static async start(rig: Rig, state: string, config: Record<string, number>): Promise<Daemon> {
+  static async start(rig: Rig, options: StartOptions & { state: string }): Promise<Daemon> {
+    const { state, config = {} } = options;
     const mount = await rig.directory("mnt");
     const [program, ...args] = rig.filed as [string, ...string[]];
     const startedAt = performance.now();
     const child = new Deno.Command(program, {
-      args: [...args, "--state", state, "--grace", "0", mount],
+      args: [...args, "--state", state, "--grace", "0", ...options.args ?? [], mount],
       env: { XDG_CACHE_HOME: `${rig.folder}/cache` },
       stdin: "null",
       stdout: "null",
