@@ -80,6 +80,8 @@ export const INIT_FLAGS = {
   FUSE_BIG_WRITES: 1 << 5,
   FUSE_DONT_MASK: 1 << 6,
   FUSE_AUTO_INVAL_DATA: 1 << 12,
+  FUSE_DO_READDIRPLUS: 1 << 13,
+  FUSE_READDIRPLUS_AUTO: 1 << 14,
   FUSE_PARALLEL_DIROPS: 1 << 18,
   FUSE_ABORT_ERROR: 1 << 21,
   FUSE_MAX_PAGES: 1 << 22,
@@ -190,6 +192,8 @@ export const OPEN_OUT = { fh: 0, open_flags: 8, /* padding: 12, */ sizeof: 16 } 
 export const WRITE_OUT = { size: 0, /* padding: 4, */ sizeof: 8 } as const;
 export const GETXATTR_OUT = { size: 0, /* padding: 4, */ sizeof: 8 } as const;
 /** The name follows; a record is padded to 8 bytes. */
+/** fuse_direntplus: a fuse_entry_out, and then a fuse_dirent. */
+export const DIRENTPLUS = { entry_out: 0, dirent: 128 } as const;
 export const DIRENT = { ino: 0, off: 8, namelen: 16, type: 20, sizeof: 24 } as const;
 export const KSTATFS = {
   blocks: 0,

@@ -130,7 +130,10 @@ export class Dispatcher {
 
   #init(request: Request, body: DataView): void {
     try {
-      const negotiation = negotiate(decodeInitIn(body), this.#options);
+      const negotiation = negotiate(decodeInitIn(body), {
+        ...this.#options,
+        listing: this.#fs.readdirplus ? "with-attributes" : "plain",
+      });
       if (negotiation.kind === "too-old") {
         this.#complain(new Error("The kernel's FUSE protocol is older than 7.31"), request);
         return this.#fail(request, new ErrnoError("EPROTO"));

@@ -3,6 +3,7 @@ import {
   ATTR,
   ATTR_OUT,
   DIRENT,
+  DIRENTPLUS,
   ENTRY_OUT,
   FOPEN_DIRECT_IO,
   FOPEN_KEEP_CACHE,
@@ -19,7 +20,7 @@ import {
   WRITE_OUT,
 } from "./abi.ts";
 import type { Attributes, AttributesReply, Entry, StatFs } from "./attributes.ts";
-import type { Created, DirectoryEntry, DirectorySink, Opened } from "./filesystem.ts";
+import type { Created, DirectoryEntry, DirectorySink, EntrySink, Opened } from "./filesystem.ts";
 import { bytesOf, writeTimeMs, writeValidMs } from "./wire.ts";
 
 /** stat(2) counts in blocks of this, whatever `blksize` says. */
@@ -168,16 +169,11 @@ export class DirentPacker implements DirectorySink {
     this.#body = new DataView(new ArrayBuffer(sizeBytes));
   }
 
-  add({ ino, cookie, type, name }: DirectoryEntry): boolean {
-    const at = this.#used;
-    const padded = Math.ceil((DIRENT.sizeof + name.length) / 8) * 8;
-    if (at + padded > this.#body.byteLength) return false;
-    this.#body.setBigUint64(at + DIRENT.ino, ino, HOST_ENDIAN);
-    this.#body.setBigUint64(at + DIRENT.off, BigInt(cookie), HOST_ENDIAN);
-    this.#body.setUint32(at + DIRENT.namelen, name.length, HOST_ENDIAN);
-    this.#body.setUint32(at + DIRENT.type, DIRENT_TYPE[type], HOST_ENDIAN);
-    bytesOf(this.#body, at + DIRENT.sizeof).set(name);
-    this.#used = at + padded;
+  add(entry: DirectoryEntry): boolean {
+    const sizeBytes = direntBytes(entry);
+    if (this.#used + sizeBytes > this.#body.byteLength) return false;
+    writeDirent(this.#body, this.#used, entry);
+    this.#used += sizeBytes;
     return true;
   }
 
@@ -185,4 +181,47 @@ export class DirentPacker implements DirectorySink {
   get bytes(): Uint8Array {
     return bytesOf(this.#body, 0, this.#used);
   }
+}
+
+/** Packs `fuse_direntplus` records into a buffer of the size that the READDIRPLUS asked for. */
+export class DirentPlusPacker implements EntrySink {
+  readonly #body: DataView;
+  #used = 0;
+
+  constructor(sizeBytes: number) {
+    this.#body = new DataView(new ArrayBuffer(sizeBytes));
+  }
+
+  get capacity(): number {
+    return Math.floor((this.#body.byteLength - this.#used) / SMALLEST_DIRENTPLUS_BYTES);
+  }
+
+  add(entry: DirectoryEntry, node: Entry | undefined): boolean {
+    const sizeBytes = DIRENTPLUS.dirent + direntBytes(entry);
+    if (this.#used + sizeBytes > this.#body.byteLength) return false;
+    if (node) encodeEntryOut(new DataView(this.#body.buffer, this.#used + DIRENTPLUS.entry_out), node);
+    writeDirent(this.#body, this.#used + DIRENTPLUS.dirent, entry);
+    this.#used += sizeBytes;
+    return true;
+  }
+
+  /** The records so far. */
+  get bytes(): Uint8Array {
+    return bytesOf(this.#body, 0, this.#used);
+  }
+}
+
+const DIRENT_ALIGNMENT = 8;
+const SMALLEST_DIRENTPLUS_BYTES = DIRENTPLUS.dirent + direntBytes({ name: new Uint8Array(1) });
+
+function direntBytes({ name }: Pick<DirectoryEntry, "name">): number {
+  return Math.ceil((DIRENT.sizeof + name.length) / DIRENT_ALIGNMENT) * DIRENT_ALIGNMENT;
+}
+
+function writeDirent(body: DataView, at: number, { ino, cookie, type, name }: DirectoryEntry) {
+  body.setBigUint64(at + DIRENT.ino, ino, HOST_ENDIAN);
+  body.setBigUint64(at + DIRENT.off, BigInt(cookie), HOST_ENDIAN);
+  body.setUint32(at + DIRENT.namelen, name.length, HOST_ENDIAN);
+  body.setUint32(at + DIRENT.type, DIRENT_TYPE[type], HOST_ENDIAN);
+  bytesOf(body, at + DIRENT.sizeof).set(name);
 }

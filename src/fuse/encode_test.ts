@@ -160,3 +160,12 @@ Deno.test("DirentPacker refuses the record that would not fit, padding included"
   assert.equal(packer.add({ ino: 1n, cookie: 1, type: "file", name: new Uint8Array([0x61]) }), false);
   assert.equal(packer.bytes.length, 0);
 });
+
+Deno.test("DirentPlusPacker puts the entry before each record, zeros for one without", () => {
+  const packer = new encode.DirentPlusPacker(2 * 160);
+  const record = { ino: 0x0102n, cookie: 5, type: "file", name: new TextEncoder().encode("abc") } as const;
+  assert.equal(packer.capacity, 2);
+  assert.deepEqual([packer.add(record, entry), packer.add(record, undefined)], [true, true]);
+  assert.deepEqual([packer.capacity, packer.add(record, entry)], [0, false]);
+  assert.deepEqual([...packer.bytes], [...ENTRY, ...DIRENT, ...new Uint8Array(128), ...DIRENT]);
+});

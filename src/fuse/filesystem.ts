@@ -67,6 +67,18 @@ export interface DirectorySink {
   add(entry: DirectoryEntry): boolean;
 }
 
+/** Takes the records of one READDIRPLUS. */
+export interface EntrySink {
+  /** How many more records fit, at most. */
+  readonly capacity: number;
+  /**
+   * @param node What a lookup of the name would answer, which it then counts as; `undefined` for `.` and `..`, and for
+   * what is to be looked up.
+   * @returns `false` if the record did not fit: the same one is the first of the next call.
+   */
+  add(entry: DirectoryEntry, node: Entry | undefined): boolean;
+}
+
 /**
  * What a file system implements. A handler returns its answer, or a promise of it, or throws an `ErrnoError`;
  * anything else thrown is a bug, reported to `SessionOptions.onError` and answered with EIO.
@@ -79,7 +91,7 @@ export interface DirectorySink {
  * What is left out is answered as Linux does for a file system without that operation. Throw ENOSYS never:
  * the kernel remembers it for the life of the mount, and does without the opcode for all nodes.
  *
- * **Lookup counts.** Each `Entry` answered by `lookup`, `create`, `mknod`, `mkdir`, `symlink` or `link`
+ * **Lookup counts.** Each `Entry` answered by `lookup`, `readdirplus`, `create`, `mknod`, `mkdir`, `symlink` or `link`
  * counts one lookup of its node, added before the handler returns. `forget` takes them back, also for an
  * answer that could not be delivered. A node may go once it has no count, no open handle and no name. At the
  * end of the session the rest is forgotten without a call.
@@ -197,6 +209,8 @@ export interface FileSystem {
    * `sink.add` answers `false`; none added means the end. The sink is valid until the answer.
    */
   readdir?(request: Request, nodeid: NodeId, fh: Fh, cookie: number, sink: DirectorySink): Maybe<void>;
+  /** As `readdir`, with what lookups would answer. Absent: the kernel lists by `readdir` and looks up each name. */
+  readdirplus?(request: Request, nodeid: NodeId, fh: Fh, cookie: number, sink: EntrySink): Maybe<void>;
   releasedir?(request: Request, nodeid: NodeId, fh: Fh, flags: number): Maybe<void>;
   /** Absent: succeeds. */
   fsyncdir?(request: Request, nodeid: NodeId, fh: Fh, what: "data" | "all"): Maybe<void>;

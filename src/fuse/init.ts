@@ -15,7 +15,8 @@ import { bytesOf, requireSize } from "./wire.ts";
 const MAX_BACKGROUND = 64;
 const CONGESTION_THRESHOLD = 48;
 
-const WANTED = Object.values(INIT_FLAGS).reduce((all, flag) => all | flag, 0);
+const ALL = Object.values(INIT_FLAGS).reduce((all, flag) => all | flag, 0);
+const READDIRPLUS = INIT_FLAGS.FUSE_DO_READDIRPLUS | INIT_FLAGS.FUSE_READDIRPLUS_AUTO;
 
 /** What the kernel offers. */
 export interface InitOffer {
@@ -43,11 +44,16 @@ export type Negotiation =
 /** What we make of the kernel's offer. */
 export function negotiate(
   offer: InitOffer,
-  options: { readonly pageSizeBytes: number; readonly timeGranularityNs: number },
+  options: {
+    readonly pageSizeBytes: number;
+    readonly timeGranularityNs: number;
+    /** How the file system lists: "with-attributes" only if it has `readdirplus`. */
+    readonly listing: "plain" | "with-attributes";
+  },
 ): Negotiation {
   if (offer.major > FUSE_KERNEL_VERSION) return { kind: "ask-again" };
   if (offer.major < FUSE_KERNEL_VERSION || offer.minor < FUSE_MINOR_OLDEST) return { kind: "too-old" };
-  const flags = offer.flags & WANTED;
+  const flags = offer.flags & (options.listing === "plain" ? ALL & ~READDIRPLUS : ALL);
   return {
     kind: "agreed",
     terms: {

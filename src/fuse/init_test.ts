@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { decodeInitIn, encodeInitOut, negotiate } from "./init.ts";
 
-const ALL = 0x1064_1029 | 1 << 6; // every flag we want
-const OPTIONS = { pageSizeBytes: 4096, timeGranularityNs: 1000 };
+const ALL = 0x1064_1029 | 1 << 6 | 1 << 13 | 1 << 14; // every flag we want
+const OPTIONS = { pageSizeBytes: 4096, timeGranularityNs: 1000, listing: "with-attributes" } as const;
 const offer = (minor: number, flags: number, major = 7) => ({
   major,
   minor,
@@ -19,7 +19,7 @@ const AGREED = [
   ["pages of 64 KiB", offer(45, -1), 65_536, { minor: 38, flags: ALL, maxPages: 2 }],
   ["nothing offered", offer(45, 0), 4096, { minor: 38, flags: 0, maxPages: 0 }],
   ["BIG_WRITES only", offer(45, 1 << 5), 4096, { minor: 38, flags: 1 << 5, maxPages: 0 }],
-  ["only what we don't want", offer(45, 1 << 13 | 1 << 16 | 1 << 20), 4096, {
+  ["only what we don't want", offer(45, 1 << 16 | 1 << 20), 4096, {
     minor: 38,
     flags: 0,
     maxPages: 0,
@@ -31,6 +31,11 @@ for (const [name, offered, pageSizeBytes, expected] of AGREED) {
     assert.deepEqual(negotiate(offered, { ...OPTIONS, pageSizeBytes }), { kind: "agreed", terms });
   });
 }
+
+Deno.test("negotiate() asks for no READDIRPLUS where the file system has none", () => {
+  const agreed = negotiate(offer(45, 1 << 13 | 1 << 14 | 1 << 5), { ...OPTIONS, listing: "plain" });
+  assert.equal(agreed.kind === "agreed" && agreed.terms.flags, 1 << 5);
+});
 
 const OTHERS = [
   ["a newer major", offer(0, -1, 8), "ask-again"],

@@ -69,6 +69,7 @@ export type {
   Created,
   DirectoryEntry,
   DirectorySink,
+  EntrySink,
   FileSystem,
   Maybe,
   Opened,

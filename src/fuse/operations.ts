@@ -239,6 +239,16 @@ export const OPERATIONS: Readonly<Record<number, AnyOperation>> = {
     },
     encode: (body, bytes, { sizeBytes }) => encode.encodeBytes(body, bytes, sizeBytes),
   }),
+  [OPCODE.READDIRPLUS]: operation({
+    handler: "readdirplus",
+    absent: "ENOSYS",
+    decode: decode.decodeReadIn,
+    call: (fs, request, { fh, offset, sizeBytes }) => {
+      const packer = new encode.DirentPlusPacker(sizeBytes);
+      return mapAnswer(fs.readdirplus(request, request.nodeid, fh, offset, packer), () => packer.bytes);
+    },
+    encode: (body, bytes, { sizeBytes }) => encode.encodeBytes(body, bytes, sizeBytes),
+  }),
   [OPCODE.RELEASEDIR]: operation({
     handler: "releasedir",
     absent: { answer: undefined },

@@ -96,6 +96,11 @@ export class Queue {
     return this.#store.list(state, after, limit);
   }
 
+  /** As `list`, the whole of each job. */
+  listJobs(state: State, after: number, limit: number): Promise<Job[]> {
+    return this.#store.listJobs(state, after, limit);
+  }
+
   count(state: State): Promise<number> {
     return this.#store.count(state);
   }

@@ -126,6 +126,14 @@ export class SqliteStore implements Store {
     return Promise.resolve(rows as unknown as { number: number; id: string }[]);
   }
 
+  listJobs(state: State, after: number, limit: number): Promise<JobRecord[]> {
+    const statement = this.#jobStatement(
+      `SELECT ${COLUMNS} FROM jobs INDEXED BY jobs_by_state WHERE state = ? AND number > ? ORDER BY number LIMIT ?`,
+    );
+    const rows = statement.all(state, after, limit) as unknown as Row[];
+    return Promise.resolve(rows.map(toJob));
+  }
+
   count(state: State): Promise<number> {
     const row = this.#sql("SELECT count(*) AS jobs FROM jobs WHERE state = ?").get(state);
     return Promise.resolve(row?.jobs as number);
@@ -316,14 +324,18 @@ export class SqliteStore implements Store {
 
   /** @param sql What gives `COLUMNS` of one job or none. */
   #job(sql: string, parameters: (string | number | Uint8Array | null)[]): JobRecord | undefined {
+    const row = this.#jobStatement(sql).get(...parameters) as unknown as Row | undefined;
+    return row && toJob(row);
+  }
+
+  #jobStatement(sql: string): StatementSync {
     let statement = this.#jobStatements.get(sql);
     if (!statement) {
       statement = this.#database.prepare(sql);
       (statement as ArrayStatement).setReturnArrays(true);
       this.#jobStatements.set(sql, statement);
     }
-    const row = statement.get(...parameters) as unknown as Row | undefined;
-    return row && toJob(row);
+    return statement;
   }
 
   /** The job, if it is as expected. */

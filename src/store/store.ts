@@ -143,6 +143,8 @@ export interface Store extends AsyncDisposable {
   get(number: number): Promise<JobRecord | undefined>;
   /** The jobs of a state numbered above `after`, by number: whoever pages with the last number sees each once. */
   list(state: State, after: number, limit: number): Promise<{ number: number; id: string }[]>;
+  /** As `list`, the whole of each job. */
+  listJobs(state: State, after: number, limit: number): Promise<JobRecord[]>;
   count(state: State): Promise<number>;
 
   /** The command as it was last closed, or as it was last written, closed or not. */

@@ -6,6 +6,10 @@ import { commandNodeid, logNodeid, nodeOf, viewOf } from "./nodes.ts";
 import type { CommandHandle, OpenCommands } from "./open_commands.ts";
 import type { OpenLogs } from "./open_logs.ts";
 
+/** How long the kernel goes by what a listing told it, as `ls -l` and `find` do. */
+const LISTED_MS = 50;
+/** For the stat(2) that a lookup is part of: the kernel would ask for the attributes again. It rounds up to its clock's step. */
+const ATTRIBUTES_VALID_MS = 1;
 const PERMISSIONS = 0o777; // Of a job no set-user-ID, set-group-ID or sticky bit is kept.
 /** What clocks of two hosts, or two steps of one clock, may differ by. */
 const CLOCK_SKEW_MS = 1_000;
@@ -33,6 +37,12 @@ export class JobInodes {
     return this.#entry(job, 0);
   }
 
+  /** What a listing of its directory with attributes answers: whoever asked for those has not come to this job yet. */
+  listedEntry(job: Job): Entry {
+    if (job.state === "pending") this.#createdNames.delete(job.number);
+    return { ...this.#entry(job, LISTED_MS), attributesValidMs: LISTED_MS };
+  }
+
   /** What the creation of the job answers. */
   createdEntry(job: Job): Entry {
     this.#createdNames.add(job.number);
@@ -54,7 +64,7 @@ export class JobInodes {
       attributes: isCommand
         ? commandAttributes(job, this.#commands.get(job.number), this.#now())
         : logAttributes(job, 1),
-      attributesValidMs: 0,
+      attributesValidMs: ATTRIBUTES_VALID_MS,
       entryValidMs,
     };
   }

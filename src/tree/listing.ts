@@ -1,5 +1,5 @@
-import type { DirectorySink } from "../fuse/mod.ts";
-import type { Queue } from "../queue/queue.ts";
+import type { DirectoryEntry, DirectorySink, Entry, EntrySink } from "../fuse/mod.ts";
+import type { Job, Queue } from "../queue/queue.ts";
 import type { State } from "../queue/states.ts";
 import { FIXED_NODES, inodeOf } from "./nodes.ts";
 
@@ -34,6 +34,30 @@ export async function listJobs(queue: Queue, state: State, ino: bigint, cookie: 
       after = number;
     }
     if (page.length < PAGE_JOBS) return;
+  }
+}
+
+/** The same with the entry of each job. */
+export async function listJobsWithEntries(
+  queue: Queue,
+  state: State,
+  ino: bigint,
+  cookie: number,
+  sink: EntrySink,
+  entryOf: (job: Job) => Entry,
+) {
+  if (!addDots(ino, cookie, { add: (entry: DirectoryEntry) => sink.add(entry, undefined) })) return;
+  let after = Math.max(0, cookie - FIRST_COOKIE);
+  for (let room = sink.capacity; room > 0; room = sink.capacity) {
+    const page = await queue.listJobs(state, after, room);
+    for (const job of page) {
+      const { number, id } = job;
+      const name = ENCODER.encode(id);
+      const entry = { ino: inodeOf(number), cookie: number + FIRST_COOKIE, type: "file", name } as const;
+      if (!sink.add(entry, entryOf(job))) return;
+      after = number;
+    }
+    if (page.length < room) return;
   }
 }
 

@@ -4,6 +4,7 @@ import type {
   Created,
   DirectorySink,
   Entry,
+  EntrySink,
   Fh,
   FileSystem,
   NodeId,
@@ -29,7 +30,7 @@ import { ConfigFile, type ConfigHandle } from "./config_file.ts";
 import { granted } from "./errors.ts";
 import { FixedInodes, fixedNode } from "./fixed_inodes.ts";
 import { JobInodes } from "./job_inodes.ts";
-import { listJobs, listRoot } from "./listing.ts";
+import { listJobs, listJobsWithEntries, listRoot } from "./listing.ts";
 import { FIXED_NODES, type FixedNode, nodeOf } from "./nodes.ts";
 import { type CommandHandle, OpenCommands } from "./open_commands.ts";
 import { type LogHandle, OpenLogs } from "./open_logs.ts";
@@ -268,6 +269,19 @@ export class Tree implements FileSystem, Disposable {
     const node = nodeOf(nodeid);
     if (node?.kind === "root") return listRoot(cookie, sink);
     return listJobs(this.#queue, stateOf(nodeid), nodeid, cookie, sink);
+  }
+
+  readdirplus(
+    _request: Request,
+    nodeid: NodeId,
+    _fh: Fh,
+    cookie: number,
+    sink: EntrySink,
+  ): void | Promise<void> {
+    const node = nodeOf(nodeid);
+    if (node?.kind === "root") return listRoot(cookie, { add: (entry) => sink.add(entry, undefined) });
+    const entryOf = (job: Job) => this.#jobs.listedEntry(job);
+    return listJobsWithEntries(this.#queue, stateOf(nodeid), nodeid, cookie, sink, entryOf);
   }
 
   statfs(): Promise<StatFs> {

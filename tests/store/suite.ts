@@ -250,6 +250,14 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
     assert.equal(await store.count("pending"), 0);
   });
 
+  test("listJobs() gives what list() names, the whole of it", async (store) => {
+    for (const id of ["a", "b", "c"]) await store.create(newJob(id));
+    const names = await store.list("pending", 1, 2);
+    const jobs = await store.listJobs("pending", 1, 2);
+    assert.deepEqual(jobs, await Promise.all(names.map(({ number }) => store.get(number))));
+    assert.deepEqual(jobs.map(({ id }) => id), ["b", "c"]);
+  });
+
   test("rename() gives another id, replaces where it may, and tells what it replaced", async (store) => {
     const a = await submit(store, "a");
     const b = await submit(store, "b");
