@@ -80,8 +80,8 @@ for (const cgroups of ["used", "unused"] as const) {
 
 Deno.test("what clears its environment and forks out of its session is ended by its cgroup", async (test) => {
   await using workshop = new Workshop({ cgroups: "used" });
-  await workshop.fifos("up");
-  const run = workshop.start("env -i setsid sh -c '(echo > $DIR/up; exec tail -f $DIR/up) &'; cat $DIR/up");
+  await workshop.fifos("up", "hold");
+  const run = workshop.start("env -i setsid sh -c '(echo > $DIR/up; exec tail -f $DIR/up) &'; cat $DIR/hold");
   if ((await run.started.promise).cgroup === undefined) {
     console.warn(`${test.name}: no cgroup can be made here`);
     return;
