@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { ok, Place, rootTest, run } from "../harness.ts";
 
+/** The contract, and the programs that do more than read and write files. */
+const TESTS = ["tests/contract/", "tests/clients/locks_test.ts", "tests/clients/remote_test.ts"];
 const TREE = new URL("../..", import.meta.url).pathname;
 
 // Run by a user, this test is left out: that run is what it is for.
@@ -13,7 +15,7 @@ rootTest("the contract holds for an ordinary user, who mounts through fusermount
   const built = Deno.env.get("FILED");
   if (built) await ok(run(["cp", "--", built, `${home}/filed`]));
   await ok(run(["chown", "-R", user.name, home]));
-  const { code, stdout, stderr } = await user.run(["./deno", "test", "-A", "--no-check", "tests/contract/"], {
+  const { code, stdout, stderr } = await user.run(["./deno", "test", "-A", "--no-check", ...TESTS], {
     DENO_DIR: `${home}/cache`,
     DENO_NO_UPDATE_CHECK: "1",
     NO_COLOR: "1",
