@@ -25,7 +25,7 @@ tryAll("watching", [
   follows("watch", 'watch -n 0.1 cat "$M/active/$ID" "$M/complete/$ID"', ["two", INTERRUPT]),
   holds("inotifywait sees what programs do, and not what filed does", async (queue) => {
     const log = await queue.ok(`
-      inotifywait -q -m -r --format "%w%f %e" "$M" > events 2> errors &
+      inotifywait -q -m --format "%w%f %e" "$P" "$M/active" "$M/complete" > events 2> errors &
       watcher=$!
       until touch "$P/.ready-$ID" && grep -q "ready-$ID" events; do sleep 0.05; done
       rm "$P/.ready-$ID"
