@@ -1,20 +1,30 @@
 /** Submitting by what the standard libraries of languages have for it; each language's program is in languages/. */
 import assert from "node:assert/strict";
-import { GO } from "./go.ts";
+import { compileGo } from "./go.ts";
 import { holds, LOG, type Trial, tryAll } from "./trials.ts";
 
 const DENO = Deno.execPath();
+const SOURCE_IN_GO = new URL("languages/submit.go", import.meta.url).pathname;
 
-/** A program that submits `COMMAND` in several ways, and prints the ids. */
-function eachWay(language: string, run: string, program: string): Trial {
+/**
+ * A program that submits `COMMAND` in several ways, and prints the ids.
+ * @param before What must be done before it runs, in the trial's folder.
+ */
+function eachWay(
+  language: string,
+  run: string,
+  program: string,
+  before?: (folder: string) => Promise<void>,
+): Trial {
   return holds(`${language} submits once, and the whole, in each of its ways`, async (queue) => {
+    await before?.(queue.work);
     const ids = await queue.ok(`${run} "$P" "$ID" job`);
     for (const id of ids.trim().split("\n")) assert.equal(await queue.finished(id), LOG, id);
   }, program);
 }
 
 tryAll("languages", [
-  eachWay("Go", `${GO} run "$CLIENTS/languages/submit.go"`, "go"),
+  eachWay("Go", "./submit", "go", (folder) => compileGo(SOURCE_IN_GO, `${folder}/submit`)),
   eachWay("Java", 'java "$CLIENTS/languages/Submit.java"', "javac"),
   eachWay("Ruby", 'ruby "$CLIENTS/languages/submit.rb"', "ruby"),
   eachWay("Python", 'python3 "$CLIENTS/languages/submit.py"', "python3"),

@@ -1,10 +1,12 @@
 /** The examples of the README do what it says, as they are written there. */
 import assert from "node:assert/strict";
 import { Place, rootTest } from "../harness.ts";
-import { GO } from "./go.ts";
+import { compileGo, GO } from "./go.ts";
 import { missing, packagesOf } from "./programs.ts";
 import { example, inline, MOUNT, session, startAsWritten, there } from "./readme.ts";
 import { typing } from "./typing.ts";
+
+const SOURCE_IN_GO = new URL("languages/submit.go", import.meta.url).pathname;
 
 /** A shell where the README's queue is, which retries at once. */
 type Sh = (script: string) => Promise<string>;
@@ -13,6 +15,7 @@ function readmeTest(name: string, act: (sh: Sh) => Promise<void>, ...needs: stri
   rootTest(`the README's ${name}`, async () => {
     assert.deepEqual(missing(needs), [], `not tried: install ${packagesOf(missing(needs))}`);
     await using place = await Place.make();
+    if (needs.includes("go")) await compileGo(SOURCE_IN_GO, `${place.path}/unused`); // And the standard library.
     await using filed = await startAsWritten(place);
     const sh: Sh = (script) => there(filed, place, script);
     await sh(`echo '{"backoff_base": 0}' > ${MOUNT}/config.json`);
