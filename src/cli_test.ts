@@ -41,6 +41,50 @@ for (const [name, args, environment, expected] of PLACES) {
   });
 }
 
+Deno.test("the rules of the sandbox are repeatable, and taken in with where temporary files are", () => {
+  const args = [
+    "--sandbox",
+    "--ro",
+    "/a",
+    "--ro=b",
+    "--rw",
+    "/c",
+    "--exec",
+    "/d",
+    "--connect",
+    "1",
+    "--bind=65535",
+  ];
+  const command = parse([...args, "/mnt"], { HOME: "/home/ann", TMPDIR: "/var/tmp" });
+  assert.deepEqual(command.kind === "run" && command.settings.sandbox, {
+    enforcement: "as-far-as-possible",
+    paths: [
+      { option: "--ro", path: "/a" },
+      { option: "--ro", path: "b" },
+      { option: "--rw", path: "/c" },
+      { option: "--exec", path: "/d" },
+    ],
+    ports: [{ option: "--connect", port: 1 }, { option: "--bind", port: 65_535 }],
+    tempDirectory: "/var/tmp",
+  });
+});
+
+Deno.test("--sandbox=require is a sandbox that has to be whole; temporary files are in /tmp", () => {
+  const command = parse(["--sandbox=require", "/mnt"]);
+  assert.deepEqual(command.kind === "run" && command.settings.sandbox, {
+    enforcement: "require",
+    paths: [],
+    ports: [],
+    tempDirectory: "/tmp",
+  });
+});
+
+Deno.test("after -- there are no options", () => {
+  const command = parse(["--", "--sandbox=require"]);
+  assert.equal(command.kind === "run" && command.settings.mountpoint, "--sandbox=require");
+  assert.equal(command.kind === "run" && command.settings.sandbox, undefined);
+});
+
 Deno.test("a service manager's socket is found in the environment", () => {
   const command = parse(["/mnt"], { HOME: "/home/ann", NOTIFY_SOCKET: "/run/notify" });
   assert.equal(command.kind === "run" && command.settings.notifySocket, "/run/notify");
@@ -93,6 +137,25 @@ const WRONG: [string, string[], RegExp, Record<string, string>?][] = [
   ],
   ["a variable's name with a space", ["--env", "A B=x", "/a"], /--env is "A B=x"; it takes KEY or KEY=VALUE/],
   ["a variable that is a job's own", ["--env", "FILED_RUN=x", "/a"], /each job has a FILED_RUN of its own/],
+  [
+    "a rule without a sandbox",
+    ["--rw", "/srv", "/a"],
+    /^--rw is a rule of the sandbox and needs --sandbox; for example/,
+  ],
+  [
+    "a port without a sandbox",
+    ["--bind", "80", "/a"],
+    /^--bind is a rule of the sandbox and needs --sandbox/,
+  ],
+  ["a sandbox of an unknown kind", ["--sandbox=maybe", "/a"], /^--sandbox is "maybe"; it takes require$/],
+  [
+    "an empty path",
+    ["--sandbox", "--ro=", "/a"],
+    /^--ro is empty; it takes a path, for example: --ro \/srv$/,
+  ],
+  ["port 0", ["--sandbox", "--bind", "0", "/a"], /^--bind is "0"; it takes a TCP port from 1 to 65535/],
+  ["a port too high", ["--sandbox", "--connect", "65536", "/a"], /^--connect is "65536"/],
+  ["a port that is no number", ["--sandbox", "--connect", "https", "/a"], /^--connect is "https"/],
   ["an empty state file", ["--state=", "/a"], /--state is empty/],
   [
     "no place for the state file",

@@ -7,12 +7,12 @@ _filed() {
 	[[ $before == = ]] && before=${COMP_WORDS[COMP_CWORD - 2]}
 	[[ $word == = ]] && before=${COMP_WORDS[COMP_CWORD - 1]} word=
 	case $before in
-	-s | --state)
+	-s | --state | --ro | --rw | --exec)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
 		;;
-	-g | --grace) return ;;
+	-g | --grace | --connect | --bind) return ;;
 	-o) words=allow_other ;;
 	--run-as) words='owner daemon' ;;
 	--env) words=$(compgen -e) ;;
@@ -24,7 +24,8 @@ _filed() {
 			mapfile -t COMPREPLY < <(compgen -d -- "$word")
 			return
 		fi
-		words='--state --grace --run-as --env --clear-env --log-level --log-format --help --version --man'
+		words='--state --grace --run-as --env --clear-env --sandbox --ro --rw --exec --connect --bind
+			--log-level --log-format --help --version --man'
 		;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

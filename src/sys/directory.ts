@@ -17,7 +17,14 @@ const { symbols } = Deno.dlopen(LIBC, {
   flock: { parameters: ["i32", "i32"], result: "i32" },
   renameat: { parameters: ["i32", "buffer", "i32", "buffer"], result: "i32" },
   rmdirat: { name: "unlinkat", parameters: ["i32", "buffer", "i32"], result: "i32" },
-  unlinkat: { parameters: ["i32", "buffer", "i32"], result: "i32", nonblocking: true },
+  unlinkat: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  unlinkatElsewhere: {
+    name: "unlinkat",
+    parameters: ["i32", "buffer", "i32"],
+    result: "i32",
+    nonblocking: true,
+  },
+  statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
 });
 
 const IS_ARM = Deno.build.arch === "aarch64";
@@ -44,6 +51,13 @@ const SEEK_SET = 0;
 const DIRENT = { recordLength: 16, type: 18, name: 19 } as const; // struct linux_dirent64, getdents(2)
 const DT_UNKNOWN = 0; // from file systems that don't say
 const DT_DIR = 4;
+// linux/stat.h
+const AT_SYMLINK_NOFOLLOW = 0x100;
+const STATX_BLOCKS = 0x400;
+const STATX = { blocks: 48, sizeof: 256 } as const;
+const BLOCK_BYTES = 512n;
+/** What takes longer to remove than a switch to another thread and back. */
+const LARGE_BYTES = 16_777_216n;
 const LISTING_BYTES = 32_768;
 const HOST_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
@@ -110,9 +124,10 @@ export class Directory implements Disposable {
     return symbols.rmdirat(this.fd, name, AT_REMOVEDIR) === 0;
   }
 
-  /** Removes what is no directory; on another thread, since a large file takes long. @returns Whether it was possible. */
-  async removeFile(name: EntryName): Promise<boolean> {
-    return await symbols.unlinkat(this.fd, name, 0) === 0;
+  /** Removes what is no directory; a large file on another thread, as it takes long. @returns Whether it was possible. */
+  removeFile(name: EntryName): boolean | Promise<boolean> {
+    if (this.#allocatedBytes(name) < LARGE_BYTES) return symbols.unlinkat(this.fd, name, 0) === 0;
+    return symbols.unlinkatElsewhere(this.fd, name, 0).then((result) => result === 0);
   }
 
   /** @returns Whether it was possible. */
@@ -170,6 +185,12 @@ export class Directory implements Disposable {
       entries.push({ name, isDirectory: type === DT_DIR || type === DT_UNKNOWN && this.#isDirectory(name) });
     }
     return entries;
+  }
+
+  #allocatedBytes(name: EntryName): bigint {
+    const buffer = new DataView(new ArrayBuffer(STATX.sizeof));
+    symbols.statx(this.fd, name, AT_SYMLINK_NOFOLLOW, STATX_BLOCKS, buffer);
+    return buffer.getBigUint64(STATX.blocks, HOST_ENDIAN) * BLOCK_BYTES;
   }
 
   #isDirectory(name: EntryName): boolean {

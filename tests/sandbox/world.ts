@@ -1,8 +1,9 @@
 /** A daemon, and around it all that its jobs must not reach. */
 import { Filed, ok, Place, sh } from "../harness.ts";
 import type { Who } from "./escapes.ts";
+import { freePort, Server } from "./server.ts";
 
-const SOURCE = new URL("attempt.c", import.meta.url).pathname;
+export const SOURCE = new URL("attempt.c", import.meta.url).pathname;
 /** What the files of a world have, and what a job prints that got out in another way. */
 const PROOF = "s3cr3t";
 const USER = "games";
@@ -132,34 +133,3 @@ while :; do
     heard=none
   fi
 done 2>/dev/null`;
-
-/** A process that listens, at a TCP port and at abstract sockets. */
-class Server implements AsyncDisposable {
-  private constructor(
-    readonly port: string,
-    readonly socket: string,
-    private readonly child: Deno.ChildProcess,
-    private readonly lines: ReadableStreamDefaultReader<string>,
-  ) {}
-
-  static async start(program: string): Promise<Server> {
-    const socket = `filed-test-${crypto.randomUUID()}`;
-    const child = new Deno.Command(program, { args: ["serve", socket], stdin: "piped", stdout: "piped" })
-      .spawn();
-    const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    const { value = "" } = await lines.read();
-    return new Server(value.trim(), socket, child, lines);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.child.stdin.close();
-    await this.lines.cancel();
-    await this.child.status;
-  }
-}
-
-/** A port that nobody has just now. */
-async function freePort(program: string): Promise<string> {
-  await using server = await Server.start(program);
-  return server.port;
-}

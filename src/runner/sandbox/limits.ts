@@ -1,4 +1,4 @@
-import type { SandboxRules } from "./rules.ts";
+import type { PortOption, SandboxRules } from "./rules.ts";
 
 /** Something that older kernels can't confine, by the version of their Landlock. */
 interface Limit {
@@ -9,7 +9,7 @@ interface Limit {
   /** What jobs may do without it. */
   free: string;
   /** The rules that mean nothing without it. */
-  options: readonly SandboxRules["ports"][number]["option"][];
+  options: readonly PortOption[];
 }
 
 const LIMITS: readonly Limit[] = [

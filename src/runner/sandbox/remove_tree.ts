@@ -8,6 +8,8 @@ const TURN_MS = 2;
 /** What runs still may put something there while it is being removed. */
 const PASSES = 5;
 const PASS_MS = 500;
+/** As often in a pass a folder is listed that does not get empty. */
+const LISTINGS = 1_000;
 
 let movedCount = 0;
 
@@ -45,7 +47,8 @@ async function removeAll(place: Directory, names: readonly EntryName[]): Promise
 async function* emptied(place: Directory, name: EntryName, turns: Turns): AsyncGenerator<EntryName> {
   using directory = openLoosened(place, name);
   if (!directory) return;
-  for (let entries = directory.list(); entries.length > 0; entries = directory.list()) {
+  for (let listing = 0; listing < LISTINGS; listing++) {
+    const entries = directory.list();
     let count = 0;
     for (const entry of entries) {
       await turns.next();

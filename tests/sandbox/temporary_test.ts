@@ -1,0 +1,169 @@
+/** The temporary folder that each job has for itself. */
+import assert from "node:assert/strict";
+import { Filed, makeFifo, ok, Place, rootTest, sh, within } from "../harness.ts";
+
+/** A place, and a daemon in it whose jobs have their folders in `tmp`, and programs. */
+async function startWithin(place: Place): Promise<Filed> {
+  await ok(sh('mkdir -p -m 1777 "$T"', { T: `${place.path}/tmp` }));
+  return await Filed.start(place, {
+    args: ["--sandbox", "--exec", "/usr", "--exec", "/bin", "--rw", `${place.path}/shared`],
+    env: { TMPDIR: `${place.path}/tmp` },
+    config: { max_attempts: 1 },
+  });
+}
+
+async function makePlace(): Promise<Place> {
+  const place = await Place.make();
+  await ok(sh('chmod 755 "$P" && mkdir -m 777 "$P/shared"', { P: place.path }));
+  return place;
+}
+
+/** The files in the folders of all daemons, but for the seals, which jobs don't see. */
+async function filesIn(place: Place): Promise<string[]> {
+  const found = await ok(sh('cd "$T" && find . -mindepth 3', { T: `${place.path}/tmp` }));
+  return found.split("\n").filter(Boolean);
+}
+
+/** Looks until it is so. */
+async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+  let isOver = false;
+  await within(what, async () => {
+    while (!isOver && !await isSo()) await new Promise((resolve) => setTimeout(resolve, 1));
+  }, () => isOver = true);
+}
+
+Deno.test("a job finds its folder by TMPDIR, TMP and TEMP, and nobody else may enter it", async () => {
+  await using place = await makePlace();
+  await using filed = await startWithin(place);
+  const log = await filed.finish("x", 'echo "$TMPDIR $TMP $TEMP"; stat -c "%a %u" "$TMPDIR"; mktemp');
+  const [, names, modes, file] = log.split("\n") as [string, string, string, string];
+  const [folder = ""] = names.split(" ");
+  assert.ok(folder.startsWith(`${place.path}/tmp/filed-sandbox-`), folder);
+  assert.equal(names, `${folder} ${folder} ${folder}`);
+  assert.equal(modes, `700 ${Deno.uid()}`);
+  assert.ok(file.startsWith(`${folder}/`), file);
+});
+
+/** What jobs do in their folder, as an ordinary user and as root. */
+const LEFT: [string, string][] = [
+  ["files", "mkdir a; touch a/b c"],
+  ["folders closed to all", "mkdir -p a/b; touch a/b/c; chmod 0 a/b a ."],
+  ["links to what is outside", "ln -s ../../../shared/kept kept; ln -s ../../../shared shared"],
+  [
+    "a process that goes on writing",
+    'setsid sh -c "while mktemp -p .; do :; done" > /dev/null 2>&1 & until [ "$(ls)" ]; do :; done',
+  ],
+];
+for (const [name, command] of LEFT) {
+  Deno.test(`a job's folder is removed when it is over, with ${name}`, async () => {
+    await using place = await makePlace();
+    await Deno.writeTextFile(`${place.path}/shared/kept`, "kept");
+    await using filed = await startWithin(place);
+    await filed.finish(
+      "x",
+      `echo "$TMPDIR" > ${place.path}/shared/folder\ncd "$TMPDIR"\n${command}`,
+    );
+    const folder = (await Deno.readTextFile(`${place.path}/shared/folder`)).trim();
+    await until("the folder's removal", async () => {
+      return await Deno.stat(folder).then(() => false, (error) => error instanceof Deno.errors.NotFound);
+    });
+    assert.equal(await Deno.readTextFile(`${place.path}/shared/kept`), "kept");
+  });
+}
+
+Deno.test("a job sees nothing of the jobs before it, though untouched folders serve again", async () => {
+  await using place = await makePlace();
+  await using filed = await startWithin(place);
+  const folders = new Set<string>();
+  const jobs = 40;
+  for (let job = 0; job < jobs; job++) {
+    // Every second one leaves something.
+    const command = `ls -A "$TMPDIR"; ${job % 2 ? 'touch "$TMPDIR/left"' : ":"}; pwd -P >&2; echo "$TMPDIR"`;
+    const lines = (await filed.finish(`${job}`, command)).trim().split("\n");
+    assert.equal(lines.length, 3, lines.join("\n")); // the command, where it ran, and its folder: no file
+    folders.add(lines.at(-1) ?? "");
+  }
+  assert.ok(folders.size <= jobs, `${folders.size}`);
+  assert.ok(folders.size >= jobs / 2, `${folders.size}`);
+});
+
+rootTest("a job of another user owns its folder", async () => {
+  await using place = await makePlace();
+  await using filed = await startWithin(place);
+  await ok(filed.sh("chmod 1777 $M/pending"));
+  await ok(
+    filed.sh(`echo 'stat -c "%a %U" "$TMPDIR"; echo x > "$TMPDIR/x" && echo wrote' > $M/pending/x`, {
+      user: "games",
+    }),
+  );
+  assert.match(await filed.finished("x"), /^700 games\nwrote$/m);
+});
+
+for (const who of ["root", "games"]) {
+  rootTest(`a job of ${who} sees nothing of the folder of another one`, async () => {
+    await using place = await makePlace();
+    await using filed = await startWithin(place);
+    await ok(filed.sh("chmod 1777 $M/pending"));
+    const up = await makeFifo(place, "shared/up");
+    const submit = (id: string, command: string) =>
+      ok(
+        sh(
+          'echo "$C" > "$M/pending/$ID"',
+          { M: filed.mount, ID: id, C: command },
+          who === "root" ? {} : { user: who },
+        ),
+      );
+    await submit("holder", `echo secret > "$TMPDIR/file"; echo "$TMPDIR" > ${up}; exec sleep 1000`);
+    const folder = (await Deno.readTextFile(up)).trim();
+    await submit(
+      "nosy",
+      `cat ${folder}/file; ls ${folder}; ls ${folder}/..; touch ${folder}/x; rm -f ${folder}/file`,
+    );
+    const log = await filed.finished("nosy");
+    assert.equal(log.match(/Permission denied/g)?.length, 5, log);
+    assert.equal(await Deno.readTextFile(`${folder}/file`), "secret\n");
+  });
+}
+
+Deno.test("a stop leaves no folder", async () => {
+  await using place = await makePlace();
+  await using filed = await startWithin(place);
+  const up = await makeFifo(place, "shared/up");
+  await filed.submit("x", `mkdir -p "$TMPDIR/a/b"; touch "$TMPDIR/a/c"; echo up > ${up}; exec sleep 1000`);
+  await Deno.readTextFile(up);
+  await filed.stop();
+  assert.deepEqual([...Deno.readDirSync(`${place.path}/tmp`)], []);
+});
+
+Deno.test("a start removes the folders of a daemon that died, and not those of one that lives", async () => {
+  await using place = await makePlace();
+  await using other = await makePlace();
+  const up = await makeFifo(place, "shared/up");
+  {
+    await using dead = await startWithin(place);
+    await dead.submit("x", `mkdir -p "$TMPDIR/a/b"; touch "$TMPDIR/a/c"; echo up > ${up}; exec sleep 1000`);
+    await Deno.readTextFile(up);
+    await using alive = await Filed.start(other, {
+      args: ["--sandbox"],
+      env: { TMPDIR: `${place.path}/tmp` },
+    });
+    await alive.submit("y", `echo kept > "$TMPDIR/kept"; echo up > ${up}; read -r line < ${up}`);
+    await dead.stop("SIGKILL");
+    await using _next = await startWithin(place);
+    await until(
+      "the removal of what is nobody's",
+      async () => !(await filesIn(place)).some((file) => file.endsWith("/c")),
+    );
+    assert.equal([...Deno.readDirSync(`${place.path}/tmp`)].length, 2);
+  }
+  assert.deepEqual([...Deno.readDirSync(`${place.path}/tmp`)], []);
+});
+
+Deno.test("filed does not start where no temporary folder can be made", async () => {
+  await using place = await Place.make();
+  const starting = Filed.start(place, { args: ["--sandbox"], env: { TMPDIR: `${place.path}/none` } });
+  await assert.rejects(
+    starting,
+    /Cannot make temporary folders in .*\/none: .*ENOENT; name another place by TMPDIR/,
+  );
+});
