@@ -2,14 +2,26 @@
 import { Executor } from "../src/runner/executor.ts";
 import { landlockAbi } from "../src/sys/landlock.ts";
 
-const ROUNDS = 15;
-const JOBS_PER_ROUND = 300;
+const ROUNDS = 11;
+const JOBS_PER_ROUND = 200;
 
-/** Jobs a second: of each round the plain and the sandboxed ones, which ran right after each other. */
+const { symbols } = Deno.dlopen("libc.so.6", {
+  getrusage: { parameters: ["i32", "buffer"], result: "i32" },
+});
+const RUSAGE = { self: 0, children: -1, words: 18 } as const; // sys/resource.h; the first four are of time
+
+/** What one round of jobs took. */
+export interface Round {
+  jobsPerSec: number;
+  /** Of this process and its jobs, for each job: hardly more where others use the processors too. */
+  cpuUs: number;
+}
+
+/** The rounds of plain and of sandboxed jobs, which ran in turns. */
 export interface SandboxCost {
   atOnce: number;
-  plain: number[];
-  sandboxed: number[];
+  plain: Round[];
+  sandboxed: Round[];
 }
 
 /** Measures with that many jobs at once. */
@@ -29,16 +41,20 @@ export async function measureSandbox(atOnce: number): Promise<SandboxCost> {
   return cost;
 }
 
-/** One line: medians, their spread, and the median of the rounds' differences. */
+/** Two lines: medians, their spread (the quartiles), and how the medians differ. */
 export function describe({ atOnce, plain, sandboxed }: SandboxCost): string {
-  const range = (values: number[]) => {
-    const [low, middle, high] = [0.25, 0.5, 0.75].map((part) => quantile(values, part).toFixed(0));
-    return `${middle}/s (${low} to ${high})`;
+  const line = (of: (round: Round) => number, unit: string) => {
+    const [before, after] = [plain.map(of), sandboxed.map(of)];
+    const change = (quantile(after, 0.5) / quantile(before, 0.5) - 1) * 100;
+    return `plain ${range(before)}, sandboxed ${range(after)} ${unit}: ${change.toFixed(1)} %`;
   };
-  const costs = plain.map((rate, round) => (rate / (sandboxed[round] ?? NaN) - 1) * 100);
-  const [low, middle, high] = [0.25, 0.5, 0.75].map((part) => quantile(costs, part).toFixed(1));
-  return `${atOnce} at once: plain ${range(plain)}, sandboxed ${range(sandboxed)}: ` +
-    `${middle} % more time (${low} to ${high})`;
+  return `${atOnce} at once: ${line(({ jobsPerSec }) => jobsPerSec, "jobs/s")}\n` +
+    `  ${line(({ cpuUs }) => cpuUs, "us of processor time a job")}`;
+}
+
+function range(values: number[]): string {
+  const [low, middle, high] = [0.25, 0.5, 0.75].map((part) => quantile(values, part).toFixed(0));
+  return `${middle} (${low} to ${high})`;
 }
 
 function quantile(values: number[], part: number): number {
@@ -68,8 +84,7 @@ class Bench implements AsyncDisposable {
     if (problem !== undefined) throw new Error(problem);
   }
 
-  /** Runs so many jobs. @returns How many a second. */
-  async round(atOnce: number): Promise<number> {
+  async round(atOnce: number): Promise<Round> {
     const done = Promise.withResolvers<void>();
     let started = 0;
     let ended = 0;
@@ -81,9 +96,13 @@ class Bench implements AsyncDisposable {
       else start();
     };
     const startedAt = performance.now();
+    const cpuBefore = cpuTimeUs();
     for (let i = 0; i < atOnce; i++) start();
     await done.promise;
-    return JOBS_PER_ROUND / (performance.now() - startedAt) * 1_000;
+    return {
+      jobsPerSec: JOBS_PER_ROUND / (performance.now() - startedAt) * 1_000,
+      cpuUs: (cpuTimeUs() - cpuBefore) / JOBS_PER_ROUND,
+    };
   }
 
   #start() {
@@ -101,6 +120,18 @@ class Bench implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#executor[Symbol.asyncDispose]();
   }
+}
+
+/** Of this process with all its threads, and of its children that have ended. */
+function cpuTimeUs(): number {
+  let us = 0;
+  for (const who of [RUSAGE.self, RUSAGE.children]) {
+    const usage = new BigInt64Array(RUSAGE.words);
+    symbols.getrusage(who, new Uint8Array(usage.buffer));
+    const [userSec, userUs, systemSec, systemUs] = [...usage.subarray(0, 4)].map(Number);
+    us += (userSec! + systemSec!) * 1_000_000 + userUs! + systemUs!;
+  }
+  return us;
 }
 
 if (import.meta.main) {
