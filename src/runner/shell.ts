@@ -1,3 +1,4 @@
+import { CAN_SPAWN_INTO_CGROUP, spawnIntoCgroup } from "../sys/cgroup_spawn.ts";
 import { ErrnoError } from "../sys/errno.ts";
 import { close, openReadOnly, openWriteOnly, pipe } from "../sys/file.ts";
 import { strerror } from "../sys/libc.ts";
@@ -105,37 +106,57 @@ interface Surroundings {
   output: number;
 }
 
-function spawnConfined(
-  { run, jobId, attempt, command }: StartMessage,
-  { account, cgroup, confinement, output }: Surroundings,
-  host: Host,
-): number {
+function spawnConfined(start: StartMessage, surroundings: Surroundings, host: Host): number {
+  const { account, cgroup, confinement, output } = surroundings;
+  const env = environmentOf(start, surroundings, host);
+  const isPlain = account === undefined && confinement === undefined;
+  const pid = isPlain && cgroup !== undefined && spawnInGroup(start.command, env, cgroup, output);
+  if (pid) return pid;
   const procs = cgroup === undefined ? undefined : openForJoining(cgroup);
   try {
     const { path, args } = wrap({
-      command,
+      command: start.command,
       credentials: account?.credentials,
       joinsCgroup: procs !== undefined,
     });
-    const env = new Map<string, string | Uint8Array>(host.environment);
-    const own = {
-      ...account?.env,
-      ...confinement?.env,
-      FILED_JOB_ID: jobId,
-      FILED_ATTEMPT: String(attempt),
-      FILED_RUN: run,
-    };
-    for (const [name, value] of Object.entries(own)) env.set(name, `${name}=${value}`);
-    return spawn({
-      path,
-      args,
-      env: [...env.values()],
-      cwd: account?.cwd,
-      fds: [NULL_DEVICE, output, output, ...procs === undefined ? [] : [procs]],
-      restriction: confinement?.restriction,
-    });
+    const fds = [NULL_DEVICE, output, output, ...procs === undefined ? [] : [procs]];
+    return spawn({ path, args, env, cwd: account?.cwd, fds, restriction: confinement?.restriction });
   } finally {
     if (procs !== undefined) close(procs);
+  }
+}
+
+function environmentOf(
+  { run, jobId, attempt }: StartMessage,
+  { account, confinement }: Surroundings,
+  host: Host,
+): (string | Uint8Array)[] {
+  const env = new Map<string, string | Uint8Array>(host.environment);
+  const own = {
+    ...account?.env,
+    ...confinement?.env,
+    FILED_JOB_ID: jobId,
+    FILED_ATTEMPT: String(attempt),
+    FILED_RUN: run,
+  };
+  for (const [name, value] of Object.entries(own)) env.set(name, `${name}=${value}`);
+  return [...env.values()];
+}
+
+/** @returns `undefined` where no process can be started in the group, if perhaps one can join it. */
+function spawnInGroup(
+  command: Uint8Array,
+  env: readonly (string | Uint8Array)[],
+  cgroup: string,
+  output: number,
+): number | undefined {
+  if (!CAN_SPAWN_INTO_CGROUP) return undefined;
+  const group = openReadOnly(cgroup);
+  try {
+    const { path, args } = wrap({ command, credentials: undefined, joinsCgroup: false });
+    return spawnIntoCgroup({ path, args, env, fds: [NULL_DEVICE, output, output] }, group);
+  } finally {
+    close(group);
   }
 }
 

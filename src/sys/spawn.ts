@@ -1,8 +1,10 @@
 import { capabilitiesOfFilesAndUsers, type CapabilitySets } from "./capabilities.ts";
 import { ErrnoError } from "./errno.ts";
-import { close } from "./file.ts";
-import { check, LIBC } from "./libc.ts";
-import { type NativeCall, NativeThread } from "./native_thread.ts";
+import { LIBC } from "./libc.ts";
+import { addressOf, type Block, Strings } from "./c_memory.ts";
+import type { NativeCall } from "./context.ts";
+import { NativeThread } from "./native_thread.ts";
+import { HIGHEST_FD, Sources } from "./sources.ts";
 
 const { symbols: libc } = Deno.dlopen(LIBC, {
   posix_spawn: {
@@ -21,7 +23,6 @@ const { symbols: libc } = Deno.dlopen(LIBC, {
   posix_spawnattr_setflags: { parameters: ["buffer", "i16"], result: "i32" },
   posix_spawnattr_setsigdefault: { parameters: ["buffer", "buffer"], result: "i32" },
   posix_spawnattr_setsigmask: { parameters: ["buffer", "buffer"], result: "i32" },
-  fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
 });
 
 const FILE_ACTIONS_BYTES = 128; // posix_spawn_file_actions_t: 80 bytes
@@ -34,7 +35,6 @@ const POSIX_SPAWN_SETSID = 0x80;
 // fcntl.h
 const O_PATH = 0o10000000;
 const O_CLOEXEC = 0o2000000;
-const F_DUPFD_CLOEXEC = 1030;
 const PR_SET_NO_NEW_PRIVS = 38n; // linux/prctl.h
 
 const SYSCALL_NUMBER = Deno.build.arch === "aarch64"
@@ -139,7 +139,7 @@ function spawnRestricted(
   broken: bigint,
 ): number {
   const pid = new Int32Array(1);
-  thread ??= new NativeThread(5);
+  thread ??= new NativeThread();
   const errno = thread.run([
     ...CAPABILITIES ? [callCapset(CAPABILITIES)] : [],
     { function: "syscall", args: [SYSCALL_NUMBER.prctl, PR_SET_NO_NEW_PRIVS, 1n] },
@@ -189,7 +189,7 @@ class FileActions implements Disposable {
   require(path: bigint): void {
     const pointer = Deno.UnsafePointer.create(path);
     const flags = O_PATH | O_CLOEXEC;
-    this.#added(libc.posix_spawn_file_actions_addopen(this.buffer, PLACE_FD, pointer, flags, 0), "addopen");
+    this.#added(libc.posix_spawn_file_actions_addopen(this.buffer, HIGHEST_FD, pointer, flags, 0), "addopen");
   }
 
   [Symbol.dispose](): void {
@@ -199,96 +199,4 @@ class FileActions implements Disposable {
   #added(errno: number, what: string) {
     if (errno !== 0) throw new ErrnoError(errno, `posix_spawn_file_actions_${what}`);
   }
-}
-
-/** Where the open of `require` goes, for a moment: no program is given that many. */
-const PLACE_FD = 9;
-
-/** Descriptors to duplicate, all above those that they become. */
-class Sources implements Disposable {
-  readonly all: readonly number[];
-  readonly #moved: number[] = [];
-
-  constructor(fds: readonly number[]) {
-    this.all = fds.map((fd) => fd > PLACE_FD ? fd : this.#move(fd));
-  }
-
-  [Symbol.dispose](): void {
-    for (const fd of this.#moved) close(fd);
-  }
-
-  #move(fd: number): number {
-    const moved = check(libc.fcntl(fd, F_DUPFD_CLOEXEC, PLACE_FD + 1), "fcntl F_DUPFD_CLOEXEC");
-    this.#moved.push(moved);
-    return moved;
-  }
-}
-
-/** Collects what becomes one block of memory: strings that end with NUL, and lists of their addresses that end with NULL. */
-class Strings {
-  readonly #strings: Uint8Array[] = [];
-  #sizeBytes = 0;
-
-  /** @returns Where in the block it will be. @throws {ErrnoError} EINVAL for a NUL in it. */
-  add(text: string | Uint8Array): number {
-    const bytes = typeof text === "string" ? ENCODER.encode(text) : text;
-    if (bytes.includes(0)) throw new ErrnoError("EINVAL", "NUL in a string for C");
-    const offset = this.#sizeBytes;
-    this.#strings.push(bytes);
-    this.#sizeBytes += bytes.length + 1;
-    return offset;
-  }
-
-  place(lists: readonly (readonly number[])[]): Block {
-    const listsAt = Math.ceil(this.#sizeBytes / POINTER_BYTES) * POINTER_BYTES;
-    const pointers = lists.reduce((sum, { length }) => sum + length + 1, 0);
-    const bytes = new Uint8Array(listsAt + pointers * POINTER_BYTES);
-    let at = 0;
-    for (const string of this.#strings) {
-      bytes.set(string, at);
-      at += string.length + 1;
-    }
-    return new Block(bytes, listsAt, lists);
-  }
-}
-
-const ENCODER = new TextEncoder();
-const POINTER_BYTES = 8;
-
-/** Memory laid out by `Strings`. It has to be reachable for as long as an address into it is used. */
-class Block {
-  readonly #start: bigint;
-  readonly #lists: bigint[] = [];
-
-  constructor(
-    readonly bytes: Uint8Array<ArrayBuffer>,
-    listsAt: number,
-    lists: readonly (readonly number[])[],
-  ) {
-    this.#start = addressOf(bytes);
-    const view = new DataView(bytes.buffer);
-    let at = listsAt;
-    for (const list of lists) {
-      this.#lists.push(this.#start + BigInt(at));
-      for (const offset of list) {
-        view.setBigUint64(at, this.#start + BigInt(offset), true);
-        at += POINTER_BYTES;
-      }
-      at += POINTER_BYTES;
-    }
-  }
-
-  string(offset: number): bigint {
-    return this.#start + BigInt(offset);
-  }
-
-  list(index: number): bigint {
-    return this.#lists[index] ?? 0n;
-  }
-}
-
-function addressOf(
-  memory: Uint8Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>,
-): bigint {
-  return BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(memory)));
 }

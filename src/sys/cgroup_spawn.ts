@@ -1,0 +1,191 @@
+import { addressOf, Strings } from "./c_memory.ts";
+import { Context, Memory, type NativeCall } from "./context.ts";
+import { ErrnoError, type ErrnoName } from "./errno.ts";
+import { readKernelFile } from "./kernel_files.ts";
+import { LIBC } from "./libc.ts";
+import { EXIT_THREAD, NativeThread } from "./native_thread.ts";
+import { Sources } from "./sources.ts";
+import type { SpawnSpec } from "./spawn.ts";
+import { waitIfEnded } from "./wait.ts";
+
+const { symbols: libc } = Deno.dlopen(LIBC, {
+  sem_wait: { parameters: ["pointer"], result: "i32" },
+  sem_post: { parameters: ["pointer"], result: "i32" },
+});
+
+/** Numbers in asm/unistd_64.h, of x86-64. */
+const SYSCALL = {
+  rt_sigaction: 13n,
+  execve: 59n,
+  setsid: 112n,
+  exit_group: 231n,
+  dup3: 292n,
+  clone3: 435n,
+} as const;
+
+/** struct clone_args, linux/sched.h */
+const CLONE_ARGS = {
+  flags: 0,
+  /* pidfd: 8, */
+  child_tid: 16,
+  parent_tid: 24,
+  exit_signal: 32,
+  /* stack: 40, stack_size: 48, tls: 56, set_tid: 64, set_tid_size: 72, */
+  cgroup: 80,
+  sizeof: 88,
+} as const;
+const CLONE_VM = 0x100n;
+const CLONE_VFORK = 0x4000n;
+const CLONE_PARENT_SETTID = 0x100000n;
+const CLONE_CHILD_SETTID = 0x1000000n;
+const CLONE_CLEAR_SIGHAND = 0x100000000n;
+const CLONE_INTO_CGROUP = 0x200000000n;
+const SIGCHLD = 17n;
+const SIGSET_BYTES = 8n;
+const SIGACTION_BYTES = 32;
+const SEM_BYTES = 32; // sem_t
+const NOT_EXECUTED_STATUS = 127n;
+
+/**
+ * Whether `spawnIntoCgroup` may be tried. What it knows of libc's contexts was tried on x86-64 only.
+ * @see clone(2): CLONE_INTO_CGROUP is of Linux 5.7.
+ */
+export const CAN_SPAWN_INTO_CGROUP = Deno.build.arch === "x86_64";
+
+/**
+ * Starts a program as `spawn` does, in a cgroup from its first instruction on. Who joins a group by writing to cgroup.procs
+ * waits for 10 ms or more where nobody has done so for a while: the kernel waits until all processors have passed by.
+ * @param cgroup A descriptor of the group's directory.
+ * @returns `undefined` if the kernel does not do that, or not for this group.
+ * @throws {ErrnoError} As clone3(2) and execve(2) otherwise; then nothing was started.
+ */
+export function spawnIntoCgroup(
+  spec: Omit<SpawnSpec, "cwd" | "restriction">,
+  cgroup: number,
+): number | undefined {
+  cloner ??= new Cloner();
+  return cloner.spawn(spec, cgroup);
+}
+
+/** What clone3(2) says of a group, or of itself. */
+const NOT_THERE: readonly ErrnoName[] = [
+  "EACCES",
+  "EBADF",
+  "EBUSY",
+  "EINVAL",
+  "ENODEV",
+  "ENOSYS",
+  "EOPNOTSUPP",
+  "EPERM",
+];
+
+let cloner: Cloner | undefined;
+
+/**
+ * clone3(2) as vfork(2) uses it, for which libc has no function: parent and child share all memory, and the parent's thread goes
+ * on once the child executes its program. That thread is a native one, whose calls are a chain of contexts; after the clone both go
+ * on to the same context, `both`. The child, which comes first, makes it another one for the parent: the end of its thread.
+ *
+ * If the clone fails, nothing was made for the parent, which must not do what is the child's. So all that come to `both` say so, and
+ * then wait at a gate that the kernel opens by writing there the child's number, which is never 0.
+ */
+class Cloner {
+  readonly #thread = new NativeThread();
+  readonly #args = new Memory(CLONE_ARGS.sizeof);
+  readonly #arrived = new Memory(SEM_BYTES);
+  readonly #gate = new Memory(SEM_BYTES);
+  /** The child's number as the parent learns it; whether it could not execute its program; 1; SIG_DFL. */
+  readonly #pid = new Int32Array(1);
+  readonly #hasFailed = new Int32Array(1);
+  readonly #one = new Int32Array([1]);
+  readonly #defaultAction = new Uint8Array(SIGACTION_BYTES);
+  readonly #clone = new Context();
+  readonly #both = new Context();
+  readonly #wait = new Context();
+  readonly #part = new Context();
+  readonly #end = new Context();
+  readonly #steps: Context[] = [];
+  readonly #ignored = ignoredSignals();
+
+  spawn(spec: Omit<SpawnSpec, "cwd" | "restriction">, cgroup: number): number | undefined {
+    const strings = new Strings();
+    const path = strings.add(spec.path);
+    const argv = spec.args.map((text) => strings.add(text));
+    const envp = spec.env.map((text) => strings.add(text));
+    const block = strings.place([argv, envp]);
+    using fds = new Sources(spec.fds);
+    this.#prepareChild([
+      syscall(SYSCALL.setsid),
+      ...this.#ignored.map((signal) =>
+        syscall(SYSCALL.rt_sigaction, signal, addressOf(this.#defaultAction), 0n, SIGSET_BYTES)
+      ),
+      ...fds.all.map((from, to) => syscall(SYSCALL.dup3, BigInt(from), BigInt(to), 0n)),
+    ], syscall(SYSCALL.execve, block.string(path), block.list(0), block.list(1)));
+    this.#prepareClone(cgroup);
+    const errno = this.#run();
+    const pid = this.#pid[0];
+    if (pid === undefined || pid === 0) return undefined;
+    if (block.bytes.length === 0 || this.#hasFailed[0] === 0) return pid; // Until here the block is in use.
+    while (!waitIfEnded(pid));
+    throw new ErrnoError(errno, "execve");
+  }
+
+  #prepareClone(cgroup: number) {
+    for (const { view } of [this.#arrived, this.#gate]) view.setBigUint64(0, 0n, true);
+    this.#pid[0] = this.#hasFailed[0] = 0;
+    const { view } = this.#args;
+    const u64 = (offset: number, value: bigint) => view.setBigUint64(offset, value, true);
+    const flags = CLONE_VM | CLONE_VFORK | CLONE_CLEAR_SIGHAND | CLONE_INTO_CGROUP;
+    u64(CLONE_ARGS.flags, flags | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID);
+    u64(CLONE_ARGS.child_tid, this.#gate.address);
+    u64(CLONE_ARGS.parent_tid, addressOf(this.#pid));
+    u64(CLONE_ARGS.exit_signal, SIGCHLD);
+    u64(CLONE_ARGS.cgroup, BigInt(cgroup));
+    const clone = syscall(SYSCALL.clone3, this.#args.address, BigInt(CLONE_ARGS.sizeof));
+    this.#clone.prepare(clone, this.#both, "all");
+    this.#both.prepare({ function: "sem_post", args: [this.#arrived.address] }, this.#wait, "all");
+    this.#wait.prepare({ function: "sem_wait", args: [this.#gate.address] }, this.#part, "all");
+    this.#part.prepare(this.#both.becoming(this.#end), this.#steps[0], "all");
+    this.#end.prepare(EXIT_THREAD, undefined, "all");
+  }
+
+  #prepareChild(steps: readonly NativeCall[], execute: NativeCall) {
+    const chain = [
+      ...steps,
+      execute,
+      { function: "memcpy" as const, args: [addressOf(this.#hasFailed), addressOf(this.#one), 4n] },
+      syscall(SYSCALL.exit_group, NOT_EXECUTED_STATUS),
+    ];
+    while (this.#steps.length < chain.length) this.#steps.push(new Context());
+    chain.forEach((call, i) => {
+      const next = chain[i + 1] && this.#steps[i + 1];
+      this.#steps[i]?.prepare(call, next, call === execute ? "none" : "all");
+    });
+  }
+
+  /** @returns The thread's errno. @throws {ErrnoError} As clone3(2), unless it can't be done at all. */
+  #run(): number {
+    const join = this.#thread.start(this.#clone);
+    libc.sem_wait(this.#arrived.pointer);
+    if (this.#pid[0] !== 0) return join();
+    // It is the parent that waits at the gate.
+    this.#part.prepare(EXIT_THREAD, undefined, "all");
+    libc.sem_post(this.#gate.pointer);
+    const error = new ErrnoError(join(), "clone3");
+    if (NOT_THERE.some((name) => error.is(name))) return error.errno;
+    throw error;
+  }
+}
+
+function syscall(...args: bigint[]): NativeCall {
+  return { function: "syscall", args };
+}
+
+/** The signals that this process ignores, which a program would go on to ignore. */
+function ignoredSignals(): bigint[] {
+  const [, mask = "0"] = /^SigIgn:\t(\w+)$/m.exec(readKernelFile("/proc/self/status")) ?? [];
+  const bits = BigInt(`0x${mask}`);
+  return Array.from({ length: 64 }, (_, i) => BigInt(i)).filter((bit) => bits >> bit & 1n).map((bit) =>
+    bit + 1n
+  );
+}

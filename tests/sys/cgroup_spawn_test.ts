@@ -1,0 +1,110 @@
+/** clone3(2) into a cgroup, for root, who may make one. */
+import assert from "node:assert/strict";
+import { findCgroups } from "../../src/runner/cgroup.ts";
+import { CAN_SPAWN_INTO_CGROUP, spawnIntoCgroup } from "../../src/sys/cgroup_spawn.ts";
+import { ErrnoError } from "../../src/sys/errno.ts";
+import { close, openReadOnly, pipe, readNonblocking } from "../../src/sys/file.ts";
+import { makeKernelDirectory, readKernelFile, removeKernelDirectory } from "../../src/sys/kernel_files.ts";
+import type { SpawnSpec } from "../../src/sys/spawn.ts";
+import { waitIfEnded, type WaitStatus } from "../../src/sys/wait.ts";
+import { rootTest } from "../harness.ts";
+
+/** A cgroup for one test, which no process may outlast. */
+class Group implements Disposable {
+  readonly path: string;
+  readonly fd: number;
+
+  constructor() {
+    const place = findCgroups(readKernelFile("/proc/self/mountinfo"), readKernelFile("/proc/self/cgroup"));
+    assert.ok(place, "cgroup v2 is not mounted");
+    this.path = `${place.own}/filed-test-${crypto.randomUUID()}`;
+    makeKernelDirectory(this.path);
+    this.fd = openReadOnly(this.path);
+  }
+
+  [Symbol.dispose](): void {
+    close(this.fd);
+    removeKernelDirectory(this.path);
+  }
+}
+
+async function run(
+  cgroup: number,
+  spec: Partial<SpawnSpec>,
+): Promise<{ pid: number; text: string; status: WaitStatus }> {
+  const { reader, writer } = pipe();
+  const nothing = openReadOnly("/dev/null");
+  try {
+    const fds = [nothing, writer, writer];
+    const pid = spawnIntoCgroup({ path: "/bin/sh", args: [], env: [], fds, ...spec }, cgroup);
+    assert.ok(pid !== undefined, "there was no clone");
+    let status: WaitStatus | undefined;
+    while (!(status = waitIfEnded(pid))) await new Promise((resolve) => setTimeout(resolve, 1));
+    const bytes = new Uint8Array(65_536);
+    const text = new TextDecoder().decode(bytes.subarray(0, readNonblocking(reader, bytes) ?? 0));
+    return { pid, text, status };
+  } finally {
+    for (const fd of [reader, writer, nothing]) close(fd);
+  }
+}
+
+function cgroupTest(name: string, test: () => Promise<void>) {
+  rootTest(name, async () => {
+    if (CAN_SPAWN_INTO_CGROUP) await test();
+  });
+}
+
+cgroupTest(
+  "spawnIntoCgroup() starts a program in the group, a session of its own, with clean signals",
+  async () => {
+    using group = new Group();
+    const script = 'cat /proc/self/cgroup; echo "$0 $1 $A"; cut -d" " -f1,6 /proc/self/stat; ' +
+      "grep -E 'Sig(Blk|Ign)' /proc/self/status; exit 3";
+    const args = ["sh", "-c", script, Uint8Array.of(0x78), "b c"];
+    const { text, status, pid } = await run(group.fd, { args, env: ["A=ü", "PATH=/usr/bin:/bin"] });
+    assert.deepEqual(status, { kind: "exited", status: 3 });
+    assert.match(text, new RegExp(`^0::.*/${group.path.split("/").at(-1)}$`, "m"));
+    assert.match(text, /^x b c ü$/m);
+    assert.match(text, new RegExp(`^\\d+ ${pid}$`, "m"));
+    const masks = [...text.matchAll(/^Sig...:\t(\w+)$/gm)].map(([, mask]) => BigInt(`0x${mask}`));
+    assert.deepEqual(masks, [0n, 0n]);
+  },
+);
+
+cgroupTest("spawnIntoCgroup() tells why a program could not be executed, and leaves no process", async () => {
+  using group = new Group();
+  for (
+    const [spec, errno] of [
+      [{ path: "/proc/none" }, "ENOENT"],
+      [{ path: "/etc/passwd" }, "EACCES"],
+      [{ args: ["sh", "-c", " ".repeat(131_072)] }, "E2BIG"],
+    ] as const
+  ) {
+    await assert.rejects(run(group.fd, spec), (error) => error instanceof ErrnoError && error.is(errno));
+  }
+  assert.equal(readKernelFile(`${group.path}/cgroup.procs`), "");
+});
+
+cgroupTest("spawnIntoCgroup() leaves this process as it is where there can be no clone", async () => {
+  const session = () => readKernelFile("/proc/self/stat").split(") ")[1]?.split(" ")[3];
+  const before = [session(), Deno.pid];
+  const notAGroup = openReadOnly("/dev/null");
+  for (let round = 0; round < 3; round++) {
+    await assert.rejects(run(notAGroup, { args: ["sh", "-c", "exit 5"] }), /there was no clone/);
+  }
+  close(notAGroup);
+  assert.deepEqual([session(), Deno.pid], before);
+  using group = new Group();
+  assert.deepEqual((await run(group.fd, { args: ["sh", "-c", "exit 6"] })).status, {
+    kind: "exited",
+    status: 6,
+  });
+});
+
+cgroupTest("spawnIntoCgroup() does so many times", async () => {
+  using group = new Group();
+  for (let round = 0; round < 300; round++) {
+    const { text } = await run(group.fd, { args: ["sh", "-c", `echo ${round}`] });
+    assert.equal(text, `${round}\n`);
+  }
+});
