@@ -2,6 +2,7 @@ import { DatabaseSync } from "node:sqlite";
 import { requireSound } from "./integrity.ts";
 import { StoreError } from "./store.ts";
 import { toStoreError } from "./sqlite_error.ts";
+import { SqliteLogs } from "./sqlite_logs.ts";
 
 /** Marks a file as ours: `file(1)` shows it, and no other program's database is taken for one. "fild" in ASCII. */
 const APPLICATION_ID = 0x66696c64;
@@ -153,7 +154,9 @@ export function dropLeftovers(database: DatabaseSync) {
   database.exec(`
     UPDATE jobs INDEXED BY jobs_held SET command = unclosed, place = NULL
       WHERE held <> 0 AND length(command) = 0 AND length(unclosed) > 0;
-    UPDATE jobs INDEXED BY jobs_held SET held = 0, unclosed = NULL WHERE held <> 0;
-    DELETE FROM logs WHERE EXISTS (SELECT 1 FROM kept_logs) AND chunk >> 32 IN (SELECT number FROM kept_logs);
-    DELETE FROM kept_logs`);
+    UPDATE jobs INDEXED BY jobs_held SET held = 0, unclosed = NULL WHERE held <> 0`);
+  const kept = database.prepare("SELECT number FROM kept_logs").all();
+  const logs = new SqliteLogs(database);
+  for (const { number } of kept) logs.drop(number as number);
+  if (kept.length > 0) database.exec("DELETE FROM kept_logs");
 }

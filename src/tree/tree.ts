@@ -202,7 +202,7 @@ export class Tree implements FileSystem, Disposable {
         );
       case "log":
         if (access === "write") throw new ErrnoError("EACCES");
-        return this.#opened(this.#logs.open((await this.#jobs.jobOf(nodeid)).number));
+        return this.#openLog(await this.#jobs.jobOf(nodeid));
       default:
         throw new ErrnoError("EISDIR");
     }
@@ -326,6 +326,12 @@ export class Tree implements FileSystem, Disposable {
     const job = await this.#queue.find(id);
     if (job?.state !== state) throw new ErrnoError("ENOENT");
     return job;
+  }
+
+  #openLog({ number, state }: Job): Opened {
+    const opened = this.#opened(this.#logs.open(number));
+    // What the kernel has of a log stays right until its time changes: there is another then.
+    return state === "active" ? opened : { ...opened, cache: "keep" };
   }
 
   #opened(handle: Handle): Opened {

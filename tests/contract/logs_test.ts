@@ -1,6 +1,6 @@
 /** What a job's log says, byte for byte. */
 import assert from "node:assert/strict";
-import { ok, run, startFiled } from "../harness.ts";
+import { Filed, ok, Place, run, startFiled } from "../harness.ts";
 import { peakBytes, residentBytes } from "../proc.ts";
 import { Wire } from "../wire.ts";
 import { Gate, read } from "./expect.ts";
@@ -214,4 +214,16 @@ Deno.test("ten jobs that print without end at once leave the daemon's memory bou
   await filed.events("attempt ended", { state: "failed" }, 10);
   const peak = await peakBytes(filed.pid);
   assert.ok(peak < 400 * MIB, `${peak / MIB} MiB`);
+});
+
+Deno.test("who read a log reads the next of its job after a retry, also one of the same size", async () => {
+  await using place = await Place.make();
+  await using filed = await Filed.start(place);
+  const say = (word: string) => Deno.writeTextFile(`${place.path}/word`, word);
+  await say("one");
+  assert.match(await filed.finish("x", `cat ${place.path}/word`), /one$/);
+  await say("two");
+  await ok(filed.sh("cat $M/complete/x > /dev/null; mv $M/complete/x $M/pending/"));
+  await filed.events("attempt ended", { job: "x" }, 2);
+  assert.match(await read(filed, "complete/x"), /two$/);
 });
