@@ -160,8 +160,8 @@ function spawnInGroup(
   }
 }
 
-/** @returns `undefined` if the group can't be joined. */
-function openForJoining(cgroup: string): number | undefined {
+/** @returns The descriptor by which a process joins the group; `undefined` if it can't. */
+export function openForJoining(cgroup: string): number | undefined {
   try {
     return openWriteOnly(`${cgroup}/cgroup.procs`);
   } catch (error) {

@@ -65,7 +65,7 @@ class Jobs {
     try {
       const sandbox = new Sandbox(settings);
       this.#host.sandbox = sandbox;
-      await tryOut(sandbox);
+      if (await tryOut(sandbox, this.#host.cgroups)) sandbox.reuseCells();
       post({ kind: "confined", problem: undefined });
     } catch (error) {
       if (!(error instanceof RuleError)) throw error;

@@ -6,8 +6,8 @@ import type { Restriction } from "../../sys/spawn.ts";
 import { atMost } from "../waiting.ts";
 import { Cell, type Owner, type Recipe } from "./cell.ts";
 import { OpenPaths, RuleError } from "./paths.ts";
-import { PORT_ACCESS, type SandboxSettings } from "./rules.ts";
 import { removeTree } from "./remove_tree.ts";
+import { PORT_ACCESS, type SandboxSettings } from "./rules.ts";
 import { removeOrphans, TempPlace } from "./temp_place.ts";
 
 /** What is at a rule's path is looked up again after this. */
@@ -34,6 +34,7 @@ export class Sandbox implements AsyncDisposable {
   readonly #removals = new Set<Promise<unknown>>();
   #open: { paths: OpenPaths; recipe: Recipe; seal: string; at: number };
   #cellCount = 0;
+  #reuse: "no cell" | "untouched cells" = "no cell";
 
   /** @throws {RuleError} If a rule can't be kept, or no temporary folder can be made. */
   constructor(settings: SandboxSettings) {
@@ -76,12 +77,17 @@ export class Sandbox implements AsyncDisposable {
     }
   }
 
+  /** Lets a cell serve again, from now on, if it is as it was: where it can be known that nothing is left of a job. */
+  reuseCells(): void {
+    this.#reuse = "untouched cells";
+  }
+
   /**
    * The job is over.
    * @param left Whether a process of it may live still: then nobody else gets its cell.
    */
   leave({ cell }: Confinement, left: "nothing" | "perhaps something"): void {
-    if (left === "nothing" && this.#free.length < FREE_CELLS) {
+    if (this.#reuse === "untouched cells" && left === "nothing" && this.#free.length < FREE_CELLS) {
       if (cell.isUntouched()) return void this.#free.push(cell);
       this.#prepare(cell.owner);
     }
