@@ -120,7 +120,7 @@ function spawnConfined(start: StartMessage, surroundings: Surroundings, host: Ho
       joinsCgroup: procs !== undefined,
     });
     const fds = [NULL_DEVICE, output, output, ...procs === undefined ? [] : [procs]];
-    return spawn({ path, args, env, cwd: account?.cwd, fds, restriction: confinement?.restriction });
+    return spawn({ path, args, env, cwd: account?.cwd, fds, restriction: confinement?.restriction, nice: 0 });
   } finally {
     if (procs !== undefined) close(procs);
   }

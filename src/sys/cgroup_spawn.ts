@@ -60,7 +60,7 @@ export const CAN_SPAWN_INTO_CGROUP = Deno.build.arch === "x86_64";
  * @throws {ErrnoError} As clone3(2) and execve(2) otherwise; then nothing was started.
  */
 export function spawnIntoCgroup(
-  spec: Omit<SpawnSpec, "cwd" | "restriction">,
+  spec: Omit<SpawnSpec, "cwd" | "restriction" | "nice">,
   cgroup: number,
 ): number | undefined {
   cloner ??= new Cloner();
@@ -107,7 +107,7 @@ class Cloner {
   readonly #steps: Context[] = [];
   readonly #ignored = ignoredSignals();
 
-  spawn(spec: Omit<SpawnSpec, "cwd" | "restriction">, cgroup: number): number | undefined {
+  spawn(spec: Omit<SpawnSpec, "cwd" | "restriction" | "nice">, cgroup: number): number | undefined {
     const strings = new Strings();
     const path = strings.add(spec.path);
     const argv = spec.args.map((text) => strings.add(text));

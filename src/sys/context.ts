@@ -35,7 +35,7 @@ const ARGUMENT_COUNT = 8;
 
 /** A function of libc, and up to six arguments, integers or addresses. What it returns is lost. */
 export interface NativeCall {
-  function: "syscall" | "posix_spawn" | "memcpy" | "sem_post" | "sem_wait";
+  function: "syscall" | "posix_spawn" | "nice" | "memcpy" | "sem_post" | "sem_wait";
   args: readonly bigint[];
 }
 

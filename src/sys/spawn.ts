@@ -68,6 +68,8 @@ export interface SpawnSpec {
   /** Our descriptors that it gets as its 0, 1, 2 and so on, and no others but those that are not close-on-exec. */
   fds: readonly number[];
   restriction: Restriction | undefined;
+  /** By how much it is nicer than this process, 0 to 19. */
+  nice: number;
 }
 
 /**
@@ -97,9 +99,13 @@ export function spawn(spec: SpawnSpec): number {
       envp: block.list(1),
       actions: actions.buffer,
     };
-    return spec.restriction && seal !== undefined && broken !== undefined
-      ? spawnRestricted(call, spec.restriction.ruleset, block.string(seal), block.string(broken))
-      : spawnHere(call);
+    const before = [
+      ...spec.nice > 0 ? [{ function: "nice", args: [BigInt(spec.nice)] } as const] : [],
+      ...spec.restriction && seal !== undefined && broken !== undefined
+        ? restricting(spec.restriction.ruleset, block.string(seal), block.string(broken))
+        : [],
+    ];
+    return before.length === 0 ? spawnHere(call) : spawnAfter(before, call);
   } finally {
     inUse.delete(block);
   }
@@ -132,25 +138,27 @@ function callCapset({ header, data }: CapabilitySets): NativeCall {
   return { function: "syscall", args: [SYSCALL_NUMBER.capset, addressOf(header), addressOf(data)] };
 }
 
-function spawnRestricted(
-  { path, argv, envp, actions }: SpawnCall,
-  ruleset: number,
-  seal: bigint,
-  broken: bigint,
-): number {
-  const pid = new Int32Array(1);
-  thread ??= new NativeThread();
-  const errno = thread.run([
+function restricting(ruleset: number, seal: bigint, broken: bigint): NativeCall[] {
+  return [
     ...CAPABILITIES ? [callCapset(CAPABILITIES)] : [],
     { function: "syscall", args: [SYSCALL_NUMBER.prctl, PR_SET_NO_NEW_PRIVS, 1n] },
     { function: "syscall", args: [SYSCALL_NUMBER.landlock_restrict_self, BigInt(ruleset)] },
     { function: "syscall", args: [SYSCALL_NUMBER.renameat, AT_FDCWD, seal, AT_FDCWD, broken] },
+  ];
+}
+
+/** Spawns on a thread that first makes calls which concern it and what it starts. */
+function spawnAfter(before: readonly NativeCall[], { path, argv, envp, actions }: SpawnCall): number {
+  const pid = new Int32Array(1);
+  thread ??= new NativeThread();
+  const errno = thread.run([
+    ...before,
     {
       function: "posix_spawn",
       args: [addressOf(pid), path, addressOf(actions), addressOf(ATTRIBUTES), argv, envp],
     },
   ]);
-  if (pid[0] === 0) throw new ErrnoError(errno, "posix_spawn in a Landlock domain");
+  if (pid[0] === 0) throw new ErrnoError(errno, "posix_spawn on a thread of its own");
   return pid[0] ?? 0;
 }
 

@@ -11,7 +11,16 @@ async function run(spec: Partial<SpawnSpec>): Promise<string> {
   const nothing = openReadOnly("/dev/null");
   const fds = [nothing, writer, writer];
   try {
-    const pid = spawn({ path: "/bin/sh", args: [], env: [], cwd: "/", fds, restriction: undefined, ...spec });
+    const pid = spawn({
+      path: "/bin/sh",
+      args: [],
+      env: [],
+      cwd: "/",
+      fds,
+      restriction: undefined,
+      nice: 0,
+      ...spec,
+    });
     while (!waitIfEnded(pid)) await new Promise((resolve) => setTimeout(resolve, 1));
     const bytes = new Uint8Array(65_536);
     return new TextDecoder().decode(bytes.subarray(0, readNonblocking(reader, bytes) ?? 0));
@@ -40,6 +49,7 @@ Deno.test("spawn() gives descriptors that are numbered as those they become", as
       cwd: undefined,
       fds,
       restriction: undefined,
+      nice: 0,
     });
     while (!waitIfEnded(pid)) await new Promise((resolve) => setTimeout(resolve, 1));
     const bytes = new Uint8Array(100);
@@ -49,12 +59,20 @@ Deno.test("spawn() gives descriptors that are numbered as those they become", as
   }
 });
 
+Deno.test("spawn() makes the process nicer, and not this one", async () => {
+  const niceness = { ...sh("cut -d' ' -f19 /proc/self/stat"), env: ["PATH=/usr/bin:/bin"] };
+  const own = parseInt(await run(niceness));
+  assert.equal(parseInt(await run({ ...niceness, nice: 3 })), Math.min(own + 3, 19));
+  assert.equal(parseInt(await run(niceness)), own);
+});
+
 const FAILURES: [string, Partial<SpawnSpec>, "ENOENT" | "EACCES" | "E2BIG" | "EINVAL"][] = [
   ["a program that is not there", { path: "/proc/none" }, "ENOENT"],
   ["what is no program", { path: "/etc/passwd" }, "EACCES"],
   ["a directory that is not there", { cwd: "/proc/none" }, "ENOENT"],
   ["an argument too long", sh(" ".repeat(131_072)), "E2BIG"],
   ["an argument with a NUL", sh("\0"), "EINVAL"],
+  ["a nicer program that is not there", { path: "/proc/none", nice: 1 }, "ENOENT"],
 ];
 
 for (const [name, spec, errno] of FAILURES) {

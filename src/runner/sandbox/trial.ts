@@ -28,6 +28,7 @@ export async function tryOut(sandbox: Sandbox, cgroups: Cgroups): Promise<boolea
       cwd: "/",
       fds: [nothing, nothing, nothing, ...procs === undefined ? [] : [procs]],
       restriction: confinement.restriction,
+      nice: 0,
     });
     let exit = waitIfEnded(pid);
     for (; !exit; exit = waitIfEnded(pid)) await delay(1);
