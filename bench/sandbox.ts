@@ -1,4 +1,5 @@
 /** What the sandbox costs: jobs that do nothing, plain and sandboxed in turns, as the worker runs them. */
+import { NO_LIMITS } from "../src/queue/limits.ts";
 import { Executor } from "../src/runner/executor.ts";
 import { landlockAbi } from "../src/sys/landlock.ts";
 
@@ -114,6 +115,7 @@ class Bench implements AsyncDisposable {
       runAs: undefined,
       timeoutMs: 0,
       maxLogBytes: 1_000,
+      limits: NO_LIMITS,
     });
   }
 

@@ -1,5 +1,7 @@
+import { type Limits, NO_LIMITS } from "./limits.ts";
+
 /** The settings of a queue. */
-export interface Config {
+export interface Config extends Limits {
   maxAttempts: number;
   /** 0: no limit. */
   timeoutSec: number;
@@ -18,6 +20,7 @@ export const DEFAULT_CONFIG: Readonly<Config> = {
   backoffBase: 2,
   backoffMult: 2,
   maxLogBytes: 16_777_216,
+  ...NO_LIMITS,
 };
 
 interface Rule {
@@ -35,6 +38,11 @@ const RULES: Record<keyof Config, Rule> = {
   backoffBase: { key: "backoff_base", kind: "fraction", min: 0, max: 1_000_000_000 },
   backoffMult: { key: "backoff_mult", kind: "fraction", min: 1, max: 1_000_000 },
   maxLogBytes: { key: "max_log_bytes", kind: "whole", min: 0, max: 2_147_483_647 },
+  maxMemoryMb: { key: "max_memory_mb", kind: "whole", min: 0, max: 1_000_000_000 },
+  maxCpuSec: { key: "max_cpu_sec", kind: "whole", min: 0, max: 1_000_000_000 },
+  maxFileMb: { key: "max_file_mb", kind: "whole", min: 0, max: 1_000_000_000 },
+  maxOpenFiles: { key: "max_open_files", kind: "whole", min: 0, max: 1_000_000_000 },
+  nice: { key: "nice", kind: "whole", min: 0, max: 19 },
 };
 const SETTINGS = Object.entries(RULES) as [keyof Config, Rule][];
 

@@ -11,7 +11,12 @@ Deno.test("formatConfig() shows every key, indented, and parseConfig() reads it 
   "max_job_count": 20,
   "backoff_base": 2,
   "backoff_mult": 2,
-  "max_log_bytes": 16777216
+  "max_log_bytes": 16777216,
+  "max_memory_mb": 0,
+  "max_cpu_sec": 0,
+  "max_file_mb": 0,
+  "max_open_files": 0,
+  "nice": 0
 }
 `,
   );
@@ -24,6 +29,7 @@ const SETTINGS = [
   ['{"max_job_count": 0}', { maxJobCount: 0 }],
   ['  {"backoff_base": 0.25, "backoff_mult": 1}', { backoffBase: 0.25, backoffMult: 1 }],
   ['{"timeout_sec": 0, "max_attempts": 1}', { timeoutSec: 0, maxAttempts: 1 }],
+  ['{"max_memory_mb": 64, "nice": 19}', { maxMemoryMb: 64, nice: 19 }],
 ] as const;
 for (const [text, settings] of SETTINGS) {
   Deno.test(`parseConfig() takes ${JSON.stringify(text)}`, () => {
@@ -66,6 +72,12 @@ const INVALID = [
   ['{"backoff_base": -0.1}', /backoff_base is -0\.1; it takes a number from 0/],
   ['{"backoff_mult": 0.9}', /backoff_mult is 0\.9; it takes a number from 1/],
   ['{"max_log_bytes": 1e300}', /max_log_bytes is 1e\+300/],
+  ['{"max_memory_mb": 0.5}', /max_memory_mb is 0\.5; it takes a whole number from 0 to 1000000000/],
+  ['{"max_cpu_sec": -1}', /max_cpu_sec is -1/],
+  ['{"max_file_mb": "1"}', /max_file_mb is "1"/],
+  ['{"max_open_files": 1e10}', /max_open_files is 10000000000/],
+  ['{"nice": 20}', /nice is 20; it takes a whole number from 0 to 19/],
+  ['{"nice": -1}', /nice is -1/],
   ['{"max_job_count": 4, "nope": 1}', /unknown key "nope"/],
 ] as const;
 for (const [text, reason] of INVALID) {

@@ -1,8 +1,10 @@
+import { describeLimit, type ReachedLimit } from "./limits.ts";
+
 /** How an attempt ended, or what took its place. */
 export type Ending =
-  | { kind: "exited"; status: number }
+  | { kind: "exited"; status: number; limit?: ReachedLimit }
   /** `signal` as in signal(7): "SIGKILL". */
-  | { kind: "signaled"; signal: string }
+  | { kind: "signaled"; signal: string; limit?: ReachedLimit }
   | { kind: "timed-out"; afterSec: number }
   | { kind: "interrupted" }
   | { kind: "not-started"; reason: string }
@@ -13,9 +15,9 @@ export type Ending =
 export function describeEnding(ending: Ending): string {
   switch (ending.kind) {
     case "exited":
-      return `exit status ${ending.status}`;
+      return `exit status ${ending.status}${because(ending.limit)}`;
     case "signaled":
-      return `signal: ${SIGNAL_WORDS[ending.signal] ?? ending.signal}`;
+      return `signal: ${SIGNAL_WORDS[ending.signal] ?? ending.signal}${because(ending.limit)}`;
     case "timed-out":
       return `timed out after ${ending.afterSec} s`;
     case "interrupted":
@@ -27,6 +29,10 @@ export function describeEnding(ending: Ending): string {
     default:
       return ending satisfies never;
   }
+}
+
+function because(limit: ReachedLimit | undefined): string {
+  return limit ? ` (${describeLimit(limit)})` : "";
 }
 
 /** In the words of strsignal(3), lower case. */

@@ -61,6 +61,18 @@ const ENDINGS: [Ending, string][] = [
   [{ kind: "exited", status: 1 }, "exit status 1"],
   [{ kind: "signaled", signal: "SIGSEGV" }, "signal: segmentation fault"],
   [{ kind: "signaled", signal: "SIGRTMIN+1" }, "signal: SIGRTMIN+1"],
+  [
+    { kind: "signaled", signal: "SIGXCPU", limit: { name: "max_cpu_sec", value: 2 } },
+    "signal: CPU time limit exceeded (max_cpu_sec: more than 2 s of CPU time)",
+  ],
+  [
+    { kind: "exited", status: 153, limit: { name: "max_file_mb", value: 1 } },
+    "exit status 153 (max_file_mb: more than 1 MiB in a file)",
+  ],
+  [
+    { kind: "signaled", signal: "SIGKILL", limit: { name: "max_memory_mb", value: 64 } },
+    "signal: killed (max_memory_mb: more than 64 MiB of memory)",
+  ],
   [{ kind: "timed-out", afterSec: 180 }, "timed out after 180 s"],
   [{ kind: "interrupted" }, "interrupted: filed stopped while the job ran"],
 ];

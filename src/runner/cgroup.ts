@@ -115,13 +115,16 @@ export function killCgroup(path: string): void {
 
 /** The processes of a group and of those below it; none if it is gone. */
 export function cgroupPids(path: string): number[] {
-  return withDescendants(path).flatMap((group) => {
-    try {
-      return readKernelFile(`${group}/cgroup.procs`).split("\n").filter(Boolean).map(Number);
-    } catch {
-      return [];
-    }
-  });
+  return withDescendants(path).flatMap(processesIn);
+}
+
+/** The processes directly in a group; none if it is gone. */
+export function processesIn(group: string): number[] {
+  try {
+    return readKernelFile(`${group}/cgroup.procs`).split("\n").filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
 }
 
 /** @returns Whether it is gone; a group that has a process stays. */

@@ -1,6 +1,9 @@
+import type { Limits } from "../queue/limits.ts";
 import { Capture } from "./capture.ts";
 import { cgroupPids, type Cgroups } from "./cgroup.ts";
+import { hasRunOutOfMemory } from "./cgroup_memory.ts";
 import { type Reach, Termination } from "./ending.ts";
+import { limitReached } from "./limit_reached.ts";
 import { Members } from "./members.ts";
 import type { Exit, FromWorker, StartMessage, Survivor } from "./messages.ts";
 import { type Process, readProcess } from "./processes.ts";
@@ -70,7 +73,7 @@ export class Execution {
       group: pidfd && { id: leader.pid, leader: pidfd },
       cgroup,
     };
-    this.over = this.#attend(start.timeoutMs).then((ended) => {
+    this.over = this.#attend(start).then((ended) => {
       shell[Symbol.dispose]();
       const isGone = cgroup !== undefined && host.cgroups.release(cgroup);
       const { confinement } = shell;
@@ -90,13 +93,13 @@ export class Execution {
     this.#capture.taken(bytes);
   }
 
-  async #attend(timeoutMs: number) {
+  async #attend({ timeoutMs, limits }: StartMessage) {
     const timeout = timeoutMs === 0 ? undefined : new Timer(timeoutMs, () => this.#timeOut());
     await Promise.race([this.#normalEnd(), this.#terminating.promise]);
     timeout?.[Symbol.dispose]();
     const survivors = await this.#termination?.run() ?? [];
     const { droppedBytes, tail } = this.#capture.finish();
-    return { exit: await this.#exit(survivors), droppedBytes, tail, survivors };
+    return { exit: await this.#exit(survivors, limits), droppedBytes, tail, survivors };
   }
 
   #timeOut() {
@@ -104,10 +107,15 @@ export class Execution {
     this.end(TIMEOUT_GRACE_MS);
   }
 
-  async #exit(survivors: Survivor[]): Promise<Exit> {
+  async #exit(survivors: Survivor[], limits: Limits): Promise<Exit> {
     if (this.#hasTimedOut) return { kind: "timed-out" };
     const isShellLeft = survivors.some(({ pid }) => pid === this.#shell.leader.pid);
-    return isShellLeft ? { kind: "signaled", signal: "SIGKILL" } : await this.#shell.exit;
+    if (isShellLeft) return { kind: "signaled", signal: "SIGKILL" };
+    const { cgroup } = this.#reach;
+    const exit = await this.#shell.exit;
+    const isOutOfMemory = limits.maxMemoryMb > 0 && cgroup !== undefined && hasRunOutOfMemory(cgroup);
+    const limit = limitReached(exit, limits, isOutOfMemory);
+    return limit ? { ...exit, limit } : exit;
   }
 
   /** Resolves once the shell has ended, and its pipe or its group as well. */

@@ -1,3 +1,4 @@
+import type { Limits, ReachedLimit } from "../queue/limits.ts";
 import type { SandboxSettings } from "./sandbox/rules.ts";
 
 /** What the main thread and the worker that runs jobs say to each other: plain data, structured-cloned. */
@@ -40,6 +41,7 @@ export interface StartMessage {
   /** 0: no limit. */
   timeoutMs: number;
   maxLogBytes: number;
+  limits: Limits;
 }
 
 /**
@@ -123,8 +125,8 @@ export interface Survivor {
 
 /** How the command itself ended. */
 export type Exit =
-  | { kind: "exited"; status: number }
-  | { kind: "signaled"; signal: string } // "SIGKILL", "SIGRTMIN+3"
+  | { kind: "exited"; status: number; limit?: ReachedLimit }
+  | { kind: "signaled"; signal: string; limit?: ReachedLimit } // "SIGKILL", "SIGRTMIN+3"
   | { kind: "timed-out" }
   | { kind: "not-started"; reason: string };
 

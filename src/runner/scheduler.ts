@@ -1,5 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { setImmediate } from "node:timers";
+import type { Config } from "../queue/config.ts";
 import type { Ending } from "../queue/ending.ts";
 import {
   type Claim,
@@ -209,12 +210,13 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
         for (const { run } of claims) await this.#queue.requeue(run);
         return;
       }
-      for (const claim of claims) this.#begin(claim, config.timeoutSec, config.maxLogBytes);
+      for (const claim of claims) this.#begin(claim, config);
       if (claims.length < limit) return;
     }
   }
 
-  #begin({ job, run, command }: Claim, timeoutSec: number, maxLogBytes: number) {
+  #begin({ job, run, command }: Claim, config: Config) {
+    const { timeoutSec, maxLogBytes, maxMemoryMb, maxCpuSec, maxFileMb, maxOpenFiles, nice } = config;
     this.#living++;
     this.#running.set(run, {
       jobId: job.id,
@@ -234,6 +236,7 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
       runAs: identity.kind === "other" ? identity.user : undefined,
       timeoutMs: timeoutSec * 1_000,
       maxLogBytes,
+      limits: { maxMemoryMb, maxCpuSec, maxFileMb, maxOpenFiles, nice },
     });
   }
 

@@ -1,15 +1,20 @@
+import type { Limits } from "../queue/limits.ts";
 import { CAN_SPAWN_INTO_CGROUP, spawnIntoCgroup } from "../sys/cgroup_spawn.ts";
 import { ErrnoError } from "../sys/errno.ts";
 import { close, openReadOnly, openWriteOnly, pipe } from "../sys/file.ts";
 import { strerror } from "../sys/libc.ts";
 import type { Pidfd } from "../sys/pidfd.ts";
+import { resourceLimit } from "../sys/rlimit.ts";
 import { spawn } from "../sys/spawn.ts";
-import { waitIfEnded } from "../sys/wait.ts";
+import { waitIfEnded, type WaitStatus } from "../sys/wait.ts";
 import type { Account, Accounts } from "./accounts.ts";
-import { wrap } from "./command_line.ts";
-import type { Exit, ProcessIdentity, StartMessage } from "./messages.ts";
+import type { CgroupMemory } from "./cgroup_memory.ts";
+import { wrap, type Wrapping } from "./command_line.ts";
+import type { ProcessIdentity, StartMessage } from "./messages.ts";
+import { niceSession } from "./niceness.ts";
 import { holdProcess, readProcess } from "./processes.ts";
 import type { Reactor } from "./reactor.ts";
+import { Rlimits } from "./rlimits.ts";
 import { RuleError } from "./sandbox/paths.ts";
 import type { Confinement, Sandbox } from "./sandbox/sandbox.ts";
 
@@ -25,6 +30,7 @@ export class NotStarted extends Error {
 export interface Host {
   accounts: Accounts;
   bootId: string;
+  cgroupMemory: CgroupMemory;
   /** What each job's environment begins with: `NAME=value`, by its name. */
   environment: ReadonlyMap<string, Uint8Array>;
   reactor: Reactor;
@@ -37,12 +43,17 @@ export class Shell implements Disposable {
   readonly leader: ProcessIdentity;
   /** The reading end of its standard output and error, non-blocking; whoever reads it closes it. */
   readonly pipe: number;
-  readonly exit: Promise<Exit>;
+  readonly exit: Promise<WaitStatus>;
   readonly pidfd: Pidfd | undefined;
   /** What its processes are confined to. */
   readonly confinement: Confinement | undefined;
 
-  private constructor({ pid, confinement }: Spawned, pipe: number, { bootId, reactor }: Host) {
+  private constructor(
+    { pid, confinement }: Spawned,
+    pipe: number,
+    { nice }: Limits,
+    { bootId, reactor }: Host,
+  ) {
     // It can't have been waited for since the spawn, so even if it has ended, this is it.
     const process = readProcess(pid);
     if (!process) throw new Error(`Cannot read /proc/${pid}/stat of a process just started`);
@@ -51,6 +62,7 @@ export class Shell implements Disposable {
     this.pipe = pipe;
     this.confinement = confinement;
     this.exit = this.pidfd ? untilEnd(pid, this.pidfd, reactor) : untilSeenToEnd(pid);
+    if (nice > 0) niceSession(pid, nice, this.exit);
   }
 
   /** @throws {NotStarted} */
@@ -58,7 +70,7 @@ export class Shell implements Disposable {
     if (start.command.includes(0)) throw new NotStarted("the command contains a NUL byte");
     const { reader, writer } = openPipe();
     try {
-      return new Shell(spawnShell(start, cgroup, writer, host), reader, host);
+      return new Shell(spawnShell(start, cgroup, writer, host), reader, start.limits, host);
     } catch (error) {
       close(reader);
       throw asNotStarted(error);
@@ -108,22 +120,40 @@ interface Surroundings {
 
 function spawnConfined(start: StartMessage, surroundings: Surroundings, host: Host): number {
   const { account, cgroup, confinement, output } = surroundings;
+  const { command, limits } = start;
   const env = environmentOf(start, surroundings, host);
-  const isPlain = account === undefined && confinement === undefined;
-  const pid = isPlain && cgroup !== undefined && spawnInGroup(start.command, env, cgroup, output);
+  const held = rlimitsOf(limits, cgroup, host);
+  const isPlain = account === undefined && confinement === undefined && held.rlimits.length === 0 &&
+    limits.nice === 0;
+  const pid = isPlain && cgroup !== undefined && spawnInGroup(command, env, cgroup, output);
   if (pid) return pid;
   const procs = cgroup === undefined ? undefined : openForJoining(cgroup);
   try {
     const { path, args } = wrap({
-      command: start.command,
+      command,
       credentials: account?.credentials,
       joinsCgroup: procs !== undefined,
+      ...held,
     });
     const fds = [NULL_DEVICE, output, output, ...procs === undefined ? [] : [procs]];
-    return spawn({ path, args, env, cwd: account?.cwd, fds, restriction: confinement?.restriction, nice: 0 });
+    const restriction = confinement?.restriction;
+    return spawn({ path, args, env, cwd: account?.cwd, fds, restriction, nice: limits.nice });
   } finally {
     if (procs !== undefined) close(procs);
   }
+}
+
+/** Where the cgroup counts memory, only a job that can't get into it is limited in its own. */
+function rlimitsOf(
+  limits: Limits,
+  cgroup: string | undefined,
+  { cgroupMemory }: Host,
+): Pick<Wrapping, "rlimits" | "rlimitsOutside"> {
+  const rlimits = new Rlimits(limits, resourceLimit);
+  const { maxMemoryMb } = limits;
+  return cgroup !== undefined && maxMemoryMb > 0 && cgroupMemory.limit(cgroup, maxMemoryMb)
+    ? { rlimits: rlimits.others(), rlimitsOutside: rlimits.memory() }
+    : { rlimits: [...rlimits.memory(), ...rlimits.others()], rlimitsOutside: [] };
 }
 
 function environmentOf(
@@ -153,7 +183,13 @@ function spawnInGroup(
   if (!CAN_SPAWN_INTO_CGROUP) return undefined;
   const group = openReadOnly(cgroup);
   try {
-    const { path, args } = wrap({ command, credentials: undefined, joinsCgroup: false });
+    const { path, args } = wrap({
+      command,
+      credentials: undefined,
+      joinsCgroup: false,
+      rlimits: [],
+      rlimitsOutside: [],
+    });
     return spawnIntoCgroup({ path, args, env, fds: [NULL_DEVICE, output, output] }, group);
   } finally {
     close(group);
@@ -170,7 +206,7 @@ export function openForJoining(cgroup: string): number | undefined {
   }
 }
 
-async function untilEnd(pid: number, pidfd: Pidfd, reactor: Reactor): Promise<Exit> {
+async function untilEnd(pid: number, pidfd: Pidfd, reactor: Reactor): Promise<WaitStatus> {
   const ended = Promise.withResolvers<void>();
   const watch = reactor.watch(pidfd.fd, () => {
     watch[Symbol.dispose]();
@@ -180,7 +216,7 @@ async function untilEnd(pid: number, pidfd: Pidfd, reactor: Reactor): Promise<Ex
   return waitIfEnded(pid) ?? await untilSeenToEnd(pid);
 }
 
-async function untilSeenToEnd(pid: number): Promise<Exit> {
+async function untilSeenToEnd(pid: number): Promise<WaitStatus> {
   for (;;) {
     const exit = waitIfEnded(pid);
     if (exit) return exit;

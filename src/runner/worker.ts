@@ -1,6 +1,7 @@
 import { readKernelFile } from "../sys/kernel_files.ts";
 import { Accounts } from "./accounts.ts";
 import { Cgroups, findCgroups } from "./cgroup.ts";
+import { CgroupMemory } from "./cgroup_memory.ts";
 import { execute, type Execution, type ExecutionHost } from "./execution.ts";
 import type {
   ConfineMessage,
@@ -25,12 +26,14 @@ class Jobs {
   #sweeping: Promise<void> = Promise.resolve();
 
   constructor({ cgroups, environment }: SetupMessage) {
+    const place = cgroups === "used" ? readCgroups() : undefined;
     this.#host = {
       accounts: new Accounts(),
       bootId: readBootId(),
       environment,
       reactor: this.#reactor,
-      cgroups: new Cgroups(cgroups === "used" ? readCgroups() : undefined),
+      cgroups: new Cgroups(place),
+      cgroupMemory: new CgroupMemory(place?.own),
       sandbox: undefined,
       post,
     };
@@ -84,6 +87,7 @@ class Jobs {
     const executions = [...this.#executions.values()];
     for (const execution of executions) execution.end(0);
     await Promise.all([this.#sweeping, ...executions.map(({ over }) => over)]);
+    this.#host.cgroupMemory[Symbol.dispose]();
     await this.#host.sandbox?.[Symbol.asyncDispose]();
     await this.#reactor[Symbol.asyncDispose]();
     post({ kind: "stopped" });

@@ -41,6 +41,11 @@ const SETTINGS = {
   backoff_base: 2,
   backoff_mult: 2,
   max_log_bytes: 16_777_216,
+  max_memory_mb: 0,
+  max_cpu_sec: 0,
+  max_file_mb: 0,
+  max_open_files: 0,
+  nice: 0,
 };
 
 /** There is one file of settings: its trials take turns. */
@@ -95,7 +100,7 @@ fs.writeFileSync(process.argv[1], JSON.stringify({ ...settings, timeout_sec: ${s
       (sec) =>
         `${
           typing(
-            [["max_attempts", `:%s/sec\\": [0-9]*/sec\\": ${sec}/\\r:wq\\r`]],
+            [["max_attempts", `:%s/ut_sec\\": [0-9]*/ut_sec\\": ${sec}/\\r:wq\\r`]],
             `vim -u DEFAULTS -i NONE ${option} "$M/config.json"`,
           )
         } > said`,

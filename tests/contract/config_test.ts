@@ -10,6 +10,11 @@ const DEFAULTS = {
   backoff_base: 2,
   backoff_mult: 2,
   max_log_bytes: 16_777_216,
+  max_memory_mb: 0,
+  max_cpu_sec: 0,
+  max_file_mb: 0,
+  max_open_files: 0,
+  nice: 0,
 };
 
 const config = async (filed: Filed) => JSON.parse(await read(filed, "config.json"));
@@ -50,6 +55,11 @@ Deno.test("the least of every setting is allowed", async () => {
     backoff_base: 0,
     backoff_mult: 1,
     max_log_bytes: 0,
+    max_memory_mb: 0,
+    max_cpu_sec: 0,
+    max_file_mb: 0,
+    max_open_files: 0,
+    nice: 0,
   };
   await filed.configure(least);
   assert.deepEqual(await config(filed), least);
@@ -110,6 +120,12 @@ const REFUSED: Record<string, [string, RegExp]> = {
   "a backoff below 0": ['{"backoff_base": -0.1}', /backoff_base.*0/],
   "a factor below 1": ['{"backoff_mult": 0.9}', /backoff_mult.*1/],
   "a log of less than nothing": ['{"max_log_bytes": -1}', /max_log_bytes.*0/],
+  "half a MiB of memory": ['{"max_memory_mb": 0.5}', /max_memory_mb.*whole number from 0 to 1000000000/],
+  "a CPU time below 0": ['{"max_cpu_sec": -1}', /max_cpu_sec.*0/],
+  "a file size as text": ['{"max_file_mb": "1"}', /max_file_mb.*whole number/],
+  "more open files than there can be": ['{"max_open_files": 1e10}', /max_open_files.*1000000000/],
+  "a niceness that only root may give": ['{"nice": -1}', /nice is -1.*0 to 19/],
+  "more than nice": ['{"nice": 20}', /nice is 20.*0 to 19/],
   "a number past all bounds": ['{"timeout_sec": 1e999}', /timeout_sec/],
   "a good setting and a bad one": ['{"max_job_count": 4, "max_attempts": 0}', /max_attempts/],
 };

@@ -1,3 +1,4 @@
+import { NO_LIMITS } from "../../src/queue/limits.ts";
 import { Executor } from "../../src/runner/executor.ts";
 import { inheritedEnvironment } from "./workshop.ts";
 
@@ -17,5 +18,6 @@ executor.start({
   runAs: undefined,
   timeoutMs: 0,
   maxLogBytes: 1_000,
+  limits: NO_LIMITS,
 });
 await ended.promise;

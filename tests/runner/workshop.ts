@@ -1,4 +1,5 @@
 import { jobEnvironment } from "../../src/environment.ts";
+import { NO_LIMITS } from "../../src/queue/limits.ts";
 import { removeCgroup } from "../../src/runner/cgroup.ts";
 import { Executor, type ExecutorOptions } from "../../src/runner/executor.ts";
 import type {
@@ -113,6 +114,7 @@ export class Workshop implements AsyncDisposable {
       runAs: undefined,
       timeoutMs: 0,
       maxLogBytes: 16 * MIB,
+      limits: NO_LIMITS,
       ...rest,
     });
     return run;

@@ -1,0 +1,19 @@
+import { check, LIBC } from "./libc.ts";
+
+const { symbols } = Deno.dlopen(LIBC, { getrlimit: { parameters: ["i32", "buffer"], result: "i32" } });
+
+/** asm-generic/resource.h: the same on x86-64 and arm64. */
+const RLIMIT = { CPU: 0, FSIZE: 1, DATA: 2, NOFILE: 7 } as const;
+
+/** In bytes, seconds, or files. RLIM_INFINITY is the largest number of 64 bits, some 1.8e19. */
+export interface ResourceLimit {
+  soft: number;
+  hard: number;
+}
+
+/** What this process, and so what it starts, is limited to. @see getrlimit(2) */
+export function resourceLimit(resource: keyof typeof RLIMIT): ResourceLimit {
+  const limit = new BigUint64Array(2); // struct rlimit: rlim_cur, rlim_max
+  check(symbols.getrlimit(RLIMIT[resource], new Uint8Array(limit.buffer)), "getrlimit");
+  return { soft: Number(limit[0]), hard: Number(limit[1]) };
+}
