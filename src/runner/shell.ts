@@ -1,5 +1,5 @@
 import type { Limits } from "../queue/limits.ts";
-import { CAN_SPAWN_INTO_CGROUP, spawnIntoCgroup } from "../sys/cgroup_spawn.ts";
+import { spawnIntoCgroup } from "../sys/cgroup_spawn.ts";
 import { ErrnoError } from "../sys/errno.ts";
 import { close, openReadOnly, openWriteOnly, pipe } from "../sys/file.ts";
 import { strerror } from "../sys/libc.ts";
@@ -122,22 +122,23 @@ function spawnConfined(start: StartMessage, surroundings: Surroundings, host: Ho
   const { account, cgroup, confinement, output } = surroundings;
   const { command, limits } = start;
   const env = environmentOf(start, surroundings, host);
-  const held = rlimitsOf(limits, cgroup, host);
-  const isPlain = account === undefined && confinement === undefined && held.rlimits.length === 0 &&
-    limits.nice === 0;
-  const pid = isPlain && cgroup !== undefined && spawnInGroup(command, env, cgroup, output);
-  if (pid) return pid;
+  const { rlimits, rlimitsOutside } = rlimitsOf(limits, cgroup, host);
+  const wrapping = { command, credentials: account?.credentials, rlimits };
+  const surely = { env, cwd: account?.cwd, restriction: confinement?.restriction, nice: limits.nice };
+  const group = cgroup === undefined ? undefined : openReadOnly(cgroup);
+  try {
+    const inside = wrap({ ...wrapping, joinsCgroup: false, rlimitsOutside: [] });
+    const fds = [NULL_DEVICE, output, output];
+    const pid = group === undefined ? undefined : spawnIntoCgroup({ ...inside, ...surely, fds }, group);
+    if (pid !== undefined) return pid;
+  } finally {
+    if (group !== undefined) close(group);
+  }
   const procs = cgroup === undefined ? undefined : openForJoining(cgroup);
   try {
-    const { path, args } = wrap({
-      command,
-      credentials: account?.credentials,
-      joinsCgroup: procs !== undefined,
-      ...held,
-    });
+    const joining = wrap({ ...wrapping, joinsCgroup: procs !== undefined, rlimitsOutside });
     const fds = [NULL_DEVICE, output, output, ...procs === undefined ? [] : [procs]];
-    const restriction = confinement?.restriction;
-    return spawn({ path, args, env, cwd: account?.cwd, fds, restriction, nice: limits.nice });
+    return spawn({ ...joining, ...surely, fds });
   } finally {
     if (procs !== undefined) close(procs);
   }
@@ -171,29 +172,6 @@ function environmentOf(
   };
   for (const [name, value] of Object.entries(own)) env.set(name, `${name}=${value}`);
   return [...env.values()];
-}
-
-/** @returns `undefined` where no process can be started in the group, if perhaps one can join it. */
-function spawnInGroup(
-  command: Uint8Array,
-  env: readonly (string | Uint8Array)[],
-  cgroup: string,
-  output: number,
-): number | undefined {
-  if (!CAN_SPAWN_INTO_CGROUP) return undefined;
-  const group = openReadOnly(cgroup);
-  try {
-    const { path, args } = wrap({
-      command,
-      credentials: undefined,
-      joinsCgroup: false,
-      rlimits: [],
-      rlimitsOutside: [],
-    });
-    return spawnIntoCgroup({ path, args, env, fds: [NULL_DEVICE, output, output] }, group);
-  } finally {
-    close(group);
-  }
 }
 
 /** @returns The descriptor by which a process joins the group; `undefined` if it can't. */

@@ -1,9 +1,10 @@
-import { addressOf, Strings } from "./c_memory.ts";
+import { addressOf, type Block, Strings } from "./c_memory.ts";
 import { Context, Memory, type NativeCall } from "./context.ts";
 import { ErrnoError, type ErrnoName } from "./errno.ts";
 import { readKernelFile } from "./kernel_files.ts";
 import { LIBC } from "./libc.ts";
 import { EXIT_THREAD, NativeThread } from "./native_thread.ts";
+import { restricting } from "./restriction.ts";
 import { Sources } from "./sources.ts";
 import type { SpawnSpec } from "./spawn.ts";
 import { waitIfEnded } from "./wait.ts";
@@ -17,9 +18,11 @@ const { symbols: libc } = Deno.dlopen(LIBC, {
 const SYSCALL = {
   rt_sigaction: 13n,
   execve: 59n,
+  chdir: 80n,
   setsid: 112n,
   exit_group: 231n,
   dup3: 292n,
+  statx: 332n,
   clone3: 435n,
 } as const;
 
@@ -44,6 +47,10 @@ const SIGCHLD = 17n;
 const SIGSET_BYTES = 8n;
 const SIGACTION_BYTES = 32;
 const SEM_BYTES = 32; // sem_t
+/** struct statx, linux/stat.h: the inode's number, and that of its device in two halves. */
+const STATX = { ino: 32, dev_major: 136, dev_minor: 140, sizeof: 256 } as const;
+const STATX_INO = 0x100n;
+const AT_FDCWD = BigInt.asUintN(64, -100n);
 const NOT_EXECUTED_STATUS = 127n;
 
 /**
@@ -59,10 +66,8 @@ export const CAN_SPAWN_INTO_CGROUP = Deno.build.arch === "x86_64";
  * @returns `undefined` if the kernel does not do that, or not for this group.
  * @throws {ErrnoError} As clone3(2) and execve(2) otherwise; then nothing was started.
  */
-export function spawnIntoCgroup(
-  spec: Omit<SpawnSpec, "cwd" | "restriction" | "nice">,
-  cgroup: number,
-): number | undefined {
+export function spawnIntoCgroup(spec: SpawnSpec, cgroup: number): number | undefined {
+  if (!CAN_SPAWN_INTO_CGROUP) return undefined;
   cloner ??= new Cloner();
   return cloner.spawn(spec, cgroup);
 }
@@ -88,12 +93,21 @@ let cloner: Cloner | undefined;
  *
  * If the clone fails, nothing was made for the parent, which must not do what is the child's. So all that come to `both` say so, and
  * then wait at a gate that the kernel opens by writing there the child's number, which is never 0.
+ *
+ * What a call returns is lost. Where the program must not be executed if one fails, the child has the kernel write down what came of it,
+ * says that it is ready, and waits to be told to go on.
  */
 class Cloner {
   readonly #thread = new NativeThread();
   readonly #args = new Memory(CLONE_ARGS.sizeof);
   readonly #arrived = new Memory(SEM_BYTES);
   readonly #gate = new Memory(SEM_BYTES);
+  readonly #ready = new Memory(SEM_BYTES);
+  readonly #goOn = new Memory(SEM_BYTES);
+  /** The directory that the child is in, the one that it shall be in, and the seal of its restriction. */
+  readonly #here = new Memory(STATX.sizeof);
+  readonly #there = new Memory(STATX.sizeof);
+  readonly #seal = new Memory(STATX.sizeof);
   /** The child's number as the parent learns it; whether it could not execute its program; 1; SIG_DFL. */
   readonly #pid = new Int32Array(1);
   readonly #hasFailed = new Int32Array(1);
@@ -107,31 +121,60 @@ class Cloner {
   readonly #steps: Context[] = [];
   readonly #ignored = ignoredSignals();
 
-  spawn(spec: Omit<SpawnSpec, "cwd" | "restriction" | "nice">, cgroup: number): number | undefined {
+  spawn(spec: SpawnSpec, cgroup: number): number | undefined {
+    const { restriction, nice } = spec;
     const strings = new Strings();
     const path = strings.add(spec.path);
     const argv = spec.args.map((text) => strings.add(text));
     const envp = spec.env.map((text) => strings.add(text));
+    const cwd = strings.add(spec.cwd ?? "");
+    const seal = strings.add(restriction?.seal ?? "");
+    const broken = strings.add(`${restriction?.seal}-broken`);
     const block = strings.place([argv, envp]);
     using fds = new Sources(spec.fds);
+    const isChecked = spec.cwd !== undefined || restriction !== undefined;
     this.#prepareChild([
       syscall(SYSCALL.setsid),
       ...this.#ignored.map((signal) =>
         syscall(SYSCALL.rt_sigaction, signal, addressOf(this.#defaultAction), 0n, SIGSET_BYTES)
       ),
       ...fds.all.map((from, to) => syscall(SYSCALL.dup3, BigInt(from), BigInt(to), 0n)),
+      ...nice > 0 ? [{ function: "nice", args: [BigInt(nice)] } as const] : [],
+      ...spec.cwd === undefined ? [] : [
+        syscall(SYSCALL.chdir, block.string(cwd)),
+        this.#stat(DOT.address, this.#here),
+        this.#stat(block.string(cwd), this.#there),
+      ],
+      ...restriction === undefined ? [] : [
+        ...restricting(restriction.ruleset, block.string(seal), block.string(broken)),
+        this.#stat(block.string(seal), this.#seal),
+      ],
+      ...isChecked ? [post(this.#ready), wait(this.#goOn)] : [],
     ], syscall(SYSCALL.execve, block.string(path), block.list(0), block.list(1)));
     this.#prepareClone(cgroup);
-    const errno = this.#run();
-    const pid = this.#pid[0];
-    if (pid === undefined || pid === 0) return undefined;
-    if (block.bytes.length === 0 || this.#hasFailed[0] === 0) return pid; // Until here the block is in use.
-    while (!waitIfEnded(pid));
-    throw new ErrnoError(errno, "execve");
+    inUse.add(block);
+    try {
+      return this.#run(isChecked ? () => this.#isAsAsked(spec) : undefined);
+    } finally {
+      inUse.delete(block);
+    }
+  }
+
+  /** Has the kernel write down what is at a path, which Landlock forbids nobody. */
+  #stat(path: bigint, into: Memory): NativeCall {
+    new Uint8Array(into.view.buffer).fill(0);
+    return syscall(SYSCALL.statx, AT_FDCWD, path, 0n, STATX_INO, into.address);
+  }
+
+  #isAsAsked({ cwd, restriction }: SpawnSpec): boolean {
+    if (cwd !== undefined && (inoOf(this.#there) === 0n || !isSame(this.#here, this.#there))) return false;
+    return restriction === undefined || inoOf(this.#seal) !== 0n;
   }
 
   #prepareClone(cgroup: number) {
-    for (const { view } of [this.#arrived, this.#gate]) view.setBigUint64(0, 0n, true);
+    for (const { view } of [this.#arrived, this.#gate, this.#ready, this.#goOn]) {
+      view.setBigUint64(0, 0n, true);
+    }
     this.#pid[0] = this.#hasFailed[0] = 0;
     const { view } = this.#args;
     const u64 = (offset: number, value: bigint) => view.setBigUint64(offset, value, true);
@@ -143,8 +186,8 @@ class Cloner {
     u64(CLONE_ARGS.cgroup, BigInt(cgroup));
     const clone = syscall(SYSCALL.clone3, this.#args.address, BigInt(CLONE_ARGS.sizeof));
     this.#clone.prepare(clone, this.#both, "all");
-    this.#both.prepare({ function: "sem_post", args: [this.#arrived.address] }, this.#wait, "all");
-    this.#wait.prepare({ function: "sem_wait", args: [this.#gate.address] }, this.#part, "all");
+    this.#both.prepare(post(this.#arrived), this.#wait, "all");
+    this.#wait.prepare(wait(this.#gate), this.#part, "all");
     this.#part.prepare(this.#both.becoming(this.#end), this.#steps[0], "all");
     this.#end.prepare(EXIT_THREAD, undefined, "all");
   }
@@ -163,18 +206,65 @@ class Cloner {
     });
   }
 
-  /** @returns The thread's errno. @throws {ErrnoError} As clone3(2), unless it can't be done at all. */
-  #run(): number {
+  /**
+   * @param isAsAsked Whether the child, which then waits, has become what it was to be.
+   * @returns The child's number; `undefined` if there can be none.
+   */
+  #run(isAsAsked: (() => boolean) | undefined): number | undefined {
     const join = this.#thread.start(this.#clone);
     libc.sem_wait(this.#arrived.pointer);
-    if (this.#pid[0] !== 0) return join();
-    // It is the parent that waits at the gate.
+    const pid = this.#pid[0] ?? 0;
+    if (pid === 0) return this.#endParent(join);
+    if (isAsAsked) {
+      libc.sem_wait(this.#ready.pointer);
+      if (!isAsAsked()) {
+        Deno.kill(pid, "SIGKILL");
+        throw this.#reap(pid, join(), "what comes before execve");
+      }
+      libc.sem_post(this.#goOn.pointer);
+    }
+    const errno = join();
+    if (this.#hasFailed[0] !== 0) throw this.#reap(pid, errno, "execve");
+    return pid;
+  }
+
+  /** There is no child: it is the parent that waits at the gate. */
+  #endParent(join: () => number): undefined {
     this.#part.prepare(EXIT_THREAD, undefined, "all");
     libc.sem_post(this.#gate.pointer);
     const error = new ErrnoError(join(), "clone3");
-    if (NOT_THERE.some((name) => error.is(name))) return error.errno;
-    throw error;
+    if (!NOT_THERE.some((name) => error.is(name))) throw error;
   }
+
+  /** @returns What to throw, of a child that has ended or is about to. */
+  #reap(pid: number, errno: number, what: string): ErrnoError {
+    while (!waitIfEnded(pid));
+    return new ErrnoError(errno, what);
+  }
+}
+
+/** Keeps from the garbage collector what is reached by its address only. */
+const inUse = new Set<Block>();
+
+const DOT = new Memory(16);
+DOT.view.setUint8(0, ".".charCodeAt(0));
+
+function inoOf({ view }: Memory): bigint {
+  return view.getBigUint64(STATX.ino, true);
+}
+
+function isSame(one: Memory, other: Memory): boolean {
+  const device = ({ view }: Memory) =>
+    `${view.getUint32(STATX.dev_major, true)}:${view.getUint32(STATX.dev_minor, true)}`;
+  return inoOf(one) === inoOf(other) && device(one) === device(other);
+}
+
+function post({ address }: Memory): NativeCall {
+  return { function: "sem_post", args: [address] };
+}
+
+function wait({ address }: Memory): NativeCall {
+  return { function: "sem_wait", args: [address] };
 }
 
 function syscall(...args: bigint[]): NativeCall {

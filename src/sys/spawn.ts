@@ -1,9 +1,9 @@
-import { capabilitiesOfFilesAndUsers, type CapabilitySets } from "./capabilities.ts";
 import { ErrnoError } from "./errno.ts";
 import { LIBC } from "./libc.ts";
 import { addressOf, type Block, Strings } from "./c_memory.ts";
 import type { NativeCall } from "./context.ts";
 import { NativeThread } from "./native_thread.ts";
+import { restricting, type Restriction } from "./restriction.ts";
 import { HIGHEST_FD, Sources } from "./sources.ts";
 
 const { symbols: libc } = Deno.dlopen(LIBC, {
@@ -35,27 +35,6 @@ const POSIX_SPAWN_SETSID = 0x80;
 // fcntl.h
 const O_PATH = 0o10000000;
 const O_CLOEXEC = 0o2000000;
-const PR_SET_NO_NEW_PRIVS = 38n; // linux/prctl.h
-
-const SYSCALL_NUMBER = Deno.build.arch === "aarch64"
-  ? { prctl: 167n, capset: 91n, renameat: 38n, landlock_restrict_self: 446n }
-  : { prctl: 157n, capset: 126n, renameat: 264n, landlock_restrict_self: 446n };
-const AT_FDCWD = BigInt.asUintN(64, -100n);
-
-/**
- * A Landlock domain for a process and all that it starts, no_new_privs with it, and of root's capabilities only those over files and
- * users: others reach around Landlock.
- */
-export interface Restriction {
-  /** A Landlock ruleset's descriptor. */
-  ruleset: number;
-  /**
-   * The absolute path of something that the ruleset lets nobody rename within its directory. What is restricted can't, and
-   * so finds it there; what is not restricted after all renames it, and then the program is not started.
-   */
-  seal: string;
-}
-
 export interface SpawnSpec {
   /** The absolute path of the program. */
   path: string;
@@ -130,22 +109,6 @@ function spawnHere({ path, argv, envp, actions }: SpawnCall): number {
 }
 
 let thread: NativeThread | undefined;
-
-const CAPABILITIES = capabilitiesOfFilesAndUsers();
-
-/** It only takes away, which never fails. */
-function callCapset({ header, data }: CapabilitySets): NativeCall {
-  return { function: "syscall", args: [SYSCALL_NUMBER.capset, addressOf(header), addressOf(data)] };
-}
-
-function restricting(ruleset: number, seal: bigint, broken: bigint): NativeCall[] {
-  return [
-    ...CAPABILITIES ? [callCapset(CAPABILITIES)] : [],
-    { function: "syscall", args: [SYSCALL_NUMBER.prctl, PR_SET_NO_NEW_PRIVS, 1n] },
-    { function: "syscall", args: [SYSCALL_NUMBER.landlock_restrict_self, BigInt(ruleset)] },
-    { function: "syscall", args: [SYSCALL_NUMBER.renameat, AT_FDCWD, seal, AT_FDCWD, broken] },
-  ];
-}
 
 /** Spawns on a thread that first makes calls which concern it and what it starts. */
 function spawnAfter(before: readonly NativeCall[], { path, argv, envp, actions }: SpawnCall): number {

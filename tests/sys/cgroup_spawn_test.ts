@@ -36,7 +36,16 @@ async function run(
   const nothing = openReadOnly("/dev/null");
   try {
     const fds = [nothing, writer, writer];
-    const pid = spawnIntoCgroup({ path: "/bin/sh", args: [], env: [], fds, ...spec }, cgroup);
+    const plain = {
+      path: "/bin/sh",
+      args: [],
+      env: [],
+      fds,
+      cwd: undefined,
+      restriction: undefined,
+      nice: 0,
+    };
+    const pid = spawnIntoCgroup({ ...plain, ...spec }, cgroup);
     assert.ok(pid !== undefined, "there was no clone");
     let status: WaitStatus | undefined;
     while (!(status = waitIfEnded(pid))) await new Promise((resolve) => setTimeout(resolve, 1));
@@ -71,6 +80,18 @@ cgroupTest(
   },
 );
 
+cgroupTest("spawnIntoCgroup() starts a program in a directory, and nicer", async () => {
+  using group = new Group();
+  const args = ["sh", "-c", "pwd -P; cut -d' ' -f19 /proc/$$/stat"];
+  const { text } = await run(group.fd, {
+    args,
+    env: ["PATH=/usr/bin:/bin"],
+    cwd: "/proc/self/root/usr",
+    nice: 7,
+  });
+  assert.equal(text, "/usr\n7\n");
+});
+
 cgroupTest("spawnIntoCgroup() tells why a program could not be executed, and leaves no process", async () => {
   using group = new Group();
   for (
@@ -78,6 +99,10 @@ cgroupTest("spawnIntoCgroup() tells why a program could not be executed, and lea
       [{ path: "/proc/none" }, "ENOENT"],
       [{ path: "/etc/passwd" }, "EACCES"],
       [{ args: ["sh", "-c", " ".repeat(131_072)] }, "E2BIG"],
+      [{ cwd: "/proc/none" }, "ENOENT"],
+      [{ cwd: "/etc/passwd" }, "ENOTDIR"],
+      // A restriction that fails: what is no ruleset, and a seal that it keeps nobody from.
+      [{ restriction: { ruleset: 0, seal: "/proc/none" } }, "ENOENT"],
     ] as const
   ) {
     await assert.rejects(run(group.fd, spec), (error) => error instanceof ErrnoError && error.is(errno));

@@ -2,7 +2,7 @@ import { ErrnoError } from "../../sys/errno.ts";
 import { type Handled, handledBy, portRule, type Rule } from "../../sys/landlock.ts";
 import { cString } from "../../sys/libc.ts";
 import { effectiveGid, effectiveUid } from "../../sys/process.ts";
-import type { Restriction } from "../../sys/spawn.ts";
+import type { Restriction } from "../../sys/restriction.ts";
 import { atMost } from "../waiting.ts";
 import { Cell, type Owner, type Recipe } from "./cell.ts";
 import { OpenPaths, RuleError } from "./paths.ts";
