@@ -48,7 +48,7 @@ export function parseCgroupPath(path: string): { run: RunToken; daemonPid: numbe
 }
 
 /** Makes and removes the groups of runs, below the daemon's own, where it may. */
-export class Cgroups {
+export class Cgroups implements Disposable {
   readonly #place: CgroupPlace | undefined;
   readonly #left = new Set<string>();
   #triedAt = -Infinity;
@@ -94,10 +94,19 @@ export class Cgroups {
     });
   }
 
+  /** Removes of the groups that are left those that can be by now. */
+  [Symbol.dispose](): void {
+    this.#removeLeft();
+  }
+
   #retry() {
     const now = performance.now();
     if (now - this.#triedAt < RETRY_MS) return;
     this.#triedAt = now;
+    this.#removeLeft();
+  }
+
+  #removeLeft() {
     for (const left of this.#left) {
       if (removeCgroup(left)) this.#left.delete(left);
     }

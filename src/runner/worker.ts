@@ -87,6 +87,7 @@ class Jobs {
     const executions = [...this.#executions.values()];
     for (const execution of executions) execution.end(0);
     await Promise.all([this.#sweeping, ...executions.map(({ over }) => over)]);
+    this.#host.cgroups[Symbol.dispose]();
     this.#host.cgroupMemory[Symbol.dispose]();
     await this.#host.sandbox?.[Symbol.asyncDispose]();
     await this.#reactor[Symbol.asyncDispose]();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { Workshop } from "./workshop.ts";
+import { exists } from "../../src/sys/file.ts";
+import { endProcessesWith, Workshop } from "./workshop.ts";
 
 Deno.test("a background process that holds the pipe keeps the job running", async () => {
   await using workshop = new Workshop();
@@ -20,6 +21,17 @@ Deno.test("a background process with redirected output does not keep the job run
   const run = workshop.start("tail -f $DIR/up > /dev/null 2>&1 & exit 4");
   assert.deepEqual(await run.exit(), { kind: "exited", status: 4 });
   assert.equal(workshop.processes().length, 1);
+});
+
+Deno.test("a stop leaves no cgroup of a run whose last process has ended since", async () => {
+  await using workshop = new Workshop();
+  await workshop.fifos("up");
+  const run = workshop.start("tail -f $DIR/up > /dev/null 2>&1 &");
+  const { cgroup } = await run.started.promise;
+  await run.ended.promise;
+  await endProcessesWith(workshop.dir);
+  await workshop.executor[Symbol.asyncDispose]();
+  assert.ok(cgroup === undefined || !exists(cgroup));
 });
 
 Deno.test("a process that left the group and holds the pipe does not keep the job running", async () => {
