@@ -10,7 +10,7 @@ import type { SpawnSpec } from "./spawn.ts";
 import { waitIfEnded } from "./wait.ts";
 
 const { symbols: libc } = Deno.dlopen(LIBC, {
-  sem_wait: { parameters: ["pointer"], result: "i32" },
+  sem_timedwait: { parameters: ["pointer", "buffer"], result: "i32" },
   sem_post: { parameters: ["pointer"], result: "i32" },
 });
 
@@ -40,6 +40,7 @@ const CLONE_ARGS = {
 const CLONE_VM = 0x100n;
 const CLONE_VFORK = 0x4000n;
 const CLONE_PARENT_SETTID = 0x100000n;
+const CLONE_CHILD_CLEARTID = 0x200000n;
 const CLONE_CHILD_SETTID = 0x1000000n;
 const CLONE_CLEAR_SIGHAND = 0x100000000n;
 const CLONE_INTO_CGROUP = 0x200000000n;
@@ -47,6 +48,8 @@ const SIGCHLD = 17n;
 const SIGSET_BYTES = 8n;
 const SIGACTION_BYTES = 32;
 const SEM_BYTES = 32; // sem_t
+/** Between two looks whether a child lives that says nothing. */
+const LOOK_MS = 20;
 /** struct statx, linux/stat.h: the inode's number, and that of its device in two halves. */
 const STATX = { ino: 32, dev_major: 136, dev_minor: 140, sizeof: 256 } as const;
 const STATX_INO = 0x100n;
@@ -91,8 +94,9 @@ let cloner: Cloner | undefined;
  * on once the child executes its program. That thread is a native one, whose calls are a chain of contexts; after the clone both go
  * on to the same context, `both`. The child, which comes first, makes it another one for the parent: the end of its thread.
  *
- * If the clone fails, nothing was made for the parent, which must not do what is the child's. So all that come to `both` say so, and
- * then wait at a gate that the kernel opens by writing there the child's number, which is never 0.
+ * If the clone fails, or the child is killed before that, nothing was made for the parent, which must not do what is the child's. So there
+ * is a gate after `both`, which the kernel opens by writing the child's number there, never 0, and shuts when the child has ended: the
+ * parent stays there until it is ended.
  *
  * What a call returns is lost. Where the program must not be executed if one fails, the child has the kernel write down what came of it,
  * says that it is ready, and waits to be told to go on.
@@ -100,24 +104,28 @@ let cloner: Cloner | undefined;
 class Cloner {
   readonly #thread = new NativeThread();
   readonly #args = new Memory(CLONE_ARGS.sizeof);
-  readonly #arrived = new Memory(SEM_BYTES);
+  /** Posted by all who come to `both`, by the child when it is ready, and by the parent when it ends. */
+  readonly #news = new Memory(SEM_BYTES);
   readonly #gate = new Memory(SEM_BYTES);
-  readonly #ready = new Memory(SEM_BYTES);
   readonly #goOn = new Memory(SEM_BYTES);
   /** The directory that the child is in, the one that it shall be in, and the seal of its restriction. */
   readonly #here = new Memory(STATX.sizeof);
   readonly #there = new Memory(STATX.sizeof);
   readonly #seal = new Memory(STATX.sizeof);
-  /** The child's number as the parent learns it; whether it could not execute its program; 1; SIG_DFL. */
+  /** The child's number as the parent learns it. */
   readonly #pid = new Int32Array(1);
-  readonly #hasFailed = new Int32Array(1);
-  readonly #one = new Int32Array([1]);
+  /** Set by the two of them. */
+  readonly #isReady = new Flag();
+  readonly #hasFailed = new Flag();
+  readonly #hasEnded = new Flag();
   readonly #defaultAction = new Uint8Array(SIGACTION_BYTES);
   readonly #clone = new Context();
   readonly #both = new Context();
   readonly #wait = new Context();
   readonly #part = new Context();
   readonly #end = new Context();
+  readonly #tell = new Context();
+  readonly #exit = new Context();
   readonly #steps: Context[] = [];
   readonly #ignored = ignoredSignals();
 
@@ -149,7 +157,7 @@ class Cloner {
         ...restricting(restriction.ruleset, block.string(seal), block.string(broken)),
         this.#stat(block.string(seal), this.#seal),
       ],
-      ...isChecked ? [post(this.#ready), wait(this.#goOn)] : [],
+      ...isChecked ? [this.#isReady.setting(), post(this.#news), wait(this.#goOn)] : [],
     ], syscall(SYSCALL.execve, block.string(path), block.list(0), block.list(1)));
     this.#prepareClone(cgroup);
     inUse.add(block);
@@ -172,31 +180,34 @@ class Cloner {
   }
 
   #prepareClone(cgroup: number) {
-    for (const { view } of [this.#arrived, this.#gate, this.#ready, this.#goOn]) {
+    for (const { view } of [this.#news, this.#gate, this.#goOn]) {
       view.setBigUint64(0, 0n, true);
     }
-    this.#pid[0] = this.#hasFailed[0] = 0;
+    for (const flag of [this.#isReady, this.#hasFailed, this.#hasEnded]) flag.clear();
+    this.#pid[0] = 0;
     const { view } = this.#args;
     const u64 = (offset: number, value: bigint) => view.setBigUint64(offset, value, true);
     const flags = CLONE_VM | CLONE_VFORK | CLONE_CLEAR_SIGHAND | CLONE_INTO_CGROUP;
-    u64(CLONE_ARGS.flags, flags | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID);
+    u64(CLONE_ARGS.flags, flags | CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID);
     u64(CLONE_ARGS.child_tid, this.#gate.address);
     u64(CLONE_ARGS.parent_tid, addressOf(this.#pid));
     u64(CLONE_ARGS.exit_signal, SIGCHLD);
     u64(CLONE_ARGS.cgroup, BigInt(cgroup));
     const clone = syscall(SYSCALL.clone3, this.#args.address, BigInt(CLONE_ARGS.sizeof));
     this.#clone.prepare(clone, this.#both, "all");
-    this.#both.prepare(post(this.#arrived), this.#wait, "all");
+    this.#both.prepare(post(this.#news), this.#wait, "all");
     this.#wait.prepare(wait(this.#gate), this.#part, "all");
     this.#part.prepare(this.#both.becoming(this.#end), this.#steps[0], "all");
-    this.#end.prepare(EXIT_THREAD, undefined, "all");
+    this.#end.prepare(this.#hasEnded.setting(), this.#tell, "all");
+    this.#tell.prepare(post(this.#news), this.#exit, "all");
+    this.#exit.prepare(EXIT_THREAD, undefined, "all");
   }
 
   #prepareChild(steps: readonly NativeCall[], execute: NativeCall) {
     const chain = [
       ...steps,
       execute,
-      { function: "memcpy" as const, args: [addressOf(this.#hasFailed), addressOf(this.#one), 4n] },
+      this.#hasFailed.setting(),
       syscall(SYSCALL.exit_group, NOT_EXECUTED_STATUS),
     ];
     while (this.#steps.length < chain.length) this.#steps.push(new Context());
@@ -212,35 +223,72 @@ class Cloner {
    */
   #run(isAsAsked: (() => boolean) | undefined): number | undefined {
     const join = this.#thread.start(this.#clone);
-    libc.sem_wait(this.#arrived.pointer);
-    const pid = this.#pid[0] ?? 0;
-    if (pid === 0) return this.#endParent(join);
-    if (isAsAsked) {
-      libc.sem_wait(this.#ready.pointer);
-      if (!isAsAsked()) {
-        Deno.kill(pid, "SIGKILL");
-        throw this.#reap(pid, join(), "what comes before execve");
+    while (!this.#hasNews());
+    const pid = Atomics.load(this.#pid, 0);
+    if (pid === 0) return this.#notCloned(join);
+    let check = isAsAsked;
+    let isRefused = false;
+    while (!this.#hasEnded.isSet) {
+      if (check && this.#isReady.isSet) {
+        isRefused = !check();
+        if (isRefused) Deno.kill(pid, "SIGKILL");
+        check = undefined;
+        libc.sem_post(this.#goOn.pointer);
+      } else if (!this.#hasNews() && hasDied(pid)) {
+        this.#letParentEnd(); // It may be at the gate, if the child was killed before it got past that.
+        break;
       }
-      libc.sem_post(this.#goOn.pointer);
     }
     const errno = join();
-    if (this.#hasFailed[0] !== 0) throw this.#reap(pid, errno, "execve");
-    return pid;
+    if (!isRefused && !this.#hasFailed.isSet) return pid;
+    while (!waitIfEnded(pid));
+    throw new ErrnoError(errno, isRefused ? "what comes before execve" : "execve");
+  }
+
+  /** Waits a moment for the other two. @returns Whether one of them has posted. */
+  #hasNews(): boolean {
+    const until = Date.now() + LOOK_MS;
+    const seconds = Math.floor(until / 1_000);
+    const time = new BigInt64Array([BigInt(seconds), BigInt((until - seconds * 1_000) * 1_000_000)]);
+    return libc.sem_timedwait(this.#news.pointer, new Uint8Array(time.buffer)) === 0;
+  }
+
+  #letParentEnd() {
+    this.#part.prepare(EXIT_THREAD, undefined, "all");
+    libc.sem_post(this.#gate.pointer);
   }
 
   /** There is no child: it is the parent that waits at the gate. */
-  #endParent(join: () => number): undefined {
-    this.#part.prepare(EXIT_THREAD, undefined, "all");
-    libc.sem_post(this.#gate.pointer);
+  #notCloned(join: () => number): undefined {
+    this.#letParentEnd();
     const error = new ErrnoError(join(), "clone3");
     if (!NOT_THERE.some((name) => error.is(name))) throw error;
   }
+}
 
-  /** @returns What to throw, of a child that has ended or is about to. */
-  #reap(pid: number, errno: number, what: string): ErrnoError {
-    while (!waitIfEnded(pid));
-    return new ErrnoError(errno, what);
+/** Something that native code sets. */
+class Flag {
+  readonly #word = new Int32Array(1);
+
+  get isSet(): boolean {
+    return Atomics.load(this.#word, 0) !== 0;
   }
+
+  clear(): void {
+    this.#word[0] = 0;
+  }
+
+  setting(): NativeCall {
+    return { function: "memcpy", args: [addressOf(this.#word), addressOf(ONE), 4n] };
+  }
+}
+
+const ONE = new Int32Array([1]);
+
+/** Whether a child has ended; it is not waited for. */
+function hasDied(pid: number): boolean {
+  const stat = readKernelFile(`/proc/${pid}/stat`);
+  return /^[ZX]/.test(stat.slice(stat.lastIndexOf(")") + 2));
 }
 
 /** Keeps from the garbage collector what is reached by its address only. */

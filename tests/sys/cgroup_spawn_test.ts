@@ -4,7 +4,12 @@ import { findCgroups } from "../../src/runner/cgroup.ts";
 import { CAN_SPAWN_INTO_CGROUP, spawnIntoCgroup } from "../../src/sys/cgroup_spawn.ts";
 import { ErrnoError } from "../../src/sys/errno.ts";
 import { close, openReadOnly, pipe, readNonblocking } from "../../src/sys/file.ts";
-import { makeKernelDirectory, readKernelFile, removeKernelDirectory } from "../../src/sys/kernel_files.ts";
+import {
+  makeKernelDirectory,
+  readKernelFile,
+  removeKernelDirectory,
+  writeKernelFile,
+} from "../../src/sys/kernel_files.ts";
 import type { SpawnSpec } from "../../src/sys/spawn.ts";
 import { waitIfEnded, type WaitStatus } from "../../src/sys/wait.ts";
 import { rootTest } from "../harness.ts";
@@ -27,6 +32,8 @@ class Group implements Disposable {
     removeKernelDirectory(this.path);
   }
 }
+
+const KILLED: WaitStatus = { kind: "signaled", signal: "SIGKILL" };
 
 async function run(
   cgroup: number,
@@ -124,6 +131,17 @@ cgroupTest("spawnIntoCgroup() leaves this process as it is where there can be no
     kind: "exited",
     status: 6,
   });
+});
+
+cgroupTest("spawnIntoCgroup() survives a child that is killed before it executes anything", async () => {
+  using group = new Group();
+  // Into a group whose processes were once killed together, the kernel kills a clone at once (Linux 6.13 and later).
+  writeKernelFile(`${group.path}/cgroup.kill`, "1");
+  for (let round = 0; round < 20; round++) {
+    const { status, text } = await run(group.fd, { args: ["sh", "-c", "echo alive"] });
+    if (status.kind === "signaled") assert.deepEqual({ status, text }, { status: KILLED, text: "" });
+    else assert.equal(text, "alive\n");
+  }
 });
 
 cgroupTest("spawnIntoCgroup() does so many times", async () => {
