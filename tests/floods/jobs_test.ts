@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { until } from "../contract/expect.ts";
 import { type Filed, startFiled } from "../harness.ts";
 import { Wire } from "../wire.ts";
-import { holdingsOf, leaks, many, whileLooking } from "./watch.ts";
+import { firstHoldingsOf, holdingsOf, leaks, many, whileLooking } from "./watch.ts";
 
 const WRITERS = 20;
 
@@ -67,10 +67,11 @@ Deno.test("one at a time, many jobs run in the order in which they were submitte
 });
 
 Deno.test("many jobs that each end at once leave nothing behind", async () => {
-  await using filed = await startFiled({ config: { max_job_count: 0 } });
+  await using filed = await startFiled();
+  const before = await firstHoldingsOf(filed);
+  await filed.configure({ max_job_count: 0 });
   const jobs = many(2_000, 10_000);
   await submitFrom(filed, 8, jobs, ":");
-  const before = await holdingsOf(filed);
   await whileLooking(filed, async () => {
     await filed.configure({ max_job_count: 100 });
     await completed(filed, jobs);

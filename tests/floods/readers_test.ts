@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { until } from "../contract/expect.ts";
 import { startFiled } from "../harness.ts";
-import { holdingsOf, leaks, many, whileLooking } from "./watch.ts";
+import { firstHoldingsOf, holdingsOf, leaks, many, whileLooking } from "./watch.ts";
 
 /** Runs Python until it ends, however long that takes. */
 async function python(script: string, env: Record<string, string>): Promise<void> {
@@ -41,8 +41,9 @@ for reader in range(${many(1_000, 10_000)}):
 });
 
 Deno.test("1,000 handles are open at once, and a listing answers", async () => {
-  await using filed = await startFiled({ config: { max_job_count: 0 } });
-  const before = await holdingsOf(filed);
+  await using filed = await startFiled();
+  const before = await firstHoldingsOf(filed);
+  await filed.configure({ max_job_count: 0 });
   await whileLooking(filed, () =>
     python(
       `

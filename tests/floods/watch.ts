@@ -26,6 +26,14 @@ export interface Holdings {
   residentBytes: number;
 }
 
+/** The same once a first job has run, with all that the daemon opens for jobs. */
+export async function firstHoldingsOf(filed: Filed): Promise<Holdings> {
+  await filed.configure({ max_job_count: 1 });
+  await filed.finish("warm-up", "true");
+  await Deno.remove(`${filed.mount}/complete/warm-up`);
+  return await holdingsOf(filed);
+}
+
 export async function holdingsOf({ pid }: Filed): Promise<Holdings> {
   let descriptors = 0;
   for await (const _ of Deno.readDir(`/proc/${pid}/fd`)) descriptors++;
