@@ -6,13 +6,14 @@ import {
   removeKernelDirectory,
   writeKernelFile,
 } from "../sys/kernel_files.ts";
-import type { RunToken } from "./messages.ts";
 
 /** Groups of runs that ended, while a process that the job detached is in them, are tried again this often. */
 const RETRY_MS = 1_000;
 
-/** A run's group is `filed-PID-RUN`, by the daemon's pid, so that a later daemon knows which are nobody's. */
-const NAME = /^filed-(\d+)-([\w-]+)$/;
+/** A run's group is `filed-PID-` and something random: by the daemon's pid a later daemon knows which are nobody's. */
+const NAME = /^filed-(\d+)-[\w-]+$/;
+/** Groups that are kept for the next runs: to make one and to remove it takes the kernel longer than to start a process. */
+const FREE_GROUPS = 64;
 
 /** Where cgroup v2 is, as absolute paths. */
 export interface CgroupPlace {
@@ -41,15 +42,16 @@ function unescapeOctal(field: string): string {
   return field.replaceAll(/\\([0-7]{3})/g, (_, digits) => String.fromCharCode(parseInt(digits, 8)));
 }
 
-/** The run and the daemon that a cgroup's path names, if it is one of ours. */
-export function parseCgroupPath(path: string): { run: RunToken; daemonPid: number } | undefined {
-  const [, daemonPid, run] = NAME.exec(path.slice(path.lastIndexOf("/") + 1)) ?? [];
-  return run === undefined ? undefined : { run, daemonPid: Number(daemonPid) };
+/** The daemon that a cgroup's path names, if it is one of ours. */
+export function daemonPidOf(path: string): number | undefined {
+  const [, daemonPid] = NAME.exec(path.slice(path.lastIndexOf("/") + 1)) ?? [];
+  return daemonPid === undefined ? undefined : Number(daemonPid);
 }
 
 /** Makes and removes the groups of runs, below the daemon's own, where it may. */
 export class Cgroups implements Disposable {
   readonly #place: CgroupPlace | undefined;
+  readonly #free: string[] = [];
   readonly #left = new Set<string>();
   #triedAt = -Infinity;
 
@@ -57,10 +59,15 @@ export class Cgroups implements Disposable {
     this.#place = place;
   }
 
-  /** @returns `undefined` where the daemon can't make a group; everything works without, if less surely. */
-  create(run: RunToken): string | undefined {
+  /**
+   * A group without processes, for one run.
+   * @returns `undefined` where the daemon can't make one; everything works without, if less surely.
+   */
+  take(): string | undefined {
     if (!this.#place) return undefined;
-    const path = `${this.#place.own}/filed-${Deno.pid}-${run}`;
+    const free = this.#free.pop();
+    if (free !== undefined) return free;
+    const path = `${this.#place.own}/filed-${Deno.pid}-${crypto.randomUUID()}`;
     try {
       makeKernelDirectory(path);
       return path;
@@ -70,32 +77,38 @@ export class Cgroups implements Disposable {
   }
 
   /**
-   * Removes a run's group, or does so later: a job may leave a process that detached itself.
-   * @returns Whether it is removed, and so nothing was left in it.
+   * Takes a run's group back, or removes it later: a job may leave a process that detached itself.
+   * @param use Whether it may serve again: not if something was set in it.
+   * @returns Whether nothing was left in it.
    */
-  release(path: string): boolean {
+  release(path: string, use: "again" | "once"): boolean {
+    this.#retry();
+    if (use === "again" && this.#free.length < FREE_GROUPS && isEmpty(path)) {
+      this.#free.push(path);
+      return true;
+    }
     const isRemoved = removeCgroup(path);
     if (!isRemoved) this.#left.add(path);
-    this.#retry();
     return isRemoved;
   }
 
-  /** Whether `path` is the group of a run; never true of anything that is not a cgroup. */
-  isOf(run: RunToken, path: string): boolean {
+  /** Whether `path` is a group of runs; never true of anything that is not a cgroup. */
+  isOfRuns(path: string): boolean {
     return this.#place !== undefined && path.startsWith(`${this.#place.mountPoint}/`) &&
-      parseCgroupPath(path)?.run === run;
+      daemonPidOf(path) !== undefined;
   }
 
   /** The groups beside ours that dead daemons made. */
   listOrphans(): string[] {
     return this.#place === undefined ? [] : listChildren(this.#place.own).filter((path) => {
-      const pid = parseCgroupPath(path)?.daemonPid;
+      const pid = daemonPidOf(path);
       return pid !== undefined && !exists(`/proc/${pid}`);
     });
   }
 
-  /** Removes of the groups that are left those that can be by now. */
+  /** Removes of the groups those that can be by now. */
   [Symbol.dispose](): void {
+    for (const path of this.#free.splice(0)) this.release(path, "once");
     this.#removeLeft();
   }
 
@@ -133,6 +146,15 @@ export function processesIn(group: string): number[] {
     return readKernelFile(`${group}/cgroup.procs`).split("\n").filter(Boolean).map(Number);
   } catch {
     return [];
+  }
+}
+
+/** Whether a group, and all below it, has no process. */
+function isEmpty(path: string): boolean {
+  try {
+    return /^populated 0$/m.test(readKernelFile(`${path}/cgroup.events`));
+  } catch {
+    return false;
   }
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { findCgroups, parseCgroupPath } from "./cgroup.ts";
+import { daemonPidOf, findCgroups } from "./cgroup.ts";
 
 const PURE = "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate";
 const HYBRID = `31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755
@@ -42,13 +42,13 @@ for (const [name, mountinfo, membership] of NONE) {
 }
 
 const PATHS = [
-  ["/sys/fs/cgroup/filed-12-a1b2", { daemonPid: 12, run: "a1b2" }],
-  ["/sys/fs/cgroup/filed-12-a1-b2", { daemonPid: 12, run: "a1-b2" }],
+  ["/sys/fs/cgroup/filed-12-a1b2", 12],
+  ["/sys/fs/cgroup/filed-12-a1-b2", 12],
   ["/sys/fs/cgroup/filed.service", undefined],
   ["/sys/fs/cgroup/filed-12-a1/x", undefined],
   ["/sys/fs/cgroup/filed-12-", undefined],
 ] as const;
 
 for (const [path, expected] of PATHS) {
-  Deno.test(`parseCgroupPath(${path})`, () => assert.deepEqual(parseCgroupPath(path), expected));
+  Deno.test(`daemonPidOf(${path})`, () => assert.equal(daemonPidOf(path), expected));
 }

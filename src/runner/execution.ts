@@ -27,13 +27,13 @@ export interface ExecutionHost extends Host {
 /** Starts a command and posts what becomes of it, or that it could not be started. */
 export function execute(start: StartMessage, host: ExecutionHost): Execution | undefined {
   const { run } = start;
-  const cgroup = host.cgroups.create(run);
+  const cgroup = host.cgroups.take();
   try {
     const shell = Shell.spawn(start, cgroup, host);
     host.post({ kind: "started", run, leader: shell.leader, cgroup });
     return new Execution(shell, start, cgroup, host);
   } catch (error) {
-    if (cgroup !== undefined) host.cgroups.release(cgroup);
+    if (cgroup !== undefined) host.cgroups.release(cgroup, "once");
     if (!(error instanceof NotStarted)) throw error;
     const exit: Exit = { kind: "not-started", reason: error.message };
     host.post({ kind: "ended", run, exit, droppedBytes: 0, tail: new Uint8Array(), survivors: [] });
@@ -75,7 +75,9 @@ export class Execution {
     };
     this.over = this.#attend(start).then((ended) => {
       shell[Symbol.dispose]();
-      const isGone = cgroup !== undefined && host.cgroups.release(cgroup);
+      // Into a group whose processes were killed at once no other can be cloned: the kernel kills it as one of them.
+      const use = this.#termination || start.limits.maxMemoryMb > 0 ? "once" : "again";
+      const isGone = cgroup !== undefined && host.cgroups.release(cgroup, use);
       const { confinement } = shell;
       if (confinement) host.sandbox?.leave(confinement, isGone ? "nothing" : "perhaps something");
       host.post({ kind: "ended", run, ...ended }, [ended.tail.buffer]);

@@ -35,13 +35,12 @@ export class Members {
   find(): Process[] {
     const { run, leader, hasGroup, cgroupPids } = this.#traces;
     const processes = listProcesses().filter(({ pid }) => pid !== Deno.pid);
-    const mark = `\0FILED_RUN=${run}\0`;
     const members = selectMembers(processes, {
       leader,
       hasGroup: hasGroup(),
       cgroupPids: new Set(cgroupPids()),
       wasMember: ({ pid, startTicks }) => this.#known.get(pid)?.startTicks === startTicks,
-      hasMark: ({ pid }) => `\0${readEnvironment(pid)}`.includes(mark),
+      hasMark: ({ pid }) => hasMark(pid, run),
       lives,
     });
     this.#known = new Map(members.map((member) => [member.pid, member]));
@@ -103,4 +102,9 @@ function addDescendants(candidates: readonly Process[], members: Map<number, Pro
     for (const child of found) members.set(child.pid, child);
     parents.push(...found);
   }
+}
+
+/** Whether a process began with the environment of a run. */
+export function hasMark(pid: number, run: RunToken): boolean {
+  return `\0${readEnvironment(pid)}`.includes(`\0FILED_RUN=${run}\0`);
 }

@@ -1,7 +1,7 @@
 import { cgroupPids, type Cgroups } from "./cgroup.ts";
 import { killAll } from "./ending.ts";
-import { Members } from "./members.ts";
-import type { Leftover, Survivor } from "./messages.ts";
+import { hasMark, Members } from "./members.ts";
+import type { Leftover, RunToken, Survivor } from "./messages.ts";
 import { holdProcess, lives } from "./processes.ts";
 
 /**
@@ -17,13 +17,20 @@ export async function sweep(
   // A reboot has ended all of a run.
   const ofThisBoot = runs.filter(({ leader }) => leader === undefined || leader.bootId === bootId);
   const survivors = await Promise.all(ofThisBoot.map(async (leftover) => {
-    const cgroup = [...orphans, leftover.cgroup].find((path) => path && cgroups.isOf(leftover.run, path));
+    const cgroup = leftover.cgroup && cgroups.isOfRuns(leftover.cgroup)
+      ? leftover.cgroup
+      : orphans.find((path) => hasProcessOf(leftover.run, path));
     const left = await end(leftover, cgroup);
-    if (cgroup !== undefined) cgroups.release(cgroup);
+    if (cgroup !== undefined) cgroups.release(cgroup, "once");
     return left;
   }));
-  for (const path of orphans) cgroups.release(path);
+  for (const path of orphans) cgroups.release(path, "once");
   return survivors.flat();
+}
+
+/** A group has one run at a time: what one of its processes is, all are. */
+function hasProcessOf(run: RunToken, cgroup: string): boolean {
+  return cgroupPids(cgroup).some((pid) => hasMark(pid, run));
 }
 
 async function end({ run, leader }: Leftover, cgroup: string | undefined): Promise<Survivor[]> {

@@ -23,6 +23,21 @@ Deno.test("a background process with redirected output does not keep the job run
   assert.equal(workshop.processes().length, 1);
 });
 
+Deno.test("a run gets the cgroup of one that has ended, with nothing left in it", async () => {
+  await using workshop = new Workshop();
+  const groupOf = async (command: string) => {
+    const run = workshop.start(command);
+    const { cgroup } = await run.started.promise;
+    await run.ended.promise;
+    return cgroup;
+  };
+  const first = await groupOf("true");
+  assert.equal(await groupOf("setsid tail -f $DIR/hold >/dev/null 2>&1 & :"), first);
+  const other = await groupOf("true");
+  assert.ok(first === undefined || other !== first);
+  assert.equal(await groupOf("true"), other);
+});
+
 Deno.test("a stop leaves no cgroup of a run whose last process has ended since", async () => {
   await using workshop = new Workshop();
   await workshop.fifos("up");

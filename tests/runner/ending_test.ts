@@ -92,12 +92,20 @@ Deno.test("what clears its environment and forks out of its session is ended by 
   assert.deepEqual(workshop.processes(), []);
 });
 
-Deno.test("the cgroup of a run is gone when it has ended", async () => {
-  await using workshop = new Workshop();
-  const run = workshop.start("exit 1");
-  const { cgroup } = await run.started.promise;
-  await run.ended.promise;
-  if (cgroup !== undefined) await assert.rejects(Deno.stat(cgroup), Deno.errors.NotFound);
+Deno.test("the cgroup of a run is gone when it was ended, and that of any other when the executor is", async () => {
+  const groups: (string | undefined)[] = [];
+  {
+    await using workshop = new Workshop();
+    const ended = workshop.start("exec sleep 600");
+    groups.push((await ended.started.promise).cgroup);
+    workshop.executor.end(ended.token, 0);
+    await ended.ended.promise;
+    for (const cgroup of groups) if (cgroup) await assert.rejects(Deno.stat(cgroup), Deno.errors.NotFound);
+    const other = workshop.start("exit 1");
+    groups.push((await other.started.promise).cgroup);
+    await other.ended.promise;
+  }
+  for (const cgroup of groups) if (cgroup) await assert.rejects(Deno.stat(cgroup), Deno.errors.NotFound);
 });
 
 Deno.test("a run that times out and ignores SIGTERM gets SIGKILL after 5 s", async () => {

@@ -18,7 +18,7 @@ const NOT_JOINED = 3;
 export async function tryOut(sandbox: Sandbox, cgroups: Cgroups): Promise<boolean> {
   const confinement = sandbox.enter();
   const nothing = openReadOnly("/dev/null");
-  const cgroup = cgroups.create(crypto.randomUUID());
+  const cgroup = cgroups.take();
   const procs = cgroup === undefined ? undefined : openForJoining(cgroup);
   try {
     const pid = spawn({
@@ -41,7 +41,7 @@ export async function tryOut(sandbox: Sandbox, cgroups: Cgroups): Promise<boolea
   } finally {
     close(nothing);
     if (procs !== undefined) close(procs);
-    if (cgroup !== undefined) cgroups.release(cgroup);
+    if (cgroup !== undefined) cgroups.release(cgroup, "again");
     sandbox.leave(confinement, "nothing");
   }
 }
