@@ -14,7 +14,7 @@ import type { FileSystem } from "./filesystem.ts";
 const RECEIVE_BYTES = MAX_TRANSFER_BYTES + 16_384;
 
 /** How long to read on before sleeping: being woken up costs as much as a request. */
-const SPIN_MS = 0.15;
+const SPIN_MS = 0.3;
 
 /** The longest that timers and messages of this thread wait for the requests. */
 const YIELD_MS = 2;
