@@ -12,7 +12,7 @@ import {
 } from "../../src/sys/kernel_files.ts";
 import type { SpawnSpec } from "../../src/sys/spawn.ts";
 import { waitIfEnded, type WaitStatus } from "../../src/sys/wait.ts";
-import { rootTest } from "../harness.ts";
+import { Place, rootTest } from "../harness.ts";
 
 /** A cgroup for one test, which no process may outlast. */
 class Group implements Disposable {
@@ -115,6 +115,16 @@ cgroupTest("spawnIntoCgroup() tells why a program could not be executed, and lea
     await assert.rejects(run(group.fd, spec), (error) => error instanceof ErrnoError && error.is(errno));
   }
   assert.equal(readKernelFile(`${group.path}/cgroup.procs`), "");
+});
+
+cgroupTest("spawnIntoCgroup() executes nothing where the restriction fails", async () => {
+  await using place = await Place.make();
+  using group = new Group();
+  const [seal, mark] = [`${place.path}/seal`, `${place.path}/mark`];
+  await Deno.mkdir(seal);
+  const spec = { args: ["sh", "-c", `: > ${mark}`], restriction: { ruleset: 0, seal } };
+  await assert.rejects(run(group.fd, spec), ErrnoError);
+  await assert.rejects(Deno.stat(mark), Deno.errors.NotFound);
 });
 
 cgroupTest("spawnIntoCgroup() leaves this process as it is where there can be no clone", async () => {
