@@ -51,9 +51,9 @@ rootTest(
     await using filed = await Filed.start(place, { env: { SOAK: place.path } });
     await filed.submit("job", `exec 3> ${wire.path}; setsid sh -c 'echo up >&3; sleep 60; :' & sleep 60`);
     assert.equal(await wire.line(), "up");
-    await filed.event("attempt started", { job: "job" });
+    await until("the leader to be stored", () => Promise.resolve(leaderOf(filed.state) !== undefined));
     await filed.stop("SIGKILL");
-    const { pid } = leaderOf(filed.state);
+    const pid = leaderOf(filed.state) as number;
     Deno.kill(-pid, "SIGKILL"); // The shell's group; its child left that.
     await until("init to take the shell away", async () => !await exists(pid));
     assert.notEqual((await jobProcesses(place.path)).length, 0);
@@ -71,10 +71,11 @@ rootTest(
   },
 );
 
-function leaderOf(state: string): { pid: number } {
-  const database = new DatabaseSync(state);
+/** The leader of the one run, once it is stored. A pid of 0 would be our own group to kill(2). */
+function leaderOf(state: string): number | undefined {
+  const database = new DatabaseSync(state, { readOnly: true, timeout: 5_000 });
   try {
-    return database.prepare("SELECT pid FROM runs").get() as { pid: number };
+    return (database.prepare("SELECT pid FROM runs").get()?.pid ?? undefined) as number | undefined;
   } finally {
     database.close();
   }
