@@ -64,7 +64,9 @@ async function whileStopped<T>(pid: number, act: () => Promise<T>): Promise<{ va
 
 async function isStopped(pid: number): Promise<boolean> {
   for await (const { name } of Deno.readDir(`/proc/${pid}/task`)) {
-    if (!/\) T /.test(await Deno.readTextFile(`/proc/${pid}/task/${name}/stat`))) return false;
+    // One that has just ended a spawn may be gone by now.
+    const stat = await Deno.readTextFile(`/proc/${pid}/task/${name}/stat`).catch(() => "");
+    if (!/\) T /.test(stat)) return false;
   }
   return true;
 }
