@@ -29,7 +29,9 @@ const LAST_SYNC_WEIGHT = 0.1;
 
 /**
  * Group commit: changes that are asked for before the event loop gets to its microtasks share one transaction, and so do
- * those before them that need not be stored at once, within one turn of the loop. Each is applied at once, in the order asked. A durable one settles after the fsync that follows, the others with the transaction. Where the disk is not quick, that runs on another thread: the transactions of that time share the next.
+ * those before them that need not be stored at once, within one turn of the loop. Each is applied at once, in the order
+ * asked. A durable one settles after the fsync that follows, the others with the transaction. Where the disk is not
+ * quick, that fsync runs on another thread: the transactions of that time share the next.
  *
  * The database must be in WAL mode at `synchronous = NORMAL`: then a commit is written to the log and not synced, and
  * syncing the log is all that FULL would do more (https://sqlite.org/pragma.html#pragma_synchronous).
@@ -143,9 +145,9 @@ export class Batch {
 
   #syncSoon() {
     this.#isSyncAsked = true;
-    if (this.#syncing) return;
     clearTimeout(this.#promptSync);
     this.#promptSync = undefined;
+    if (this.#syncing) return;
     if (this.#syncMs < QUICK_SYNC_MS) this.#syncNow();
     else this.#syncing = this.#sync();
   }

@@ -11,6 +11,7 @@ class Log {
   quickSyncs = 0;
   failure: Error | undefined;
   onQuickSync = () => {};
+  onSlowSync = () => {};
 
   checkpoint() {
     this.checkpoints++;
@@ -20,6 +21,7 @@ class Log {
     if (!this.isSlow) return Promise.resolve();
     const sync = Promise.withResolvers<void>();
     this.syncs.push(sync);
+    this.onSlowSync();
     return sync.promise;
   }
 
@@ -193,4 +195,25 @@ Deno.test("a prompt change settles with its commit, and is synced soon, alone or
   await batch.run("prompt", () => 5);
   await batch.finish();
   assert.equal(log.quickSyncs, 3);
+});
+
+Deno.test("a prompt change is synced soon also after one that came while a slow disk was at it", async () => {
+  using place = open();
+  const { batch, log } = place;
+  log.isSlow = true;
+  const nextSync = () => new Promise<void>((resolve) => log.onSlowSync = resolve);
+  const durable = batch.run("durable", () => 1);
+  await batch.run("relaxed", () => 2); // It is committed, and the sync has begun.
+  await batch.run("prompt", () => 3);
+  await new Promise((resolve) => setTimeout(resolve, 20)); // Its time comes during that sync.
+  const second = nextSync();
+  log.syncs[0]?.resolve();
+  await Promise.all([durable, second]);
+  log.syncs[1]?.resolve();
+  const third = nextSync();
+  await batch.run("prompt", () => 4);
+  await third;
+  log.syncs[2]?.resolve();
+  await batch.finish();
+  assert.equal(log.syncs.length, 3);
 });
