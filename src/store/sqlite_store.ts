@@ -2,6 +2,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { Batch } from "./batch.ts";
 import { COLUMN_OF, COLUMNS, type Row, toJob } from "./job_row.ts";
 import { lockStateFile } from "./lock.ts";
+import { Numbers } from "./numbers.ts";
 import { dropLeftovers, openDatabase } from "./schema.ts";
 import { toStoreError } from "./sqlite_error.ts";
 import { SmallTable } from "./small_table.ts";
@@ -31,9 +32,6 @@ const FROM_READY = `FROM jobs INDEXED BY jobs_ready
 const SOME_DUE = `SELECT 1 FROM jobs INDEXED BY jobs_waiting ${WHERE_DUE} LIMIT 1`;
 const SOME_READY = `SELECT 1 ${FROM_READY} LIMIT 1`;
 
-/** Taken from a counter in one go: each time is a page to write. */
-const BLOCK = 1_024;
-
 /**
  * A store in one SQLite file, for one process at a time; other processes may read it (`sqlite3 -readonly`).
  * Statements name the index they are for where SQLite's planner would rather walk over all jobs of a state.
@@ -45,17 +43,12 @@ export class SqliteStore implements Store {
   readonly #log: Deno.FsFile;
   readonly #batch: Batch;
   readonly #logs: SqliteLogs;
+  readonly #numbers: Numbers;
   readonly #statements = new Map<string, StatementSync>();
   /** Those that give a job, as an array. */
   readonly #jobStatements = new Map<string, StatementSync>();
   readonly #settings: SmallTable;
   readonly #nodes: SmallTable;
-  /** Of a job, never used again, also if that job could not be stored. */
-  #lastNumber: number;
-  /** The last number that SQLite counts as used. */
-  #lastReserved: number;
-  /** Places in the queue, for as long as nothing was rolled back since they were taken from their counter. */
-  #places = { next: 0, end: 0, rollbacks: 0 };
   /** Jobs that were answered for, and then could not be stored. */
   readonly #lost = new Map<number, StoreError>();
 
@@ -85,18 +78,17 @@ export class SqliteStore implements Store {
       checkpoint: () => this.#sql("PRAGMA wal_checkpoint(TRUNCATE)").get(),
     });
     this.#logs = new SqliteLogs(database);
+    this.#numbers = new Numbers(database, this.#batch);
     this.#settings = new SmallTable(database, this.#batch, "settings", ["value"]);
     this.#nodes = new SmallTable(database, this.#batch, "nodes", ["uid", "gid", "mode"]);
-    const last = this.#sql("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'").get();
-    this.#lastNumber = this.#lastReserved = (last?.seq ?? 0) as number;
   }
 
   create(job: NewJob): Promise<JobRecord | undefined> {
     const { id, held, uid, gid, mode, now } = job;
-    const number = ++this.#lastNumber;
+    const number = this.#numbers.nextJob();
     let created: { job: JobRecord | undefined } | undefined;
     const stored = this.#batch.run("relaxed", () => {
-      if (number > this.#lastReserved) this.#reserveNumbers(number + BLOCK);
+      this.#numbers.use(number);
       const job = this.#job(
         `INSERT INTO jobs (number, id, state, held, uid, gid, mode, created_at, written_at, logged_at, changed_at)
          VALUES (?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING ${COLUMNS}`,
@@ -289,7 +281,7 @@ export class SqliteStore implements Store {
   }
 
   reserve(counter: string, count: number): Promise<number> {
-    return this.#batch.run("durable", () => this.#reserve(counter, count));
+    return this.#batch.run("durable", () => this.#numbers.reserve(counter, count));
   }
 
   readSetting(name: string): Promise<string | undefined> {
@@ -360,7 +352,7 @@ export class SqliteStore implements Store {
       if (value === undefined) continue;
       const isPlace = key === "place" && typeof value === "string";
       sets.push(isPlace && value === "first" ? "place = coalesce(place, ?)" : `${COLUMN_OF[key]} = ?`);
-      values.push(isPlace ? this.#nextPlace() : key === "held" ? heldOf(value) : value);
+      values.push(isPlace ? this.#numbers.nextPlace() : key === "held" ? heldOf(value) : value);
     }
     const sql = sets.length === 0
       ? `SELECT ${COLUMNS} FROM jobs WHERE number = ?`
@@ -379,29 +371,6 @@ export class SqliteStore implements Store {
     this.#sql("DELETE FROM jobs WHERE number = ?").run(number);
     if (log === "drop") this.#logs.drop(number);
     else this.#sql("INSERT INTO kept_logs (number) VALUES (?)").run(number);
-  }
-
-  /** Has SQLite count all numbers as used up to this, before they are: it then need not write down each. */
-  #reserveNumbers(last: number) {
-    this.#sql("UPDATE sqlite_sequence SET seq = ? WHERE name = 'jobs'").run(last);
-    this.#lastReserved = last;
-  }
-
-  #nextPlace(): number {
-    const { rollbacks } = this.#batch;
-    if (this.#places.next === this.#places.end || this.#places.rollbacks !== rollbacks) {
-      const next = this.#reserve("place", BLOCK);
-      this.#places = { next, end: next + BLOCK, rollbacks };
-    }
-    return this.#places.next++;
-  }
-
-  #reserve(counter: string, count: number): number {
-    const row = this.#sql(
-      `INSERT INTO counters (name, next) VALUES (?, ?)
-       ON CONFLICT DO UPDATE SET next = next + excluded.next RETURNING next`,
-    ).get(counter, count);
-    return row?.next as number - count;
   }
 }
 

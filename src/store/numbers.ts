@@ -1,0 +1,55 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { Batch } from "./batch.ts";
+
+/** Taken in one go: each time is a page to write. */
+const BLOCK = 1_024;
+
+/** The numbers that the store gives out, each once. All but `nextJob` are called within a change. */
+export class Numbers {
+  readonly #batch: Batch;
+  readonly #reserve: StatementSync;
+  readonly #reserveJobs: StatementSync;
+  /** Of a job, never used again, also if that job could not be stored. */
+  #lastJob: number;
+  /** The last number of a job that SQLite counts as used. */
+  #lastReserved: number;
+  /** Places in the queue, for as long as nothing was rolled back since they were taken from their counter. */
+  #places = { next: 0, end: 0, rollbacks: 0 };
+
+  constructor(database: DatabaseSync, batch: Batch) {
+    this.#batch = batch;
+    this.#reserve = database.prepare(
+      `INSERT INTO counters (name, next) VALUES (?, ?)
+       ON CONFLICT DO UPDATE SET next = next + excluded.next RETURNING next`,
+    );
+    this.#reserveJobs = database.prepare("UPDATE sqlite_sequence SET seq = ? WHERE name = 'jobs'");
+    const last = database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'").get();
+    this.#lastJob = this.#lastReserved = (last?.seq ?? 0) as number;
+  }
+
+  nextJob(): number {
+    return ++this.#lastJob;
+  }
+
+  /** Has SQLite count a job's number as used, and those after it before they are: it then need not write down each. */
+  use(job: number): void {
+    if (job <= this.#lastReserved) return;
+    this.#lastReserved = job + BLOCK;
+    this.#reserveJobs.run(this.#lastReserved);
+  }
+
+  /** The end of the queue. */
+  nextPlace(): number {
+    const { rollbacks } = this.#batch;
+    if (this.#places.next === this.#places.end || this.#places.rollbacks !== rollbacks) {
+      const next = this.reserve("place", BLOCK);
+      this.#places = { next, end: next + BLOCK, rollbacks };
+    }
+    return this.#places.next++;
+  }
+
+  /** Takes the next `count` numbers of a counter, from 0. @returns The first. */
+  reserve(counter: string, count: number): number {
+    return this.#reserve.get(counter, count)?.next as number - count;
+  }
+}
