@@ -50,7 +50,7 @@ function printable(text: string): string {
 }
 
 /** The bytes of all, one after the other. */
-export function concat(...parts: Uint8Array[]): Uint8Array {
+export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let position = 0;
   for (const part of parts) {

@@ -1,4 +1,12 @@
-import type { Durability, JobChanges, JobRecord, NodeRecord, RunRecord, Store } from "../store/store.ts";
+import type {
+  Durability,
+  JobChanges,
+  JobRecord,
+  NodeRecord,
+  Pace,
+  RunRecord,
+  Store,
+} from "../store/store.ts";
 import { type Config, DEFAULT_CONFIG } from "./config.ts";
 import { Counter } from "./counter.ts";
 import { backupOf, isDraft, type JobId } from "./id.ts";
@@ -7,6 +15,9 @@ import { concat, type LogEnd, logEnd, logHeader } from "./log.ts";
 import { changesOfMove, type Move, moveBetween, startOfNew } from "./moves.ts";
 import { shortId } from "./new_id.ts";
 import type { State } from "./states.ts";
+import { changesOfTimes, type Times } from "./times.ts";
+import { type QueueWatcher, Watchers } from "./watchers.ts";
+import { foreignWriter, type Writers } from "./writers.ts";
 
 export { StoreError } from "../store/store.ts";
 export type Job = JobRecord;
@@ -28,21 +39,6 @@ export type Result<T> = { ok: true; value: T } | { ok: false; refusal: Refusal }
 /** Owner and permission bits. */
 export type Ownership = NodeRecord;
 
-/** Who may have written a command, or what was changed of it. */
-export interface Writers {
-  uids: ReadonlySet<number>;
-  of: "all" | "part";
-}
-
-export interface QueueWatcher {
-  /** A job may have become ready, or the settings have changed. */
-  onRunnable(): void;
-  /** Somebody took the job from this run: end it. */
-  onAbandoned(run: RunToken): void;
-  /** There are other jobs in a state than before. */
-  onChanged?(): void;
-}
-
 /** A job just taken to be run. */
 export interface Claim {
   job: Job;
@@ -62,16 +58,14 @@ const PLAIN_END = { droppedBytes: 0, tail: new Uint8Array(), survivors: [] };
 export class Queue {
   readonly #store: Store;
   readonly #now: () => number;
-  readonly #watchers = new Set<Partial<QueueWatcher>>();
-  /** When the set of jobs in a state last changed, as far as this process knows. */
-  readonly #changedAt: Record<State, number>;
+  readonly #watchers: Watchers;
   readonly #newIds: Counter;
 
   constructor(store: Store, now: () => number = Date.now) {
     this.#store = store;
     this.#now = now;
     this.#newIds = new Counter(store, "new-id");
-    this.#changedAt = { pending: now(), active: now(), complete: now(), failed: now() };
+    this.#watchers = new Watchers(now);
   }
 
   watch(watcher: Partial<QueueWatcher>) {
@@ -88,7 +82,7 @@ export class Queue {
 
   /** When the set of jobs in a state last changed. */
   changedAt(state: State): number {
-    return this.#changedAt[state];
+    return this.#watchers.changedAt(state);
   }
 
   /** The jobs of a state numbered above `after`, by number. */
@@ -119,7 +113,7 @@ export class Queue {
     const now = this.#now();
     const job = await this.#store.create({ id, ...owner, held: true, now });
     if (!job) return refuse("taken");
-    this.#touch("pending");
+    this.#watchers.changed("pending");
     const visibleAt = startOfNew(await this.#store.find(backupOf(id)), now);
     if (visibleAt === null) return { ok: true, value: job };
     const later = await this.#update(job.number, "pending", () => ({ visibleAt }), "relaxed");
@@ -134,8 +128,8 @@ export class Queue {
   /** Lets the job go that was created or held, as it was last closed. */
   async release(number: number): Promise<void> {
     const changes = { held: false, unclosed: null };
-    const stored = this.#store.update(number, { state: "pending" }, () => changes, "relaxed", "with-others");
-    this.#wake(); // Before it is stored: the claim can share its commit.
+    const stored = this.#update(number, "pending", () => changes, "relaxed", "with-others");
+    this.#watchers.runnable(); // Before it is stored: the claim can share its commit.
     await stored;
   }
 
@@ -175,7 +169,7 @@ export class Queue {
       changedAt: this.#now(),
       ...command.length > 0 && !isDraft(job.id) ? { place: "first" } : {},
     }), "durable");
-    if (closed && !closed.held) this.#wake();
+    if (closed && !closed.held) this.#watchers.runnable();
     return closed;
   }
 
@@ -209,9 +203,9 @@ export class Queue {
     );
     if (renamed.kind === "missing") return refuse("missing");
     if (renamed.kind === "taken") return refuse("taken");
-    this.#touch(job.state, to);
-    if (move === "restart" || move === "abort") this.#abandon(job.run);
-    this.#wake();
+    this.#watchers.changed(job.state, to);
+    if (move === "restart" || move === "abort") this.#watchers.abandoned(job.run);
+    this.#watchers.runnable();
     return { ok: true, value: renamed };
   }
 
@@ -221,8 +215,8 @@ export class Queue {
     const durability = job.state === "pending" || job.state === "active" ? "durable" : "relaxed";
     const expected = { state: job.state, run: job.run };
     if (!await this.#store.remove(job.number, expected, log, durability)) return refuse("missing");
-    this.#touch(job.state);
-    if (job.state === "active") this.#abandon(job.run);
+    this.#watchers.changed(job.state);
+    if (job.state === "active") this.#watchers.abandoned(job.run);
     return { ok: true, value: undefined };
   }
 
@@ -245,21 +239,10 @@ export class Queue {
   }
 
   /** The times of a file. A pending job's modification time is when it may start. */
-  async setTimes(job: Job, times: { modifiedAt?: number; accessedAt?: number }): Promise<Job | undefined> {
-    const { modifiedAt, accessedAt } = times;
-    const now = this.#now();
-    const changes: JobChanges = { changedAt: now };
-    if (accessedAt !== undefined) changes.accessedAt = accessedAt;
-    if (modifiedAt !== undefined && job.state === "pending") {
-      changes.writtenAt = Math.min(modifiedAt, now);
-      changes.visibleAt = modifiedAt > now ? modifiedAt : null;
-      // A command that a crash found written and not closed waits for a word that it is whole.
-      if (job.commandBytes > 0 && !isDraft(job.id)) changes.place = "first";
-    } else if (modifiedAt !== undefined) {
-      changes.loggedAt = modifiedAt;
-    }
+  async setTimes(job: Job, times: Times): Promise<Job | undefined> {
+    const changes = changesOfTimes(job, times, this.#now());
     const changed = await this.#update(job.number, job.state, () => changes, "durable");
-    this.#wake();
+    this.#watchers.runnable();
     return changed;
   }
 
@@ -267,7 +250,7 @@ export class Queue {
   async claim(limit: number): Promise<Claim[]> {
     const runs = Array.from({ length: limit }, () => crypto.randomUUID());
     const claims = await this.#store.claim(this.#now(), runs, logHeader);
-    if (claims.length > 0) this.#touch("pending", "active");
+    if (claims.length > 0) this.#watchers.changed("pending", "active");
     return claims;
   }
 
@@ -310,9 +293,9 @@ export class Queue {
         ...settle(job.attempts, end.ending, config, now),
       };
     });
-    this.#wake(); // As in `release`.
+    this.#watchers.runnable(); // As in `release`.
     const job = await settled;
-    if (job) this.#touch("active", job.state);
+    if (job) this.#watchers.changed("active", job.state);
     return job;
   }
 
@@ -324,8 +307,8 @@ export class Queue {
       attempts: job.attempts - 1,
       changedAt: this.#now(),
     }));
-    if (job) this.#touch("active", "pending");
-    this.#wake();
+    if (job) this.#watchers.changed("active", "pending");
+    this.#watchers.runnable();
     return job;
   }
 
@@ -341,7 +324,7 @@ export class Queue {
   async configure(settings: Partial<Config>): Promise<void> {
     const written = { ...await this.#settings(), ...settings };
     await this.#store.writeSetting("config", JSON.stringify(written));
-    this.#wake();
+    this.#watchers.runnable();
   }
 
   /** A short id that nobody was given before and no job has. */
@@ -396,34 +379,14 @@ export class Queue {
     state: State,
     changes: (job: Job) => JobChanges,
     durability: Durability,
+    pace?: Pace,
   ): Promise<Job | undefined> {
-    return this.#store.update(number, { state }, changes, durability);
-  }
-
-  #touch(...states: State[]) {
-    for (const state of states) this.#changedAt[state] = this.#now();
-    for (const watcher of this.#watchers) watcher.onChanged?.();
-  }
-
-  #abandon(run: RunToken | null) {
-    if (run !== null) { for (const watcher of this.#watchers) watcher.onAbandoned?.(run); }
-  }
-
-  #wake() {
-    for (const watcher of this.#watchers) watcher.onRunnable?.();
+    return this.#store.update(number, { state }, changes, durability, pace);
   }
 }
 
 const NEWLINE = 10;
 const WRITE_BITS = 0o222;
-
-const ROOT = 0;
-
-/** By the owner as it is now: what somebody wrote who was the owner then has been given away as it was. */
-function foreignWriter({ uid, foreignWriter }: Job, { uids, of }: Writers): number | null {
-  const foreign = [...uids].find((writer) => writer !== uid && writer !== ROOT);
-  return foreign ?? (of === "all" ? null : foreignWriter);
-}
 
 function refuse(kind: Refusal["kind"]): { ok: false; refusal: Refusal } {
   return { ok: false, refusal: { kind } };

@@ -1,3 +1,5 @@
+import { concat } from "../queue/log.ts";
+
 /** Bytes kept of what comes past the limit. */
 const TAIL_BYTES = 65_536;
 /** As much is posted at once. */
@@ -53,7 +55,7 @@ export class Output {
   /** Takes what is pending, in a buffer of its own. */
   take(now: number): Uint8Array<ArrayBuffer> {
     const [first, ...rest] = this.#pending;
-    const bytes = first && rest.length === 0 ? first : concat(this.#pending, this.#pendingBytes);
+    const bytes = first && rest.length === 0 ? first : concat(...this.#pending);
     this.#pending = [];
     this.#pendingBytes = 0;
     this.#postedAt = now;
@@ -66,8 +68,8 @@ export class Output {
     const length = Math.min(this.#pastBytes, TAIL_BYTES);
     const oldest = (this.#pastBytes - length) % TAIL_BYTES;
     const tail = concat(
-      [this.#tail.subarray(oldest, oldest + length), this.#tail.subarray(0, oldest)],
-      length,
+      this.#tail.subarray(oldest, Math.min(oldest + length, TAIL_BYTES)),
+      this.#tail.subarray(0, oldest),
     );
     return { droppedBytes: this.#pastBytes - tail.length, tail };
   }
@@ -82,14 +84,4 @@ export class Output {
     ring.set(chunk.subarray(split));
     this.#pastBytes += chunk.length;
   }
-}
-
-function concat(chunks: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
 }

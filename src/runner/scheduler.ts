@@ -2,14 +2,8 @@ import { getLogger } from "@logtape/logtape";
 import { setImmediate } from "node:timers";
 import type { Config } from "../queue/config.ts";
 import type { Ending } from "../queue/ending.ts";
-import {
-  type Claim,
-  type Job,
-  type Queue,
-  type QueueWatcher,
-  type RunToken,
-  StoreError,
-} from "../queue/queue.ts";
+import { type Claim, type Job, type Queue, type RunToken, StoreError } from "../queue/queue.ts";
+import type { QueueWatcher } from "../queue/watchers.ts";
 import type { Executor, ExecutorEvents } from "./executor.ts";
 import type { Identity } from "./identity.ts";
 import type { EndedMessage, Exit, OutputMessage, StartedMessage } from "./messages.ts";

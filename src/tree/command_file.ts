@@ -1,6 +1,7 @@
 import { ErrnoError } from "../fuse/mod.ts";
 import { MAX_COMMAND_BYTES } from "../queue/job.ts";
-import type { Job, Writers } from "../queue/queue.ts";
+import type { Job } from "../queue/queue.ts";
+import type { Writers } from "../queue/writers.ts";
 
 /**
  * The content of a pending job that somebody has open, shared by all who have: what each of them writes, the others
