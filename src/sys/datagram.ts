@@ -1,6 +1,6 @@
 import { ErrnoError } from "./errno.ts";
 import { close } from "./file.ts";
-import { check, LIBC } from "./libc.ts";
+import { check, HOST_ENDIAN, LIBC } from "./libc.ts";
 
 const { symbols } = Deno.dlopen(LIBC, {
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
@@ -14,7 +14,6 @@ const SOCK_CLOEXEC = 0o2000000;
 const MSG_NOSIGNAL = 0x4000;
 
 const SOCKADDR_UN = { family: 0, path: 2, sizeof: 110 } as const; // struct sockaddr_un, sys/un.h
-const HOST_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 /** Sends datagrams to one Unix socket, without ever waiting. */
 export class DatagramSender implements Disposable {

@@ -1,12 +1,12 @@
+import { type Dirent, DT_DIR, DT_UNKNOWN, readDirents } from "./dirents.ts";
 import { ErrnoError } from "./errno.ts";
 import { close } from "./file.ts";
-import { check, cString, LIBC } from "./libc.ts";
+import { check, cString, HOST_ENDIAN, LIBC } from "./libc.ts";
 
 const { symbols } = Deno.dlopen(LIBC, {
   // openat and ioctl are variadic, but on Linux an integer is passed alike either way, on x86-64 and arm64.
   openat: { parameters: ["i32", "buffer", "i32", "i32"], result: "i32" },
   ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" },
-  getdents64: { parameters: ["i32", "buffer", "usize"], result: "i32" },
   lseek: { parameters: ["i32", "i64", "i32"], result: "i64" },
   mkdirat: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   // mknodat is not a function of older C libraries.
@@ -48,9 +48,6 @@ const FS_IMMUTABLE_FL = 0x10;
 const FS_APPEND_FL = 0x20;
 const SEEK_SET = 0;
 
-const DIRENT = { recordLength: 16, type: 18, name: 19 } as const; // struct linux_dirent64, getdents(2)
-const DT_UNKNOWN = 0; // from file systems that don't say
-const DT_DIR = 4;
 // linux/stat.h
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const STATX_BLOCKS = 0x400;
@@ -59,7 +56,6 @@ const BLOCK_BYTES = 512n;
 /** What takes longer to remove than a switch to another thread and back. */
 const LARGE_BYTES = 16_777_216n;
 const LISTING_BYTES = 32_768;
-const HOST_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 /** A name in a directory, with the NUL at its end: `cString` makes one, and it can be any bytes. */
 export type EntryName = Uint8Array<ArrayBuffer>;
@@ -99,10 +95,9 @@ export class Directory implements Disposable {
   list(): Entry[] {
     symbols.lseek(this.fd, 0n, SEEK_SET);
     for (;;) {
-      const buffer = new Uint8Array(LISTING_BYTES);
-      const sizeBytes = check(symbols.getdents64(this.fd, buffer, BigInt(LISTING_BYTES)), "getdents64");
-      const entries = this.#decode(new DataView(buffer.buffer, 0, sizeBytes));
-      if (entries.length > 0 || sizeBytes === 0) return entries;
+      const dirents = readDirents(this.fd, new Uint8Array(LISTING_BYTES));
+      if (dirents === undefined) return [];
+      if (dirents.length > 0) return dirents.map((dirent) => this.#entryOf(dirent));
     }
   }
 
@@ -170,21 +165,8 @@ export class Directory implements Disposable {
     this.#fd = undefined;
   }
 
-  #decode(listing: DataView<ArrayBuffer>): Entry[] {
-    const entries: Entry[] = [];
-    const bytes = new Uint8Array(listing.buffer);
-    for (
-      let at = 0;
-      at < listing.byteLength;
-      at += listing.getUint16(at + DIRENT.recordLength, HOST_ENDIAN)
-    ) {
-      const start = at + DIRENT.name;
-      const name = bytes.slice(start, bytes.indexOf(0, start) + 1);
-      if (isDotOrDotDot(name)) continue;
-      const type = listing.getUint8(at + DIRENT.type);
-      entries.push({ name, isDirectory: type === DT_DIR || type === DT_UNKNOWN && this.#isDirectory(name) });
-    }
-    return entries;
+  #entryOf({ name, type }: Dirent): Entry {
+    return { name, isDirectory: type === DT_DIR || type === DT_UNKNOWN && this.#isDirectory(name) };
   }
 
   #allocatedBytes(name: EntryName): bigint {
@@ -221,9 +203,4 @@ function attempt(act: () => void): void {
   } catch (error) {
     if (!(error instanceof ErrnoError)) throw error;
   }
-}
-
-function isDotOrDotDot(name: EntryName): boolean {
-  const DOT = 0x2e;
-  return name[0] === DOT && (name.length === 2 || name[1] === DOT && name.length === 3);
 }

@@ -1,4 +1,4 @@
-import { check, LIBC } from "./libc.ts";
+import { check, HOST_ENDIAN, LIBC } from "./libc.ts";
 
 const { symbols } = Deno.dlopen(LIBC, {
   statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
@@ -12,7 +12,6 @@ const S_IFMT = 0o170000;
 const S_IFDIR = 0o040000;
 const NS_PER_SEC = 1_000_000_000n;
 const EMPTY_PATH = new Uint8Array(1);
-const HOST_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 export interface FileFacts {
   kind: "directory" | "file";

@@ -2,6 +2,7 @@
  * Files of /proc and /sys, through libc: Deno opens none of them without the permission for everything, the network
  * included. What is read here is made by the kernel from memory, so that no call waits for a disk.
  */
+import { DT_DIR, readDirents } from "./dirents.ts";
 import { close, openReadOnly, openWriteOnly, read, write } from "./file.ts";
 import { check, cString, LIBC } from "./libc.ts";
 
@@ -9,14 +10,9 @@ const { symbols } = Deno.dlopen(LIBC, {
   mkdir: { parameters: ["buffer", "u32"], result: "i32" },
   rmdir: { parameters: ["buffer"], result: "i32" },
   readlink: { parameters: ["buffer", "buffer", "usize"], result: "i32" },
-  getdents64: { parameters: ["i32", "buffer", "usize"], result: "i32" },
 });
 
 const DIRECTORY_MODE = 0o777; // less the umask
-
-const DIRENT = { reclen: 16, type: 18, name: 19 } as const; // struct linux_dirent64, getdents(2)
-const DT_DIR = 4; // dirent.h
-const HOST_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 /** Holds most of these files in one read; a longer one makes it grow. */
 let buffer = new Uint8Array(65_536);
@@ -66,23 +62,14 @@ export function listKernelDirectory(path: string): KernelEntry[] {
   const entries: KernelEntry[] = [];
   const fd = openReadOnly(path);
   try {
-    for (;;) {
-      const sizeBytes = check(symbols.getdents64(fd, buffer, BigInt(buffer.length)), `getdents ${path}`);
-      if (sizeBytes === 0) return entries;
-      entries.push(...decodeEntries(sizeBytes));
+    for (let dirents; (dirents = readDirents(fd, buffer)) !== undefined;) {
+      for (const { name, type } of dirents) {
+        entries.push({ name: decoder.decode(name.subarray(0, -1)), isDirectory: type === DT_DIR });
+      }
     }
+    return entries;
   } finally {
     close(fd);
-  }
-}
-
-/** What getdents has put into the buffer, less `.` and `..`. */
-function* decodeEntries(sizeBytes: number): Generator<KernelEntry> {
-  const view = new DataView(buffer.buffer);
-  for (let at = 0; at < sizeBytes; at += view.getUint16(at + DIRENT.reclen, HOST_ENDIAN)) {
-    const nameAt = at + DIRENT.name;
-    const name = decoder.decode(buffer.subarray(nameAt, buffer.indexOf(0, nameAt)));
-    if (name !== "." && name !== "..") yield { name, isDirectory: buffer[at + DIRENT.type] === DT_DIR };
   }
 }
 

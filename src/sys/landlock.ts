@@ -1,6 +1,6 @@
 import { ErrnoError } from "./errno.ts";
 import { close } from "./file.ts";
-import { check, LIBC } from "./libc.ts";
+import { check, HOST_ENDIAN, LIBC } from "./libc.ts";
 
 // syscall(2), since the C library has no functions for these. The calls' numbers are the same on all architectures.
 const { symbols } = Deno.dlopen(LIBC, {
@@ -18,7 +18,6 @@ const LANDLOCK_RULE_NET_PORT = 2n;
 const RULESET_ATTR = { handledAccessFs: 0, handledAccessNet: 8, scoped: 16, sizeof: 24 } as const;
 const PATH_BENEATH_ATTR = { allowedAccess: 0, parentFd: 8, sizeof: 12 } as const; // packed
 const NET_PORT_ATTR = { allowedAccess: 0, port: 8, sizeof: 16 } as const;
-const HOST_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 /** What can be done with files: LANDLOCK_ACCESS_FS_*. */
 export const ACCESS_FS = {

@@ -8,6 +8,9 @@ const { symbols } = Deno.dlopen(LIBC, {
   strerror: { parameters: ["i32"], result: "pointer" },
 });
 
+/** The `littleEndian` that DataView wants for what libc and the kernel lay out. */
+export const HOST_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
 /** This thread's errno, in place. */
 const errno = (() => {
   const location = symbols.__errno_location();

@@ -1,5 +1,5 @@
 import { ErrnoError } from "./errno.ts";
-import { LIBC } from "./libc.ts";
+import { HOST_ENDIAN, LIBC } from "./libc.ts";
 
 const { symbols } = Deno.dlopen(LIBC, {
   getpwuid_r: { parameters: ["u32", "buffer", "buffer", "usize", "buffer"], result: "i32" },
@@ -13,7 +13,6 @@ const PASSWD = {
   shell: 40,
   size: 48,
 } as const; // pwd.h
-const HOST_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 const FIRST_BUFFER_BYTES = 1_024;
 const LAST_BUFFER_BYTES = 1_048_576;
 
