@@ -1,4 +1,5 @@
 import { readKernelFile } from "../sys/kernel_files.ts";
+import { unescapeOctal } from "../sys/octal.ts";
 
 /** One line of /proc/self/mountinfo. */
 export interface MountInfo {
@@ -40,14 +41,8 @@ function parseLine(line: string): MountInfo | undefined {
   if (mountpoint === undefined || type === undefined || source === undefined) return undefined;
   return {
     device: { major: Number(major), minor: Number(minor) },
-    mountpoint: unescape(mountpoint),
-    type: unescape(type),
-    source: unescape(source),
+    mountpoint: unescapeOctal(mountpoint),
+    type: unescapeOctal(type),
+    source: unescapeOctal(source),
   };
-}
-
-/** Undoes the octal escapes: of space, tab, newline, `\` and `#`. */
-function unescape(field: string): string {
-  if (!field.includes("\\")) return field;
-  return field.replaceAll(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8)));
 }

@@ -6,6 +6,7 @@ import {
   removeKernelDirectory,
   writeKernelFile,
 } from "../sys/kernel_files.ts";
+import { unescapeOctal } from "../sys/octal.ts";
 
 /** Groups of runs that ended, while a process that the job detached is in them, are tried again this often. */
 const RETRY_MS = 1_000;
@@ -35,11 +36,6 @@ export function findCgroups(mountinfo: string, membership: string): CgroupPlace 
   const below = root === "/" ? "" : root;
   if (`${path}/`.startsWith("/../") || !`${path}/`.startsWith(`${below}/`)) return undefined;
   return { mountPoint, own: `${mountPoint}${path.slice(below.length)}`.replace(/\/$/, "") };
-}
-
-/** Space, tab, newline and backslash are written `\040` and so on in mountinfo. */
-function unescapeOctal(field: string): string {
-  return field.replaceAll(/\\([0-7]{3})/g, (_, digits) => String.fromCharCode(parseInt(digits, 8)));
 }
 
 /** The daemon that a cgroup's path names, if it is one of ours. */

@@ -31,16 +31,17 @@ export class Strings {
 const ENCODER = new TextEncoder();
 const POINTER_BYTES = 8;
 
-/** Memory laid out by `Strings`. It has to be reachable for as long as an address into it is used. */
-export class Block {
+/** Memory laid out by `Strings`, there until it is disposed of, whoever knows only an address in it. */
+export class Block implements Disposable {
   readonly #start: bigint;
   readonly #lists: bigint[] = [];
 
   constructor(
-    readonly bytes: Uint8Array<ArrayBuffer>,
+    bytes: Uint8Array<ArrayBuffer>,
     listsAt: number,
     lists: readonly (readonly number[])[],
   ) {
+    IN_USE.set(this, bytes);
     this.#start = addressOf(bytes);
     const view = new DataView(bytes.buffer);
     let at = listsAt;
@@ -61,7 +62,14 @@ export class Block {
   list(index: number): bigint {
     return this.#lists[index] ?? 0n;
   }
+
+  [Symbol.dispose](): void {
+    IN_USE.delete(this);
+  }
 }
+
+/** Keeps from the garbage collector what is reached by its address only. */
+const IN_USE = new Map<Block, Uint8Array<ArrayBuffer>>();
 
 /** Where it is, for as long as somebody can reach it. */
 export function addressOf(

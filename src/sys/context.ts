@@ -1,3 +1,4 @@
+import { addressOf } from "./c_memory.ts";
 import { ErrnoError } from "./errno.ts";
 import { LIBC } from "./libc.ts";
 
@@ -81,7 +82,7 @@ export class Memory {
 
   constructor(sizeBytes: number) {
     const buffer = new ArrayBuffer(sizeBytes + STACK_ALIGNMENT);
-    const start = BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer)));
+    const start = addressOf(new Uint8Array(buffer));
     const padding = (STACK_ALIGNMENT - Number(start % BigInt(STACK_ALIGNMENT))) % STACK_ALIGNMENT;
     this.view = new DataView(buffer, padding, sizeBytes);
     this.address = start + BigInt(padding);

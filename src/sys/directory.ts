@@ -2,6 +2,7 @@ import { type Dirent, DT_DIR, DT_UNKNOWN, readDirents } from "./dirents.ts";
 import { ErrnoError } from "./errno.ts";
 import { close } from "./file.ts";
 import { check, cString, HOST_ENDIAN, LIBC } from "./libc.ts";
+import { STATX } from "./statx.ts";
 
 const { symbols } = Deno.dlopen(LIBC, {
   // openat and ioctl are variadic, but on Linux an integer is passed alike either way, on x86-64 and arm64.
@@ -51,7 +52,6 @@ const SEEK_SET = 0;
 // linux/stat.h
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const STATX_BLOCKS = 0x400;
-const STATX = { blocks: 48, sizeof: 256 } as const;
 const BLOCK_BYTES = 512n;
 /** What takes longer to remove than a switch to another thread and back. */
 const LARGE_BYTES = 16_777_216n;

@@ -1,4 +1,5 @@
 import { check, HOST_ENDIAN, LIBC } from "./libc.ts";
+import { STATX } from "./statx.ts";
 
 const { symbols } = Deno.dlopen(LIBC, {
   statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
@@ -7,7 +8,6 @@ const { symbols } = Deno.dlopen(LIBC, {
 // linux/stat.h
 const AT_EMPTY_PATH = 0x1000;
 const STATX_BASIC_STATS = 0x7ff;
-const STATX = { uid: 20, mode: 28, ino: 32, ctimeSec: 96, ctimeNsec: 104, sizeof: 256 } as const;
 const S_IFMT = 0o170000;
 const S_IFDIR = 0o040000;
 const NS_PER_SEC = 1_000_000_000n;
@@ -28,11 +28,11 @@ export interface FileFacts {
 export function factsOf(fd: number): FileFacts {
   const buffer = new DataView(new ArrayBuffer(STATX.sizeof));
   check(symbols.statx(fd, EMPTY_PATH, AT_EMPTY_PATH, STATX_BASIC_STATS, buffer), "statx");
-  const changedSec = buffer.getBigInt64(STATX.ctimeSec, HOST_ENDIAN);
+  const changedSec = buffer.getBigInt64(STATX.ctime_sec, HOST_ENDIAN);
   return {
     kind: (buffer.getUint16(STATX.mode, HOST_ENDIAN) & S_IFMT) === S_IFDIR ? "directory" : "file",
     uid: buffer.getUint32(STATX.uid, HOST_ENDIAN),
     inode: buffer.getBigUint64(STATX.ino, HOST_ENDIAN),
-    changedAtNs: changedSec * NS_PER_SEC + BigInt(buffer.getUint32(STATX.ctimeNsec, HOST_ENDIAN)),
+    changedAtNs: changedSec * NS_PER_SEC + BigInt(buffer.getUint32(STATX.ctime_nsec, HOST_ENDIAN)),
   };
 }

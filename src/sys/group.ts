@@ -1,5 +1,6 @@
 import { ErrnoError } from "./errno.ts";
 import { LIBC } from "./libc.ts";
+import { isNotFound } from "./passwd.ts";
 
 const { symbols } = Deno.dlopen(LIBC, {
   getgrgid_r: { parameters: ["u32", "buffer", "buffer", "usize", "buffer"], result: "i32" },
@@ -21,8 +22,7 @@ export function isKnownGroup(gid: number): boolean {
     "getgrgid_r",
   );
   if (error.is("ERANGE")) return true; // It is there, with many members.
-  // As in `userById`.
-  if (error.is("ENOENT") || error.is("ESRCH") || error.is("EBADF") || error.is("EPERM")) return false;
+  if (isNotFound(error)) return false;
   if (error.errno !== 0) throw error;
   return result[0] !== 0n;
 }

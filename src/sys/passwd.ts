@@ -1,3 +1,4 @@
+import { addressOf } from "./c_memory.ts";
 import { ErrnoError } from "./errno.ts";
 import { HOST_ENDIAN, LIBC } from "./libc.ts";
 
@@ -42,15 +43,19 @@ export function userById(uid: number): User | undefined {
       "getpwuid_r",
     );
     if (error.is("ERANGE") && bytes < LAST_BUFFER_BYTES) continue;
-    // "Not found" is 0 by the standard; getpwuid_r(3) lists what else libraries say.
-    if (error.is("ENOENT") || error.is("ESRCH") || error.is("EBADF") || error.is("EPERM")) return undefined;
+    if (isNotFound(error)) return undefined;
     if (error.errno !== 0) throw error;
     return result[0] === 0n ? undefined : decodePasswd(entry, strings);
   }
 }
 
-function decodePasswd(entry: DataView, strings: Uint8Array): User {
-  const base = Deno.UnsafePointer.value(Deno.UnsafePointer.of(strings as Uint8Array<ArrayBuffer>));
+/** "Not found" is 0 by the standard; getpwuid_r(3) lists what else libraries say, and so they do of groups. */
+export function isNotFound(error: ErrnoError): boolean {
+  return error.is("ENOENT") || error.is("ESRCH") || error.is("EBADF") || error.is("EPERM");
+}
+
+function decodePasswd(entry: DataView, strings: Uint8Array<ArrayBuffer>): User {
+  const base = addressOf(strings);
   const decoder = new TextDecoder();
   const text = (offset: number) => {
     const start = Number(entry.getBigUint64(offset, HOST_ENDIAN) - base);

@@ -1,3 +1,4 @@
+import { addressOf } from "./c_memory.ts";
 import { ErrnoError } from "./errno.ts";
 import { check, LIBC } from "./libc.ts";
 
@@ -37,7 +38,7 @@ const MESSAGE = { header: 0, iovec: 56, control: 72, byte: 96, sizeof: 97 } as c
 export function receiveDescriptor(socket: number): number {
   const message = new Uint8Array(new ArrayBuffer(MESSAGE.sizeof));
   const view = new DataView(message.buffer);
-  const address = BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(message)));
+  const address = addressOf(message);
   const u64 = (offset: number, value: bigint) => view.setBigUint64(offset, value, true);
   u64(MESSAGE.iovec + IOVEC.base, address + BigInt(MESSAGE.byte));
   u64(MESSAGE.iovec + IOVEC.len, 1n);
