@@ -1,12 +1,12 @@
-import { addressOf, type Block, Strings } from "./c_memory.ts";
+import { addressOf } from "./c_memory.ts";
 import { Context, Memory, type NativeCall } from "./context.ts";
 import { ErrnoError, type ErrnoName } from "./errno.ts";
 import { readKernelFile } from "./kernel_files.ts";
 import { LIBC } from "./libc.ts";
 import { EXIT_THREAD, NativeThread } from "./native_thread.ts";
-import { restricting } from "./restriction.ts";
 import { Sources } from "./sources.ts";
-import type { SpawnSpec } from "./spawn.ts";
+import { SpawnMemory, type SpawnSpec } from "./spawn_memory.ts";
+import { STATX } from "./statx.ts";
 import { waitIfEnded } from "./wait.ts";
 
 const { symbols: libc } = Deno.dlopen(LIBC, {
@@ -50,8 +50,6 @@ const SIGACTION_BYTES = 32;
 const SEM_BYTES = 32; // sem_t
 /** Between two looks whether a child lives that says nothing. */
 const LOOK_MS = 20;
-/** struct statx, linux/stat.h: the inode's number, and that of its device in two halves. */
-const STATX = { ino: 32, dev_major: 136, dev_minor: 140, sizeof: 256 } as const;
 const STATX_INO = 0x100n;
 const AT_FDCWD = BigInt.asUintN(64, -100n);
 const NOT_EXECUTED_STATUS = 127n;
@@ -130,42 +128,27 @@ class Cloner {
   readonly #ignored = ignoredSignals();
 
   spawn(spec: SpawnSpec, cgroup: number): number | undefined {
-    const { restriction, nice } = spec;
-    const strings = new Strings();
-    const path = strings.add(spec.path);
-    const argv = spec.args.map((text) => strings.add(text));
-    const envp = spec.env.map((text) => strings.add(text));
-    const cwd = strings.add(spec.cwd ?? "");
-    const seal = strings.add(restriction?.seal ?? "");
-    const broken = strings.add(`${restriction?.seal}-broken`);
-    const block = strings.place([argv, envp]);
+    using memory = new SpawnMemory(spec);
     using fds = new Sources(spec.fds);
-    const isChecked = spec.cwd !== undefined || restriction !== undefined;
+    const { cwd, seal } = memory;
+    const isChecked = cwd !== undefined || seal !== undefined;
     this.#prepareChild([
       syscall(SYSCALL.setsid),
       ...this.#ignored.map((signal) =>
         syscall(SYSCALL.rt_sigaction, signal, addressOf(this.#defaultAction), 0n, SIGSET_BYTES)
       ),
       ...fds.all.map((from, to) => syscall(SYSCALL.dup3, BigInt(from), BigInt(to), 0n)),
-      ...nice > 0 ? [{ function: "nice", args: [BigInt(nice)] } as const] : [],
-      ...spec.cwd === undefined ? [] : [
-        syscall(SYSCALL.chdir, block.string(cwd)),
+      ...cwd === undefined ? [] : [
+        syscall(SYSCALL.chdir, cwd),
         this.#stat(DOT.address, this.#here),
-        this.#stat(block.string(cwd), this.#there),
+        this.#stat(cwd, this.#there),
       ],
-      ...restriction === undefined ? [] : [
-        ...restricting(restriction.ruleset, block.string(seal), block.string(broken)),
-        this.#stat(block.string(seal), this.#seal),
-      ],
+      ...memory.before,
+      ...seal === undefined ? [] : [this.#stat(seal, this.#seal)],
       ...isChecked ? [this.#isReady.setting(), post(this.#news), wait(this.#goOn)] : [],
-    ], syscall(SYSCALL.execve, block.string(path), block.list(0), block.list(1)));
+    ], syscall(SYSCALL.execve, memory.path, memory.argv, memory.envp));
     this.#prepareClone(cgroup);
-    inUse.add(block);
-    try {
-      return this.#run(isChecked ? () => this.#isAsAsked(spec) : undefined);
-    } finally {
-      inUse.delete(block);
-    }
+    return this.#run(isChecked ? () => this.#isAsAsked(spec) : undefined);
   }
 
   /** Has the kernel write down what is at a path, which Landlock forbids nobody. */
@@ -290,9 +273,6 @@ function hasDied(pid: number): boolean {
   const stat = readKernelFile(`/proc/${pid}/stat`);
   return /^[ZX]/.test(stat.slice(stat.lastIndexOf(")") + 2));
 }
-
-/** Keeps from the garbage collector what is reached by its address only. */
-const inUse = new Set<Block>();
 
 const DOT = new Memory(16);
 DOT.view.setUint8(0, ".".charCodeAt(0));

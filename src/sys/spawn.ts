@@ -1,10 +1,9 @@
+import { addressOf } from "./c_memory.ts";
 import { ErrnoError } from "./errno.ts";
 import { LIBC } from "./libc.ts";
-import { addressOf, type Block, Strings } from "./c_memory.ts";
-import type { NativeCall } from "./context.ts";
 import { NativeThread } from "./native_thread.ts";
-import { restricting, type Restriction } from "./restriction.ts";
 import { HIGHEST_FD, Sources } from "./sources.ts";
+import { SpawnMemory, type SpawnSpec } from "./spawn_memory.ts";
 
 const { symbols: libc } = Deno.dlopen(LIBC, {
   posix_spawn: {
@@ -35,21 +34,6 @@ const POSIX_SPAWN_SETSID = 0x80;
 // fcntl.h
 const O_PATH = 0o10000000;
 const O_CLOEXEC = 0o2000000;
-export interface SpawnSpec {
-  /** The absolute path of the program. */
-  path: string;
-  /** Its arguments, with its own name first. */
-  args: readonly (string | Uint8Array)[];
-  /** Its environment, each as `NAME=VALUE`. */
-  env: readonly (string | Uint8Array)[];
-  /** `undefined`: ours. */
-  cwd: string | undefined;
-  /** Our descriptors that it gets as its 0, 1, 2 and so on, and no others but those that are not close-on-exec. */
-  fds: readonly number[];
-  restriction: Restriction | undefined;
-  /** By how much it is nicer than this process, 0 to 19. */
-  nice: number;
-}
 
 /**
  * Starts a program in a session of its own, with no signal blocked or ignored, and returns once it runs.
@@ -57,53 +41,19 @@ export interface SpawnSpec {
  * @throws {ErrnoError} As posix_spawn(3).
  */
 export function spawn(spec: SpawnSpec): number {
-  const strings = new Strings();
-  const path = strings.add(spec.path);
-  const argv = spec.args.map((text) => strings.add(text));
-  const envp = spec.env.map((text) => strings.add(text));
-  const cwd = spec.cwd === undefined ? undefined : strings.add(spec.cwd);
-  const seal = spec.restriction && strings.add(spec.restriction.seal);
-  const broken = spec.restriction && strings.add(`${spec.restriction.seal}-broken`);
-  const block = strings.place([argv, envp]);
+  using memory = new SpawnMemory(spec);
   using fds = new Sources(spec.fds);
   using actions = new FileActions();
   fds.all.forEach((from, to) => actions.duplicate(from, to));
-  if (cwd !== undefined) actions.changeDirectory(block.string(cwd));
-  if (seal !== undefined) actions.require(block.string(seal));
-  inUse.add(block);
-  try {
-    const call = {
-      path: block.string(path),
-      argv: block.list(0),
-      envp: block.list(1),
-      actions: actions.buffer,
-    };
-    const before = [
-      ...spec.nice > 0 ? [{ function: "nice", args: [BigInt(spec.nice)] } as const] : [],
-      ...spec.restriction && seal !== undefined && broken !== undefined
-        ? restricting(spec.restriction.ruleset, block.string(seal), block.string(broken))
-        : [],
-    ];
-    return before.length === 0 ? spawnHere(call) : spawnAfter(before, call);
-  } finally {
-    inUse.delete(block);
-  }
+  if (memory.cwd !== undefined) actions.changeDirectory(memory.cwd);
+  if (memory.seal !== undefined) actions.require(memory.seal);
+  return memory.before.length === 0 ? spawnHere(memory, actions) : spawnAfter(memory, actions);
 }
 
-/** Keeps from the garbage collector what is reached by its address only. */
-const inUse = new Set<Block>();
-
-interface SpawnCall {
-  path: bigint;
-  argv: bigint;
-  envp: bigint;
-  actions: Uint8Array<ArrayBuffer>;
-}
-
-function spawnHere({ path, argv, envp, actions }: SpawnCall): number {
+function spawnHere({ path, argv, envp }: SpawnMemory, { buffer }: FileActions): number {
   const pid = new Int32Array(1);
   const pointers = [path, argv, envp].map(Deno.UnsafePointer.create);
-  const errno = libc.posix_spawn(pid, pointers[0]!, actions, ATTRIBUTES, pointers[1]!, pointers[2]!);
+  const errno = libc.posix_spawn(pid, pointers[0]!, buffer, ATTRIBUTES, pointers[1]!, pointers[2]!);
   if (errno !== 0) throw new ErrnoError(errno, "posix_spawn");
   return pid[0] ?? 0;
 }
@@ -111,14 +61,14 @@ function spawnHere({ path, argv, envp, actions }: SpawnCall): number {
 let thread: NativeThread | undefined;
 
 /** Spawns on a thread that first makes calls which concern it and what it starts. */
-function spawnAfter(before: readonly NativeCall[], { path, argv, envp, actions }: SpawnCall): number {
+function spawnAfter({ path, argv, envp, before }: SpawnMemory, { buffer }: FileActions): number {
   const pid = new Int32Array(1);
   thread ??= new NativeThread();
   const errno = thread.run([
     ...before,
     {
       function: "posix_spawn",
-      args: [addressOf(pid), path, addressOf(actions), addressOf(ATTRIBUTES), argv, envp],
+      args: [addressOf(pid), path, addressOf(buffer), addressOf(ATTRIBUTES), argv, envp],
     },
   ]);
   if (pid[0] === 0) throw new ErrnoError(errno, "posix_spawn on a thread of its own");

@@ -3,7 +3,8 @@ import { ErrnoError } from "./errno.ts";
 import { close, openReadOnly, pipe, readNonblocking } from "./file.ts";
 import { LIBC } from "./libc.ts";
 import type { Restriction } from "./restriction.ts";
-import { spawn, type SpawnSpec } from "./spawn.ts";
+import { spawn } from "./spawn.ts";
+import type { SpawnSpec } from "./spawn_memory.ts";
 import { waitIfEnded } from "./wait.ts";
 
 /** Runs a program to its end. @returns What it wrote to its standard output. */

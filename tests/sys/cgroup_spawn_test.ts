@@ -10,7 +10,7 @@ import {
   removeKernelDirectory,
   writeKernelFile,
 } from "../../src/sys/kernel_files.ts";
-import type { SpawnSpec } from "../../src/sys/spawn.ts";
+import type { SpawnSpec } from "../../src/sys/spawn_memory.ts";
 import { waitIfEnded, type WaitStatus } from "../../src/sys/wait.ts";
 import { Place, rootTest } from "../harness.ts";
 

@@ -1,0 +1,59 @@
+import { type Block, Strings } from "./c_memory.ts";
+import type { NativeCall } from "./context.ts";
+import { restricting, type Restriction } from "./restriction.ts";
+
+/** What to start, and as what. */
+export interface SpawnSpec {
+  /** The absolute path of the program. */
+  path: string;
+  /** Its arguments, with its own name first. */
+  args: readonly (string | Uint8Array)[];
+  /** Its environment, each as `NAME=VALUE`. */
+  env: readonly (string | Uint8Array)[];
+  /** `undefined`: ours. */
+  cwd: string | undefined;
+  /** Our descriptors that it gets as its 0, 1, 2 and so on, and no others but those that are not close-on-exec. */
+  fds: readonly number[];
+  restriction: Restriction | undefined;
+  /** By how much it is nicer than this process, 0 to 19. */
+  nice: number;
+}
+
+/** What a spawn hands to the kernel, laid out as C wants it; the addresses are right until it is disposed of. */
+export class SpawnMemory implements Disposable {
+  readonly path: bigint;
+  readonly argv: bigint;
+  readonly envp: bigint;
+  readonly cwd: bigint | undefined;
+  readonly seal: bigint | undefined;
+  /** What the process, or the thread that starts it, calls to become as nice and as restricted as it is to be. */
+  readonly before: readonly NativeCall[];
+  readonly #block: Block;
+
+  /** @throws {ErrnoError} EINVAL for a NUL in a string. */
+  constructor({ path, args, env, cwd, restriction, nice }: SpawnSpec) {
+    const strings = new Strings();
+    const pathAt = strings.add(path);
+    const argvAt = args.map((text) => strings.add(text));
+    const envpAt = env.map((text) => strings.add(text));
+    const cwdAt = cwd === undefined ? undefined : strings.add(cwd);
+    const sealAt = restriction &&
+      { seal: strings.add(restriction.seal), broken: strings.add(`${restriction.seal}-broken`) };
+    const block = this.#block = strings.place([argvAt, envpAt]);
+    this.path = block.string(pathAt);
+    this.argv = block.list(0);
+    this.envp = block.list(1);
+    this.cwd = cwdAt === undefined ? undefined : block.string(cwdAt);
+    this.seal = sealAt && block.string(sealAt.seal);
+    this.before = [
+      ...nice > 0 ? [{ function: "nice", args: [BigInt(nice)] } as const] : [],
+      ...restriction && sealAt
+        ? restricting(restriction.ruleset, block.string(sealAt.seal), block.string(sealAt.broken))
+        : [],
+    ];
+  }
+
+  [Symbol.dispose](): void {
+    this.#block[Symbol.dispose]();
+  }
+}
