@@ -1,11 +1,9 @@
 import type { Limits } from "../queue/limits.ts";
-import { spawnIntoCgroup } from "../sys/cgroup_spawn.ts";
 import { ErrnoError } from "../sys/errno.ts";
-import { close, openReadOnly, openWriteOnly, pipe } from "../sys/file.ts";
+import { close, openReadOnly, pipe } from "../sys/file.ts";
 import { strerror } from "../sys/libc.ts";
 import type { Pidfd } from "../sys/pidfd.ts";
 import { resourceLimit } from "../sys/rlimit.ts";
-import { spawn } from "../sys/spawn.ts";
 import { waitIfEnded, type WaitStatus } from "../sys/wait.ts";
 import type { Account, Accounts } from "./accounts.ts";
 import type { CgroupMemory } from "./cgroup_memory.ts";
@@ -17,6 +15,7 @@ import type { Reactor } from "./reactor.ts";
 import { Rlimits } from "./rlimits.ts";
 import { RuleError } from "./sandbox/paths.ts";
 import type { Confinement, Sandbox } from "./sandbox/sandbox.ts";
+import { type Place, start as startProgram } from "./start.ts";
 
 /** Between two looks whether a process has ended that can't be held. */
 const LOOK_MS = 20;
@@ -68,12 +67,20 @@ export class Shell implements Disposable {
   /** @throws {NotStarted} */
   static spawn(start: StartMessage, cgroup: string | undefined, host: Host): Shell {
     if (start.command.includes(0)) throw new NotStarted("the command contains a NUL byte");
-    const { reader, writer } = openPipe();
+    try {
+      return Shell.#spawn(start, cgroup, host);
+    } catch (error) {
+      throw asNotStarted(error);
+    }
+  }
+
+  static #spawn(start: StartMessage, cgroup: string | undefined, host: Host): Shell {
+    const { reader, writer } = pipe();
     try {
       return new Shell(spawnShell(start, cgroup, writer, host), reader, start.limits, host);
     } catch (error) {
       close(reader);
-      throw asNotStarted(error);
+      throw error;
     } finally {
       close(writer);
     }
@@ -82,14 +89,6 @@ export class Shell implements Disposable {
   /** It may outlive this, where SIGKILL does not end it: then it is waited for all the same. */
   [Symbol.dispose](): void {
     this.exit.then(() => this.pidfd?.[Symbol.dispose]());
-  }
-}
-
-function openPipe() {
-  try {
-    return pipe();
-  } catch (error) {
-    throw asNotStarted(error);
   }
 }
 
@@ -123,25 +122,21 @@ function spawnConfined(start: StartMessage, surroundings: Surroundings, host: Ho
   const { command, limits } = start;
   const env = environmentOf(start, surroundings, host);
   const { rlimits, rlimitsOutside } = rlimitsOf(limits, cgroup, host);
-  const wrapping = { command, credentials: account?.credentials, rlimits };
-  const surely = { env, cwd: account?.cwd, restriction: confinement?.restriction, nice: limits.nice };
-  const group = cgroup === undefined ? undefined : openReadOnly(cgroup);
-  try {
-    const inside = wrap({ ...wrapping, joinsCgroup: false, rlimitsOutside: [] });
-    const fds = [NULL_DEVICE, output, output];
-    const pid = group === undefined ? undefined : spawnIntoCgroup({ ...inside, ...surely, fds }, group);
-    if (pid !== undefined) return pid;
-  } finally {
-    if (group !== undefined) close(group);
-  }
-  const procs = cgroup === undefined ? undefined : openForJoining(cgroup);
-  try {
-    const joining = wrap({ ...wrapping, joinsCgroup: procs !== undefined, rlimitsOutside });
-    const fds = [NULL_DEVICE, output, output, ...procs === undefined ? [] : [procs]];
-    return spawn({ ...joining, ...surely, fds });
-  } finally {
-    if (procs !== undefined) close(procs);
-  }
+  const line = (place: Place) =>
+    wrap({
+      command,
+      credentials: account?.credentials,
+      joinsCgroup: place === "to join",
+      rlimits,
+      rlimitsOutside: place === "inside" ? [] : rlimitsOutside,
+    });
+  return startProgram(cgroup, line, {
+    env,
+    cwd: account?.cwd,
+    fds: [NULL_DEVICE, output, output],
+    restriction: confinement?.restriction,
+    nice: limits.nice,
+  });
 }
 
 /** Where the cgroup counts memory, only a job that can't get into it is limited in its own. */
@@ -172,16 +167,6 @@ function environmentOf(
   };
   for (const [name, value] of Object.entries(own)) env.set(name, `${name}=${value}`);
   return [...env.values()];
-}
-
-/** @returns The descriptor by which a process joins the group; `undefined` if it can't. */
-export function openForJoining(cgroup: string): number | undefined {
-  try {
-    return openWriteOnly(`${cgroup}/cgroup.procs`);
-  } catch (error) {
-    if (error instanceof ErrnoError) return undefined;
-    throw error;
-  }
 }
 
 async function untilEnd(pid: number, pidfd: Pidfd, reactor: Reactor): Promise<WaitStatus> {
