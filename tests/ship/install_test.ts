@@ -101,7 +101,7 @@ testWith("fish", "completions for fish name every option and its values", async 
 
 builtTest("filed --man prints the manual page, which man shows and mandoc finds no fault with", async () => {
   await using place = await Place.make();
-  const page = `${place.path}/page`;
+  const page = `${place.path}/filed.1`; // Of the section that the page says it is of.
   const show = 'set -e; "$1" --man >"$2"; mandoc -Tlint -Wwarning "$2" >&2; "$1" --man | man -l - | col -b';
   const text = await ok(run(["sh", "-c", show, "sh", FILED, page], { MANWIDTH: "80", MANPAGER: "cat" }));
   assert.match(text, /^NAME\n\s+filed - job queue in a directory$/m);
