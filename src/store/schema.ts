@@ -81,7 +81,7 @@ const MIGRATIONS = [
 ];
 
 /**
- * Opens a state file, fills an empty one, and brings an older one up to date.
+ * Opens a state file and its write-ahead log, fills an empty one, and brings an older one up to date.
  * @throws {StoreError} With what is wrong with the file; it is then as it was.
  */
 export function openDatabase(path: string): DatabaseSync {
@@ -95,6 +95,7 @@ export function openDatabase(path: string): DatabaseSync {
       PRAGMA journal_size_limit = 33554432; PRAGMA cache_size = -8192;
     `);
     if (version < MIGRATIONS.length) migrate(database, version);
+    database.exec("SELECT count(*) FROM sqlite_schema"); // Now there is a write-ahead log, also if nothing was written.
   } catch (error) {
     database.close();
     if (error instanceof StoreError) throw error;
