@@ -30,8 +30,8 @@ const LAST_SYNC_WEIGHT = 0.1;
 /**
  * Group commit: changes that are asked for before the event loop gets to its microtasks share one transaction, and so do
  * those before them that need not be stored at once, within one turn of the loop. Each is applied at once, in the order
- * asked. A durable one settles after the fsync that follows, the others with the transaction. Where the disk is not
- * quick, that fsync runs on another thread: the transactions of that time share the next.
+ * asked. A durable one settles after the fsync that follows, the others with the transaction. That fsync runs on another
+ * thread, unless the disk is quick and one change waits for it: the transactions of that time share the next.
  *
  * The database must be in WAL mode at `synchronous = NORMAL`: then a commit is written to the log and not synced, and
  * syncing the log is all that FULL would do more (https://sqlite.org/pragma.html#pragma_synchronous).
@@ -148,7 +148,8 @@ export class Batch {
     clearTimeout(this.#promptSync);
     this.#promptSync = undefined;
     if (this.#syncing) return;
-    if (this.#syncMs < QUICK_SYNC_MS) this.#syncNow();
+    // Where several wait for the disk, or nobody, this thread has something better to do.
+    if (this.#syncMs < QUICK_SYNC_MS && this.#unsynced.length === 1) this.#syncNow();
     else this.#syncing = this.#sync();
   }
 
