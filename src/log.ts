@@ -1,4 +1,5 @@
 import { configure, dispose, getJsonLinesFormatter, type LogRecord } from "@logtape/logtape";
+import { setImmediate } from "node:timers";
 import type { LogFormat, LogLevel } from "./cli.ts";
 import { write } from "./sys/file.ts";
 import { POLLOUT, PollSet } from "./sys/poll.ts";
@@ -42,12 +43,13 @@ const STDERR = 2;
 const READY_BYTES = 4_096;
 
 /**
- * Writes without ever waiting: a full pipe must not stop the thread that serves the kernel. What standard error does not take at
+ * Writes what comes in one turn of the event loop at once, and without ever waiting: a full pipe must not stop the thread that serves the kernel. What standard error does not take at
  * once is written by another thread.
  */
 class LineWriter {
   readonly #encoder = new TextEncoder();
   readonly #stderr = new PollSet([{ fd: STDERR, events: POLLOUT }]);
+  #lines: string[] = [];
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
   #droppedLines = 0;
@@ -55,7 +57,13 @@ class LineWriter {
 
   write(line: string) {
     if (this.#waitingBytes > MAX_WAITING_BYTES) return void this.#droppedLines++;
-    const all = this.#encoder.encode(line);
+    if (this.#lines.length === 0) setImmediate(() => this.#writeLines());
+    this.#lines.push(line);
+  }
+
+  #writeLines() {
+    const all = this.#encoder.encode(this.#lines.join(""));
+    this.#lines = [];
     const bytes = this.#waitingBytes === 0 ? this.#writeNow(all) : all;
     if (bytes.length === 0) return;
     this.#waiting.push(bytes);
@@ -74,6 +82,7 @@ class LineWriter {
   }
 
   async close(): Promise<void> {
+    this.#writeLines();
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, CLOSE_MS);
     await Promise.race([this.#writing, late]);
