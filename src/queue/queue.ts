@@ -60,6 +60,8 @@ export class Queue {
   readonly #now: () => number;
   readonly #watchers: Watchers;
   readonly #newIds: Counter;
+  /** The settings as they were last read. */
+  #known: { stored: string; settings: Partial<Config> } = { stored: "{}", settings: {} };
 
   constructor(store: Store, now: () => number = Date.now) {
     this.#store = store;
@@ -345,8 +347,9 @@ export class Queue {
   }
 
   async #settings(): Promise<Partial<Config>> {
-    const stored = await this.#store.readSetting("config");
-    return stored === undefined ? {} : JSON.parse(stored) as Partial<Config>;
+    const stored = await this.#store.readSetting("config") ?? "{}";
+    if (this.#known.stored !== stored) this.#known = { stored, settings: JSON.parse(stored) };
+    return this.#known.settings;
   }
 
   /** What a move by hand does to a job's log. */

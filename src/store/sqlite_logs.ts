@@ -38,6 +38,7 @@ export class SqliteLogs {
   read(number: number, offset: number, size: number): Uint8Array {
     const into = new Uint8Array(size);
     let length = 0;
+    let end = offset;
     const take = (row: Record<string, unknown>) => {
       const position = row.position as number;
       const bytes = (row.bytes as Uint8Array).subarray(
@@ -46,10 +47,12 @@ export class SqliteLogs {
       );
       into.set(bytes, Math.max(0, position - offset));
       length += bytes.length;
+      end = position + (row.bytes as Uint8Array).length;
     };
     const first = this.#before.get(number, offset);
     if (first) take(first);
-    for (const row of this.#after.all(number, offset, offset + size)) take(row);
+    const others = end < offset + size ? this.#after.all(number, offset, offset + size) : [];
+    for (const row of others) take(row);
     return into.subarray(0, length);
   }
 }
