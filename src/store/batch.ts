@@ -19,6 +19,14 @@ export interface WriteAheadLog {
   checkpoint(): void;
 }
 
+/** Who has more to write for a transaction, and wants to hear how it ends. */
+export interface Participant {
+  /** Before it is committed. */
+  write(): void;
+  committed(): void;
+  rolledBack(failure: unknown): void;
+}
+
 const TRIED = "Cannot write the state file";
 /** A prompt change is on disk so much later than stored: most often something durable comes before that. */
 const PROMPT_MS = 5;
@@ -48,6 +56,7 @@ export class Batch {
   #syncing: Promise<void> | undefined;
   #isSyncAsked = false;
   #promptSync: ReturnType<typeof setTimeout> | undefined;
+  #soon: ReturnType<typeof setTimeout> | undefined;
   /** What a sync takes, on average. */
   #syncMs = Infinity;
   /** Whether the last transaction was stored. */
@@ -56,6 +65,8 @@ export class Batch {
   rollbacks = 0;
   /** What has to be done in a transaction before anything else. */
   #first: (() => void) | undefined;
+  /** Who takes part in each transaction. */
+  participant: Participant = { write() {}, committed() {}, rolledBack() {} };
   #isEndQueued = false;
   #lastEnd: ReturnType<typeof setImmediate> | undefined;
   /** A sync failed: the kernel has given up those pages, and the next sync would say that all is well. */
@@ -115,6 +126,11 @@ export class Batch {
     }
   }
 
+  /** Sees to it that there is a transaction soon, for what its participant has to write. */
+  runSoon(): void {
+    this.#soon ??= setTimeout(() => this.run("relaxed", () => {}).catch(() => {}), PROMPT_MS); // It hears of it.
+  }
+
   /** Resolves once all that was asked for is on disk, or was refused. */
   async finish(): Promise<void> {
     this.#end();
@@ -125,14 +141,18 @@ export class Batch {
   #end() {
     this.#isEndQueued = false;
     clearImmediate(this.#lastEnd);
+    clearTimeout(this.#soon);
+    this.#soon = undefined;
     if (!this.#database.isTransaction) return;
     try {
+      this.participant.write();
       this.#commit.run();
     } catch (error) {
-      return this.#abandon(toStoreError(error, TRIED));
+      return this.#abandon(isSqliteError(error) ? toStoreError(error, TRIED) : error);
     }
     this.isSound = true;
     this.#first = undefined;
+    this.participant.committed();
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const one of waiting) {
@@ -202,6 +222,7 @@ export class Batch {
     const waiting = this.#waiting;
     this.#waiting = [];
     if (this.#database.isTransaction) this.#rollback.run();
+    this.participant.rolledBack(failure);
     for (const { settle } of waiting) settle(failure);
   }
 }

@@ -78,6 +78,18 @@ const MIGRATIONS = [
   CREATE INDEX jobs_held ON jobs (number) WHERE held <> 0;
   CREATE INDEX jobs_in_line ON jobs (place) WHERE held = 2;
   `,
+  // What is held is known to the process that holds it; and runs are few.
+  `
+  DROP INDEX jobs_held;
+  DROP INDEX jobs_in_line;
+  DROP INDEX jobs_ready;
+  DROP INDEX runs_by_number;
+  DROP INDEX runs_by_id;
+  ALTER TABLE jobs DROP COLUMN held;
+  CREATE INDEX jobs_ready ON jobs (place)
+    WHERE state = 'pending' AND place IS NOT NULL AND visible_at IS NULL AND length(command) > 0;
+  CREATE INDEX jobs_unclosed ON jobs (number) WHERE unclosed IS NOT NULL;
+  `,
 ];
 
 /**
@@ -153,9 +165,9 @@ function migrate(database: DatabaseSync, from: number) {
  */
 export function dropLeftovers(database: DatabaseSync) {
   database.exec(`
-    UPDATE jobs INDEXED BY jobs_held SET command = unclosed, place = NULL
-      WHERE held <> 0 AND length(command) = 0 AND length(unclosed) > 0;
-    UPDATE jobs INDEXED BY jobs_held SET held = 0, unclosed = NULL WHERE held <> 0`);
+    UPDATE jobs INDEXED BY jobs_unclosed SET command = unclosed, place = NULL
+      WHERE unclosed IS NOT NULL AND length(command) = 0 AND length(unclosed) > 0;
+    UPDATE jobs INDEXED BY jobs_unclosed SET unclosed = NULL WHERE unclosed IS NOT NULL`);
   const kept = database.prepare("SELECT number FROM kept_logs").all();
   const logs = new SqliteLogs(database);
   for (const { number } of kept) logs.drop(number as number);

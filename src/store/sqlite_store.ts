@@ -1,12 +1,15 @@
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { Batch } from "./batch.ts";
-import { COLUMN_OF, COLUMNS, type Row, toJob } from "./job_row.ts";
+import { COLUMNS, fromRow, type Row } from "./job_row.ts";
+import { JobTable, prepareForArrays, type TableChanges } from "./job_table.ts";
 import { lockStateFile } from "./lock.ts";
 import { Numbers } from "./numbers.ts";
+import { RunTable } from "./run_table.ts";
 import { dropLeftovers, openDatabase } from "./schema.ts";
 import { toStoreError } from "./sqlite_error.ts";
 import { SmallTable } from "./small_table.ts";
 import { SqliteLogs } from "./sqlite_logs.ts";
+import { WaitingJobs } from "./waiting_jobs.ts";
 import type {
   Claimed,
   Durability,
@@ -21,21 +24,12 @@ import type {
   RunRecord,
   State,
   Store,
-  StoreError,
 } from "./store.ts";
 
-/** What is still the job of a run. */
-const WHERE_RUN = "WHERE number = (SELECT number FROM runs WHERE run = ?1) AND run = ?1";
-const WHERE_DUE = "WHERE state = 'pending' AND visible_at <= ?";
-const FROM_READY = `FROM jobs INDEXED BY jobs_ready
-  WHERE state = 'pending' AND held = 0 AND place IS NOT NULL AND visible_at IS NULL AND length(command) > 0`;
-const SOME_DUE = `SELECT 1 FROM jobs INDEXED BY jobs_waiting ${WHERE_DUE} LIMIT 1`;
-const SOME_READY = `SELECT 1 ${FROM_READY} LIMIT 1`;
+/** So many new jobs, at most, are in memory only. */
+const UNWRITTEN_JOBS = 64;
 
-/**
- * A store in one SQLite file, for one process at a time; other processes may read it (`sqlite3 -readonly`).
- * Statements name the index they are for where SQLite's planner would rather walk over all jobs of a state.
- */
+/** A store in one SQLite file, for one process at a time; other processes may read it (`sqlite3 -readonly`). */
 export class SqliteStore implements Store {
   readonly #database: DatabaseSync;
   readonly #lock: Disposable;
@@ -44,13 +38,14 @@ export class SqliteStore implements Store {
   readonly #batch: Batch;
   readonly #logs: SqliteLogs;
   readonly #numbers: Numbers;
-  readonly #statements = new Map<string, StatementSync>();
-  /** Those that give a job, as an array. */
-  readonly #jobStatements = new Map<string, StatementSync>();
+  readonly #jobs: JobTable;
+  readonly #waiting: WaitingJobs;
+  readonly #runs: RunTable;
+  readonly #statements: ReturnType<typeof prepareStatements>;
   readonly #settings: SmallTable;
   readonly #nodes: SmallTable;
   /** Jobs that were answered for, and then could not be stored. */
-  readonly #lost = new Map<number, StoreError>();
+  readonly #lost = new Map<number, unknown>();
 
   /** Opens the file, and makes it if it is not there. @throws {StoreError} */
   static open(path: string): SqliteStore {
@@ -60,7 +55,10 @@ export class SqliteStore implements Store {
     const log = opening.use(Deno.openSync(`${path}-wal`, { write: true }));
     try {
       const store = new SqliteStore(database, log, lock);
-      store.#batch.first(() => dropLeftovers(database));
+      store.#batch.first(() => {
+        dropLeftovers(database);
+        store.#jobs.forget();
+      });
       opening.move();
       return store;
     } catch (error) {
@@ -75,66 +73,66 @@ export class SqliteStore implements Store {
     this.#batch = new Batch(database, {
       syncData: () => this.#log.syncData(),
       syncDataNow: () => this.#log.syncDataSync(),
-      checkpoint: () => this.#sql("PRAGMA wal_checkpoint(TRUNCATE)").get(),
+      checkpoint: () => database.exec("PRAGMA wal_checkpoint(TRUNCATE)"),
     });
     this.#logs = new SqliteLogs(database);
     this.#numbers = new Numbers(database, this.#batch);
+    this.#jobs = new JobTable(database, (number) => this.#numbers.use(number));
+    this.#waiting = new WaitingJobs(database, this.#jobs);
+    this.#runs = new RunTable(database);
+    this.#statements = prepareStatements(database);
     this.#settings = new SmallTable(database, this.#batch, "settings", ["value"]);
     this.#nodes = new SmallTable(database, this.#batch, "nodes", ["uid", "gid", "mode"]);
+    this.#batch.participant = {
+      write: () => {
+        this.#jobs.write();
+        this.#runs.write();
+      },
+      committed: () => this.#jobs.committed(),
+      rolledBack: (failure) => {
+        for (const number of this.#jobs.rolledBack()) this.#lost.set(number, failure);
+        this.#runs.rolledBack();
+      },
+    };
   }
 
   create(job: NewJob): Promise<JobRecord | undefined> {
-    const { id, held, uid, gid, mode, now } = job;
-    const number = this.#numbers.nextJob();
-    let created: { job: JobRecord | undefined } | undefined;
-    const stored = this.#batch.run("relaxed", () => {
-      this.#numbers.use(number);
-      const job = this.#job(
-        `INSERT INTO jobs (number, id, state, held, uid, gid, mode, created_at, written_at, logged_at, changed_at)
-         VALUES (?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING ${COLUMNS}`,
-        [number, id, Number(held), uid, gid, mode, now, now, now, now],
-      );
-      created = { job };
-      return job;
-    }, "with-others");
-    if (!created || !this.#batch.isSound) return stored;
-    stored.catch((failure) => this.#lost.set(number, failure));
-    return Promise.resolve(created.job);
+    if (this.#jobs.find(job.id)) return Promise.resolve(undefined);
+    const added = this.#jobs.add(this.#numbers.nextJob(), job);
+    if (this.#batch.isSound && this.#jobs.unwrittenCount <= UNWRITTEN_JOBS) return Promise.resolve(added);
+    return this.#batch.run("relaxed", () => added);
   }
 
   find(id: string): Promise<JobRecord | undefined> {
-    return Promise.resolve(this.#job(`SELECT ${COLUMNS} FROM jobs WHERE id = ?`, [id]));
+    return Promise.resolve(this.#jobs.find(id));
   }
 
   get(number: number): Promise<JobRecord | undefined> {
-    return Promise.resolve(this.#job(`SELECT ${COLUMNS} FROM jobs WHERE number = ?`, [number]));
+    return Promise.resolve(this.#jobs.get(number));
   }
 
   list(state: State, after: number, limit: number): Promise<{ number: number; id: string }[]> {
-    const rows = this.#sql(
-      "SELECT number, id FROM jobs WHERE state = ? AND number > ? ORDER BY number LIMIT ?",
-    )
-      .all(state, after, limit);
+    this.#write();
+    const rows = this.#statements.list.all(state, after, limit);
     return Promise.resolve(rows as unknown as { number: number; id: string }[]);
   }
 
   listJobs(state: State, after: number, limit: number): Promise<JobRecord[]> {
-    const statement = this.#jobStatement(
-      `SELECT ${COLUMNS} FROM jobs INDEXED BY jobs_by_state WHERE state = ? AND number > ? ORDER BY number LIMIT ?`,
-    );
-    const rows = statement.all(state, after, limit) as unknown as Row[];
-    return Promise.resolve(rows.map(toJob));
+    this.#write();
+    const rows = this.#statements.listJobs.all(state, after, limit) as unknown as Row[];
+    return Promise.resolve(rows.map((row) => fromRow(row, this.#jobs.holds.has(row[0])).job));
   }
 
   count(state: State): Promise<number> {
-    const row = this.#sql("SELECT count(*) AS jobs FROM jobs WHERE state = ?").get(state);
-    return Promise.resolve(row?.jobs as number);
+    this.#write();
+    return Promise.resolve(this.#statements.count.get(state)?.jobs as number);
   }
 
   readCommand(number: number, version: "written" | "closed"): Promise<Uint8Array | undefined> {
-    const column = version === "written" ? "coalesce(unclosed, command)" : "command";
-    const row = this.#sql(`SELECT ${column} AS command FROM jobs WHERE number = ?`).get(number);
-    return Promise.resolve(row?.command as Uint8Array | undefined);
+    this.#write();
+    const row = this.#statements.command.get(number);
+    const command = version === "written" ? row?.unclosed ?? row?.command : row?.command;
+    return Promise.resolve(command as Uint8Array | undefined);
   }
 
   update(
@@ -145,11 +143,14 @@ export class SqliteStore implements Store {
     pace?: Pace,
   ): Promise<JobRecord | undefined> {
     const failure = durability === "durable" ? this.#lost.get(number) : undefined;
-    if (failure) return Promise.reject(failure);
-    return this.#batch.run(durability, () => {
-      const job = this.#expect(number, expected);
-      return job && this.#apply(number, changes(job));
-    }, pace);
+    if (failure !== undefined) return Promise.reject(failure);
+    const job = this.#expect(number, expected);
+    if (!job) return Promise.resolve(undefined);
+    const wanted = changes(job);
+    const { held, unclosed, ...others } = wanted;
+    const isAboutHold = Object.keys(others).length === 0 && !unclosed && this.#jobs.isClosed(number);
+    if (isAboutHold && held !== undefined) return Promise.resolve(this.#jobs.hold(number, held));
+    return this.#batch.run(durability, () => this.#apply(number, wanted), pace);
   }
 
   rename(
@@ -163,7 +164,8 @@ export class SqliteStore implements Store {
     return this.#batch.run("durable", () => {
       const job = this.#expect(number, expected);
       if (!job) return { kind: "missing" };
-      const other = this.#job(`SELECT ${COLUMNS} FROM jobs WHERE id = ? AND number <> ?`, [id, number]);
+      const holder = this.#jobs.find(id);
+      const other = holder?.number === number ? undefined : holder;
       if (other) {
         if (other.state !== expected.state || !mayReplace(other)) return { kind: "taken" };
         this.#delete(other.number, keepLogOf.has(other.number) ? "keep" : "drop");
@@ -187,15 +189,15 @@ export class SqliteStore implements Store {
 
   appendLog(run: string, bytes: Uint8Array, now: number): Promise<void> {
     return this.#batch.run("relaxed", () => {
-      const job = this.#sql(`SELECT number FROM jobs ${WHERE_RUN}`).get(run);
-      if (job) this.#append(job.number as number, bytes, now);
+      const job = this.#jobOf(run);
+      if (job) this.#append(job, bytes, now);
     });
   }
 
   dropLog(number: number): Promise<void> {
     return this.#batch.run("relaxed", () => {
       this.#logs.drop(number);
-      this.#sql("DELETE FROM kept_logs WHERE number = ?").run(number);
+      this.#statements.forgetKeptLog.run(number);
     });
   }
 
@@ -204,80 +206,47 @@ export class SqliteStore implements Store {
     runs: readonly string[],
     header: (command: Uint8Array) => Uint8Array,
   ): Promise<Claimed[]> {
+    this.#write();
+    const isSomeDue = (this.#waiting.next() ?? Infinity) <= now;
     // Asked at each wake-up: where there is nothing, nothing is written, and no disk waited for.
-    const isSome = !this.#batch.isReady || this.#sql(SOME_DUE).get(now) || this.#sql(SOME_READY).get();
-    if (!isSome) return Promise.resolve([]);
+    const found = isSomeDue || !this.#batch.isReady ? undefined : this.#findReady(runs.length);
+    if (found?.length === 0) return Promise.resolve([]);
     return this.#batch.run("prompt", () => {
-      // What became visible joins what is ready, so that the search below never walks over jobs that wait.
-      this.#sql(`UPDATE jobs INDEXED BY jobs_waiting SET visible_at = NULL ${WHERE_DUE}`).run(now);
-      const ready = this.#sql(`
-        SELECT number, id, command ${FROM_READY}
-          AND place < coalesce((SELECT min(place) FROM jobs INDEXED BY jobs_in_line WHERE held = 2), 9223372036854775807)
-          AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.number = jobs.number)
-          AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = jobs.id)
-        ORDER BY place LIMIT ?`).all(runs.length) as unknown as Ready[];
-      return ready.map(({ number, id, command }, index) => {
-        const run = runs[index] as string;
-        this.#sql("INSERT INTO runs (run, number, id) VALUES (?, ?, ?)").run(run, number, id);
-        this.#logs.drop(number);
-        const head = header(command);
-        this.#logs.append(number, 0, head);
-        const job = this.#job(
-          `UPDATE jobs SET state = 'active', attempts = attempts + 1, run = ?, log_bytes = ?, logged_at = ?,
-           changed_at = ? WHERE number = ? RETURNING ${COLUMNS}`,
-          [run, head.length, now, now, number],
-        ) as JobRecord;
-        return { job, run, command };
-      });
+      if (isSomeDue) this.#waiting.makeVisible(now);
+      const ready = found ?? this.#findReady(runs.length);
+      return ready.map((number, index) => this.#start(number, runs[index] as string, header, now));
     });
   }
 
   nextVisibleAt(): Promise<number | undefined> {
-    const row = this.#sql(
-      "SELECT min(visible_at) AS at FROM jobs INDEXED BY jobs_waiting WHERE state = 'pending' AND visible_at IS NOT NULL",
-    ).get();
-    return Promise.resolve((row?.at ?? undefined) as number | undefined);
+    this.#write();
+    return Promise.resolve(this.#waiting.next());
   }
 
   waitFromNow(now: number): Promise<void> {
-    return this.#batch.run("relaxed", () => {
-      this.#sql(
-        `UPDATE jobs INDEXED BY jobs_waiting SET visible_at = visible_at - (logged_at - ?1), logged_at = ?1
-         WHERE state = 'pending' AND visible_at IS NOT NULL AND attempts > 0 AND logged_at > ?1`,
-      ).run(now);
-    });
+    return this.#batch.run("relaxed", () => this.#waiting.waitFrom(now));
   }
 
   identify(run: string, leader: Leader, cgroup: string | undefined): Promise<void> {
-    return this.#batch.run("relaxed", () => {
-      this.#sql("UPDATE runs SET pid = ?, start_ticks = ?, boot_id = ?, cgroup = ? WHERE run = ?")
-        .run(leader.pid, leader.startTicks, leader.bootId, cgroup ?? null, run);
-    }, "with-others");
+    this.#runs.identify(run, leader, cgroup);
+    this.#batch.runSoon();
+    return Promise.resolve();
   }
 
   settle(run: string, settle: (job: JobRecord) => JobChanges): Promise<JobRecord | undefined> {
     return this.#batch.run("prompt", () => {
-      const job = this.#job(`SELECT ${COLUMNS} FROM jobs ${WHERE_RUN}`, [run]);
-      this.#sql("DELETE FROM runs WHERE run = ?").run(run);
+      const job = this.#jobOf(run);
+      this.#runs.remove(run);
       return job && this.#apply(job.number, settle(job));
     }, "with-others");
   }
 
   jobOf(run: string): Promise<JobRecord | undefined> {
-    return Promise.resolve(this.#job(`SELECT ${COLUMNS} FROM jobs ${WHERE_RUN}`, [run]));
+    return Promise.resolve(this.#jobOf(run));
   }
 
   runs(): Promise<RunRecord[]> {
-    const rows = this.#sql("SELECT run, pid, start_ticks, boot_id, cgroup FROM runs").all();
-    return Promise.resolve(rows.map((row) => ({
-      run: row.run as string,
-      leader: row.pid === null ? undefined : {
-        pid: row.pid as number,
-        startTicks: row.start_ticks as number,
-        bootId: row.boot_id as string,
-      },
-      cgroup: (row.cgroup ?? undefined) as string | undefined,
-    })));
+    return Promise.resolve(this.#runs.all());
   }
 
   reserve(counter: string, count: number): Promise<number> {
@@ -302,90 +271,113 @@ export class SqliteStore implements Store {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#database.isOpen) return;
+    this.#batch.run("relaxed", () => {}).catch(() => {}); // There may be something that is in memory only.
     await this.#batch.finish();
     this.#log.close();
     this.#database.close();
     this.#lock[Symbol.dispose]();
   }
 
-  #sql(text: string): StatementSync {
-    let statement = this.#statements.get(text);
-    if (!statement) this.#statements.set(text, statement = this.#database.prepare(text));
-    return statement;
-  }
-
-  /** @param sql What gives `COLUMNS` of one job or none. */
-  #job(sql: string, parameters: (string | number | Uint8Array | null)[]): JobRecord | undefined {
-    const row = this.#jobStatement(sql).get(...parameters) as unknown as Row | undefined;
-    return row && toJob(row);
-  }
-
-  #jobStatement(sql: string): StatementSync {
-    let statement = this.#jobStatements.get(sql);
-    if (!statement) {
-      statement = this.#database.prepare(sql);
-      (statement as ArrayStatement).setReturnArrays(true);
-      this.#jobStatements.set(sql, statement);
-    }
-    return statement;
+  /** Has the database know what memory knows, before it is searched. What fails then is in `#lost`. */
+  #write() {
+    if (this.#jobs.unwrittenCount > 0) this.#batch.run("relaxed", () => this.#jobs.write()).catch(() => {});
   }
 
   /** The job, if it is as expected. */
   #expect(number: number, expected: Expected): JobRecord | undefined {
-    const job = this.#job(`SELECT ${COLUMNS} FROM jobs WHERE number = ?`, [number]);
+    const job = this.#jobs.get(number);
     const isExpected = job?.state === expected.state &&
       (expected.run === undefined || job.run === expected.run);
     return isExpected ? job : undefined;
   }
 
-  #apply(number: number, { log, appendix, ...changes }: JobChanges): JobRecord {
-    if (log === "new") {
-      this.#logs.drop(number);
-      this.#sql("UPDATE jobs SET log_bytes = 0 WHERE number = ?").run(number);
-    }
-    if (appendix !== undefined && appendix.length > 0) this.#append(number, appendix, undefined);
-    const sets: string[] = [];
-    const values: (string | number | Uint8Array | null)[] = [];
-    for (
-      const [key, value] of Object.entries(changes) as [keyof typeof COLUMN_OF, string | number | null][]
-    ) {
-      if (value === undefined) continue;
-      const isPlace = key === "place" && typeof value === "string";
-      sets.push(isPlace && value === "first" ? "place = coalesce(place, ?)" : `${COLUMN_OF[key]} = ?`);
-      values.push(isPlace ? this.#numbers.nextPlace() : key === "held" ? heldOf(value) : value);
-    }
-    const sql = sets.length === 0
-      ? `SELECT ${COLUMNS} FROM jobs WHERE number = ?`
-      : `UPDATE jobs SET ${sets.join(", ")} WHERE number = ? RETURNING ${COLUMNS}`;
-    return this.#job(sql, [...values, number]) as JobRecord;
+  /** What is still the job of a run. */
+  #jobOf(run: string): JobRecord | undefined {
+    const number = this.#runs.jobOf(run);
+    const job = number === undefined ? undefined : this.#jobs.get(number);
+    return job?.run === run ? job : undefined;
   }
 
-  #append(number: number, bytes: Uint8Array, now: number | undefined) {
-    const job = this.#sql(
-      "UPDATE jobs SET log_bytes = log_bytes + ?, logged_at = coalesce(?, logged_at) WHERE number = ? RETURNING log_bytes",
-    ).get(bytes.length, now ?? null, number);
-    if (job) this.#logs.append(number, job.log_bytes as number - bytes.length, bytes);
+  /** The first jobs in the queue that can start. */
+  #findReady(limit: number): number[] {
+    const { holds } = this.#jobs;
+    const busy = this.#runs.busy();
+    const line = this.#jobs.placeHeldInLine();
+    const search = (most: number) => {
+      const rows = this.#statements.ready.all(most) as unknown as [number: number, place: number][];
+      const mayStart = rows.filter(([number, place]) =>
+        place < line && !holds.has(number) && !busy.has(this.#jobs.get(number) as JobRecord)
+      );
+      return { isAll: rows.length < most, numbers: mayStart.slice(0, limit).map(([number]) => number) };
+    };
+    const first = search(limit); // Most often none of them has to be passed over.
+    return first.isAll || first.numbers.length === limit
+      ? first.numbers
+      : search(limit + holds.size + busy.size).numbers;
+  }
+
+  #start(number: number, run: string, header: (command: Uint8Array) => Uint8Array, now: number): Claimed {
+    const { id, attempts, logBytes } = this.#jobs.get(number) as JobRecord;
+    const command = this.#statements.command.get(number)?.command as Uint8Array;
+    this.#runs.add(run, number, id);
+    if (logBytes > 0) this.#logs.drop(number);
+    const head = header(command);
+    this.#logs.append(number, 0, head);
+    const logged = { logBytes: head.length, loggedAt: now };
+    const changes = { state: "active", attempts: attempts + 1, run, changedAt: now, ...logged } as const;
+    const job = this.#jobs.change(number, changes);
+    return { job, run, command };
+  }
+
+  #apply(number: number, { log, appendix, place, ...others }: JobChanges): JobRecord {
+    const changes: TableChanges = others;
+    const job = this.#jobs.get(number) as JobRecord;
+    if (place === "next" || place === "first" && job.place === null) {
+      changes.place = this.#numbers.nextPlace();
+    } else if (place !== undefined && place !== "first") changes.place = place;
+    if (log === "new") {
+      this.#logs.drop(number);
+      changes.logBytes = 0;
+    }
+    if (appendix !== undefined && appendix.length > 0) {
+      const position = changes.logBytes ?? job.logBytes;
+      this.#logs.append(number, position, appendix);
+      changes.logBytes = position + appendix.length;
+    }
+    return this.#jobs.change(number, changes);
+  }
+
+  #append({ number, logBytes }: JobRecord, bytes: Uint8Array, now: number) {
+    this.#logs.append(number, logBytes, bytes);
+    this.#jobs.change(number, { logBytes: logBytes + bytes.length, loggedAt: now });
   }
 
   #delete(number: number, log: "drop" | "keep") {
-    this.#sql("DELETE FROM jobs WHERE number = ?").run(number);
+    this.#jobs.remove(number);
     if (log === "drop") this.#logs.drop(number);
-    else this.#sql("INSERT INTO kept_logs (number) VALUES (?)").run(number);
+    else this.#statements.keepLog.run(number);
   }
 }
 
-/** What Deno's types of node:sqlite leave out. */
-interface ArrayStatement extends StatementSync {
-  /** Has `get` give the values of a row, without their names. */
-  setReturnArrays(enabled: boolean): void;
-}
-
-function heldOf(held: unknown): number {
-  return held === "in-line" ? 2 : held ? 1 : 0;
-}
-
-interface Ready {
-  number: number;
-  id: string;
-  command: Uint8Array;
+/** Statements name the index they are for where SQLite's planner would rather walk over all jobs of a state. */
+function prepareStatements(database: DatabaseSync) {
+  return {
+    list: database.prepare(
+      "SELECT number, id FROM jobs WHERE state = ? AND number > ? ORDER BY number LIMIT ?",
+    ),
+    listJobs: prepareForArrays(
+      database,
+      `SELECT ${COLUMNS} FROM jobs INDEXED BY jobs_by_state WHERE state = ? AND number > ? ORDER BY number LIMIT ?`,
+    ),
+    count: database.prepare("SELECT count(*) AS jobs FROM jobs WHERE state = ?"),
+    command: database.prepare("SELECT command, unclosed FROM jobs WHERE number = ?"),
+    ready: prepareForArrays(
+      database,
+      `SELECT number, place FROM jobs INDEXED BY jobs_ready
+       WHERE state = 'pending' AND place IS NOT NULL AND visible_at IS NULL AND length(command) > 0
+       ORDER BY place LIMIT ?`,
+    ),
+    keepLog: database.prepare("INSERT INTO kept_logs (number) VALUES (?)"),
+    forgetKeptLog: database.prepare("DELETE FROM kept_logs WHERE number = ?"),
+  };
 }

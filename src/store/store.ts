@@ -135,7 +135,7 @@ export interface NodeRecord {
 
 export interface Store extends AsyncDisposable {
   /**
-   * Adds an empty pending job, which need not be stored yet: if it can't be, what is asked of it next is refused.
+   * Adds an empty pending job, which is stored with what is asked of it next: if it can't be, that is refused.
    * @returns `undefined` if the id is taken.
    */
   create(job: NewJob): Promise<JobRecord | undefined>;
@@ -200,7 +200,7 @@ export interface Store extends AsyncDisposable {
   nextVisibleAt(): Promise<number | undefined>;
   /** Moves the times of retries whose last attempt ended after `now` to as if it had ended now. */
   waitFromNow(now: number): Promise<void>;
-  /** Remembers what a run's processes are known by. */
+  /** Remembers what a run's processes are known by; stored at most 5 ms later. */
   identify(run: string, leader: Leader, cgroup: string | undefined): Promise<void>;
   /**
    * Forgets the run, whose processes are gone, and, if its job still is of that run, applies what `settle` makes of

@@ -122,8 +122,8 @@ Deno.test("an exception in the scheduler ends filed with status 1, unmounted, an
   // No JavaScript number: who claims the job does not expect that.
   await execute(
     filed.state,
-    `CREATE TRIGGER bug AFTER UPDATE OF held ON jobs WHEN NEW.held = 0 BEGIN
-       UPDATE jobs SET mode = 9223372036854775807 WHERE number = NEW.number;
+    `CREATE TRIGGER bug AFTER UPDATE OF place ON jobs BEGIN
+       UPDATE jobs SET place = 9223372036854775807 WHERE number = NEW.number;
      END`,
   );
   await filed.submit("b", "echo b");
@@ -131,7 +131,7 @@ Deno.test("an exception in the scheduler ends filed with status 1, unmounted, an
   assert.match(filed.words.join("\n"), /^filed: /);
   await fails(run(["mountpoint", "-q", filed.mount]), /^/);
 
-  await execute(filed.state, "DROP TRIGGER bug; UPDATE jobs SET mode = 420 WHERE mode > 511");
+  await execute(filed.state, "DROP TRIGGER bug; UPDATE jobs SET place = 1000000 WHERE place > 1000000");
   await using again = await Filed.start(filed.place);
   await gate.closedOn();
   gate.open();

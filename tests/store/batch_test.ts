@@ -168,6 +168,31 @@ Deno.test("a change that may wait shares the transaction of the next, within a t
   assert.equal(database.isTransaction, false);
 });
 
+Deno.test("who takes part writes before each commit, and hears how it ended", async () => {
+  using place = open();
+  const { batch, database } = place;
+  const heard: unknown[] = [];
+  batch.participant = {
+    write: () => {
+      heard.push("write");
+      database.prepare("INSERT INTO t VALUES (zeroblob(100000))").run();
+    },
+    committed: () => heard.push("committed"),
+    rolledBack: (failure) => heard.push(failure),
+  };
+  await batch.run("relaxed", () => {});
+  assert.deepEqual([heard.splice(0), place.rows()], [["write", "committed"], 1]);
+  database.exec("PRAGMA max_page_count = 1");
+  const refused = await batch.run("durable", () => {}).catch((error: unknown) => error);
+  assert.deepEqual([heard.splice(0), place.rows()], [["write", refused], 1]);
+  database.exec("PRAGMA max_page_count = 100000");
+  const committed = Promise.withResolvers<void>();
+  batch.participant.committed = committed.resolve;
+  batch.runSoon();
+  await committed.promise;
+  assert.equal(place.rows(), 2);
+});
+
 Deno.test("what has to come first is stored with the first change for which there is room", async () => {
   using place = open();
   const { batch, database } = place;

@@ -54,7 +54,7 @@ const REFUSED: [string, (path: string) => void | Promise<void>, StoreError["kind
     "a newer filed's",
     (path) => newer(path),
     "newer",
-    /a newer filed wrote it \(version 99, this one reads up to 3\)/,
+    /a newer filed wrote it \(version 99, this one reads up to 4\)/,
   ],
 ];
 for (const [name, prepare, kind, message] of REFUSED) {
@@ -102,9 +102,14 @@ Deno.test("a state file of version 1 is brought up to date, with its jobs", asyn
   sql(
     path,
     `ALTER TABLE jobs DROP COLUMN foreign_writer;
-     DROP INDEX jobs_in_line;
-     DROP INDEX jobs_held;
+     DROP INDEX jobs_unclosed;
+     DROP INDEX jobs_ready;
+     ALTER TABLE jobs ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+     CREATE INDEX jobs_ready ON jobs (place)
+       WHERE state = 'pending' AND held = 0 AND place IS NOT NULL AND visible_at IS NULL AND length(command) > 0;
      CREATE INDEX jobs_held ON jobs (held, place) WHERE held <> 0;
+     CREATE INDEX runs_by_number ON runs (number);
+     CREATE INDEX runs_by_id ON runs (id);
      CREATE UNIQUE INDEX jobs_by_run ON jobs (run) WHERE run IS NOT NULL;
      PRAGMA user_version = 1`,
   );
