@@ -1,4 +1,4 @@
-import { spawnIntoCgroup } from "../sys/cgroup_spawn.ts";
+import { spawnIntoCgroup } from "../sys/clone_spawn.ts";
 import { ErrnoError } from "../sys/errno.ts";
 import { close, openReadOnly, openWriteOnly } from "../sys/file.ts";
 import { spawn } from "../sys/spawn.ts";

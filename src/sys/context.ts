@@ -6,7 +6,7 @@ const { symbols: libc } = Deno.dlopen(LIBC, {
   getcontext: { parameters: ["pointer"], result: "i32" },
   // Variadic from the fourth on; integers are passed alike either way, on x86-64 and arm64.
   makecontext: {
-    parameters: ["pointer", "pointer", "i32", "u64", "u64", "u64", "u64", "u64", "u64", "u64", "u64"],
+    parameters: ["pointer", "pointer", "i32", "u64", "u64", "u64", "u64", "u64", "u64"],
     result: "void",
   },
   dlsym: { parameters: ["pointer", "buffer"], result: "pointer" },
@@ -14,29 +14,19 @@ const { symbols: libc } = Deno.dlopen(LIBC, {
 
 const IS_ARM = Deno.build.arch === "aarch64";
 
-// ucontext_t, sys/ucontext.h: x86-64 and arm64 differ in size, and in where the signal mask is.
-const UCONTEXT = {
-  link: 8,
-  stackPointer: 16,
-  stackSize: 32,
-  sigmask: IS_ARM ? 40 : 296,
-  sizeof: IS_ARM ? 4_560 : 968,
-} as const;
-const SIGMASK_BYTES = 8; // of which the kernel knows
+// ucontext_t, sys/ucontext.h: x86-64 and arm64 differ in size only.
+const UCONTEXT = { link: 8, stackPointer: 16, stackSize: 32, sizeof: IS_ARM ? 4_560 : 968 } as const;
 /** For a system call, or a function of libc that calls few others. */
 const CALL_STACK_BYTES = 65_536;
 const STACK_ALIGNMENT = 16;
 
-/**
- * What makecontext(3) passes on. Two more than any call takes lie on the stack, where a context that is left begins: what is
- * written there then is not what a process that shares the stack returns to.
- */
-type Arguments = [bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint];
-const ARGUMENT_COUNT = 8;
+/** What makecontext(3) passes on. */
+type Arguments = [bigint, bigint, bigint, bigint, bigint, bigint];
+const ARGUMENT_COUNT = 6;
 
 /** A function of libc, and up to six arguments, integers or addresses. What it returns is lost. */
 export interface NativeCall {
-  function: "syscall" | "posix_spawn" | "nice" | "memcpy" | "sem_post" | "sem_wait";
+  function: "syscall" | "posix_spawn";
   args: readonly bigint[];
 }
 
@@ -53,24 +43,14 @@ export class Context {
     return this.#memory.address;
   }
 
-  /** @param signals Which are blocked during the call; "ours": as on this thread. */
-  prepare(call: NativeCall, next: Context | undefined, signals: "all" | "none" | "ours" = "ours"): void {
+  prepare(call: NativeCall, next: Context | undefined): void {
     const { pointer, view } = this.#memory;
     libc.getcontext(pointer);
     view.setBigUint64(UCONTEXT.link, next ? next.address : 0n, true);
     view.setBigUint64(UCONTEXT.stackPointer, this.#stack.address, true);
     view.setBigUint64(UCONTEXT.stackSize, BigInt(CALL_STACK_BYTES), true);
-    if (signals !== "ours") {
-      const mask = new Uint8Array(view.buffer, view.byteOffset + UCONTEXT.sigmask, SIGMASK_BYTES);
-      mask.fill(signals === "all" ? 0xff : 0);
-    }
     const args = Array.from({ length: ARGUMENT_COUNT }, (_, i) => call.args[i] ?? 0n) as Arguments;
     libc.makecontext(pointer, addressOfFunction(call.function), args.length, ...args);
-  }
-
-  /** A call that makes this context the same as another. */
-  becoming(other: Context): NativeCall {
-    return { function: "memcpy", args: [this.address, other.address, BigInt(UCONTEXT.sizeof)] };
   }
 }
 

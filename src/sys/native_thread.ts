@@ -1,6 +1,7 @@
 import { addressOfFunction, Context, Memory, type NativeCall } from "./context.ts";
 import { ErrnoError } from "./errno.ts";
 import { LIBC } from "./libc.ts";
+import { type SystemCall, systemCall } from "./system_call.ts";
 
 const { symbols: libc } = Deno.dlopen(LIBC, {
   pthread_attr_init: { parameters: ["pointer"], result: "i32" },
@@ -15,11 +16,13 @@ const PTHREAD_ATTR_BYTES = 64; // pthread_attr_t: 56 and 64 bytes
 /** What pthread_create(3) wants at least is 128 KiB on arm64; the thread's local storage is in it too. */
 const THREAD_STACK_BYTES = 262_144;
 
-/** Ends a thread; a chain of contexts that ends by itself would end the process. Numbers as in asm/unistd_64.h and asm-generic/unistd.h. */
-export const EXIT_THREAD: NativeCall = {
-  function: "syscall",
-  args: [Deno.build.arch === "aarch64" ? 93n : 60n, 0n],
-};
+/** Ends a thread; a chain of contexts that ends by itself would end the process. */
+const EXIT_THREAD = calling(systemCall("exit", 0n));
+
+/** A system call, made by libc's function for them. */
+export function calling({ number, args }: SystemCall): NativeCall {
+  return { function: "syscall", args: [number, ...args] };
+}
 
 /**
  * Makes a few calls of libc one after another on a native thread of their own, which ends with them: what a call changes for
@@ -47,26 +50,18 @@ export class NativeThread {
     const chain = [...calls, EXIT_THREAD];
     while (this.#contexts.length < chain.length) this.#contexts.push(new Context());
     chain.forEach((call, i) => this.#contexts[i]?.prepare(call, chain[i + 1] && this.#contexts[i + 1]));
-    return this.start(this.#contexts[0] as Context)();
-  }
-
-  /**
-   * Starts a thread with a chain of contexts, one of which ends it.
-   * @returns What waits for its end, and gives its errno then.
-   * @throws {ErrnoError} As `run`.
-   */
-  start(first: Context): () => number {
     const thread = new BigUint64Array(1);
-    const setcontext = addressOfFunction("setcontext");
-    const bytes = new Uint8Array(thread.buffer);
-    const errno = libc.pthread_create(bytes, this.#attributes.pointer, setcontext, first.pointer);
+    const errno = libc.pthread_create(
+      new Uint8Array(thread.buffer),
+      this.#attributes.pointer,
+      addressOfFunction("setcontext"),
+      this.#contexts[0]?.pointer ?? null,
+    );
     if (errno !== 0) throw new ErrnoError(errno, "pthread_create");
     const id = thread[0] ?? 0n;
     const errnoOffset = this.#offsetOfErrno(id);
-    return () => {
-      libc.pthread_join(id, null);
-      return this.#stack.view.getInt32(errnoOffset, true);
-    };
+    libc.pthread_join(id, null);
+    return this.#stack.view.getInt32(errnoOffset, true);
   }
 
   /** Thread-local storage lies in the thread's stack, and each variable at one distance from what names the thread. */

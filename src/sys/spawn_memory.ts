@@ -1,6 +1,11 @@
 import { type Block, Strings } from "./c_memory.ts";
-import type { NativeCall } from "./context.ts";
-import { restricting, type Restriction } from "./restriction.ts";
+import { niceness } from "./process.ts";
+import { breakingSeal, restricting, type Restriction } from "./restriction.ts";
+import { type SystemCall, systemCall } from "./system_call.ts";
+
+// sys/resource.h
+const PRIO_PROCESS = 0n;
+const NICEST = 19;
 
 /** What to start, and as what. */
 export interface SpawnSpec {
@@ -25,9 +30,10 @@ export class SpawnMemory implements Disposable {
   readonly argv: bigint;
   readonly envp: bigint;
   readonly cwd: bigint | undefined;
-  readonly seal: bigint | undefined;
   /** What the process, or the thread that starts it, calls to become as nice and as restricted as it is to be. */
-  readonly before: readonly NativeCall[];
+  readonly before: readonly SystemCall[];
+  /** The path of the restriction's seal, and the call after `before` that fails for who is restricted. */
+  readonly seal: { path: bigint; breaking: SystemCall } | undefined;
   readonly #block: Block;
 
   /** @throws {ErrnoError} EINVAL for a NUL in a string. */
@@ -44,16 +50,22 @@ export class SpawnMemory implements Disposable {
     this.argv = block.list(0);
     this.envp = block.list(1);
     this.cwd = cwdAt === undefined ? undefined : block.string(cwdAt);
-    this.seal = sealAt && block.string(sealAt.seal);
     this.before = [
-      ...nice > 0 ? [{ function: "nice", args: [BigInt(nice)] } as const] : [],
-      ...restriction && sealAt
-        ? restricting(restriction.ruleset, block.string(sealAt.seal), block.string(sealAt.broken))
-        : [],
+      ...nice > 0 ? [systemCall("setpriority", PRIO_PROCESS, 0n, nicer(nice))] : [],
+      ...restriction ? restricting(restriction.ruleset) : [],
     ];
+    if (sealAt) {
+      const [path, broken] = [block.string(sealAt.seal), block.string(sealAt.broken)];
+      this.seal = { path, breaking: breakingSeal(path, broken) };
+    }
   }
 
   [Symbol.dispose](): void {
     this.#block[Symbol.dispose]();
   }
+}
+
+/** A niceness for setpriority(2). */
+function nicer(by: number): bigint {
+  return BigInt.asUintN(64, BigInt(Math.min(niceness() + by, NICEST)));
 }

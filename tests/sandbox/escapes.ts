@@ -21,6 +21,9 @@ export interface Escape {
 const HEARD = 'echo > $RW/ask && read -r heard < $RW/answer && echo "$heard" && [ "$heard" != none ]';
 /** Where a process has memory. */
 const memoryOf = (pid: string) => `$(sed 's/-.*//;q' /proc/${pid}/maps)`;
+/** Succeeds if a command of sh does for any thread of the daemon. */
+const forAnyThread = (command: string) =>
+  `{ did=; for thread in $(ls /proc/$DAEMON/task); do ${command} && did=1; done; [ $did ]; }`;
 const ANYBODY = ["root", "user"] as const;
 const ROOT = ["root"] as const;
 const USER = ["user"] as const;
@@ -242,6 +245,11 @@ export const ESCAPES: readonly Escape[] = [
     by: ANYBODY,
     command: ": >> /proc/$VICTIM/mem && echo $PROOF",
   },
+  {
+    name: "read the memory of a thread of the daemon",
+    by: ROOT,
+    command: `${forAnyThread(`$TOOLS/attempt read-memory $thread ${memoryOf("$thread")}`)} && echo $PROOF`,
+  },
   { name: "signal another job", by: ANYBODY, command: `kill -s USR1 $VICTIM && ${HEARD}` },
   {
     name: "signal another job by a pipe",
@@ -249,6 +257,11 @@ export const ESCAPES: readonly Escape[] = [
     command: `$TOOLS/attempt signal-by-pipe $VICTIM && ${HEARD}`,
   },
   { name: "signal the group of another job", by: ANYBODY, command: `kill -s USR1 -- -$VICTIM && ${HEARD}` },
+  {
+    name: "signal a thread of the daemon",
+    by: ROOT,
+    command: `${forAnyThread("kill -s CONT $thread")} && echo $PROOF`,
+  },
   { name: "signal the daemon", by: ROOT, command: "kill -s CONT $DAEMON && echo $PROOF" },
 
   // mounts and namespaces

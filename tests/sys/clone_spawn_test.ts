@@ -1,7 +1,8 @@
 /** clone3(2) into a cgroup, for root, who may make one. */
 import assert from "node:assert/strict";
 import { findCgroups } from "../../src/runner/cgroup.ts";
-import { CAN_SPAWN_INTO_CGROUP, spawnIntoCgroup } from "../../src/sys/cgroup_spawn.ts";
+import { CAN_EXECUTE } from "../../src/sys/child_code.ts";
+import { spawnIntoCgroup } from "../../src/sys/clone_spawn.ts";
 import { ErrnoError } from "../../src/sys/errno.ts";
 import { close, openReadOnly, pipe, readNonblocking } from "../../src/sys/file.ts";
 import {
@@ -66,7 +67,7 @@ async function run(
 
 function cgroupTest(name: string, test: () => Promise<void>) {
   rootTest(name, async () => {
-    if (CAN_SPAWN_INTO_CGROUP) await test();
+    if (CAN_EXECUTE) await test();
   });
 }
 
@@ -113,6 +114,7 @@ cgroupTest("spawnIntoCgroup() tells why a program could not be executed, and lea
     ] as const
   ) {
     await assert.rejects(run(group.fd, spec), (error) => error instanceof ErrnoError && error.is(errno));
+    assert.equal((await run(group.fd, { args: ["sh", "-c", "echo next"] })).text, "next\n");
   }
   assert.equal(readKernelFile(`${group.path}/cgroup.procs`), "");
 });
@@ -126,6 +128,19 @@ cgroupTest("spawnIntoCgroup() executes nothing where the restriction fails", asy
   await assert.rejects(run(group.fd, spec), ErrnoError);
   await assert.rejects(Deno.stat(mark), Deno.errors.NotFound);
 });
+
+cgroupTest(
+  "spawnIntoCgroup() executes nothing where the kernel takes no restriction, whatever becomes of the seal",
+  async () => {
+    await using place = await Place.make();
+    using group = new Group();
+    const mark = `${place.path}/mark`;
+    // Nobody can rename this one, restricted or not.
+    const spec = { args: ["sh", "-c", `: > ${mark}`], restriction: { ruleset: 0, seal: "/proc/self" } };
+    await assert.rejects(run(group.fd, spec), /landlock_restrict_self/);
+    await assert.rejects(Deno.stat(mark), Deno.errors.NotFound);
+  },
+);
 
 cgroupTest("spawnIntoCgroup() leaves this process as it is where there can be no clone", async () => {
   const session = () => readKernelFile("/proc/self/stat").split(") ")[1]?.split(" ")[3];

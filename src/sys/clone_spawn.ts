@@ -1,0 +1,140 @@
+import { addressOf } from "./c_memory.ts";
+import { CAN_EXECUTE, ChildCode, type Step } from "./child_code.ts";
+import { ErrnoError, type ErrnoName } from "./errno.ts";
+import { readKernelFile } from "./kernel_files.ts";
+import { HOST_ENDIAN } from "./libc.ts";
+import { Sources } from "./sources.ts";
+import { SpawnMemory, type SpawnSpec } from "./spawn_memory.ts";
+import { AT_FDCWD, type SystemCall, systemCall } from "./system_call.ts";
+import { waitIfEnded } from "./wait.ts";
+
+/** struct clone_args, linux/sched.h */
+const CLONE_ARGS = {
+  flags: 0,
+  /* pidfd: 8, child_tid: 16, parent_tid: 24, */
+  exit_signal: 32,
+  /* stack: 40, stack_size: 48, tls: 56, set_tid: 64, set_tid_size: 72, */
+  cgroup: 80,
+  sizeof: 88,
+} as const;
+const CLONE_VM = 0x100n;
+const CLONE_VFORK = 0x4000n;
+const CLONE_CLEAR_SIGHAND = 0x100000000n;
+const CLONE_INTO_CGROUP = 0x200000000n;
+// asm/signal.h
+const SIGCHLD = 17n;
+const SIG_SETMASK = 2n;
+const SIGSET_BYTES = 8n; // of which the kernel knows
+const SIGACTION_BYTES = 32;
+const F_OK = 0n; // unistd.h
+
+/**
+ * Starts a program in a session of its own, with no signal blocked or ignored, and returns once it runs. No thread of ours is ever
+ * restricted as it is.
+ * @returns Its process number, for which the caller waits; `undefined` where this can't be done.
+ * @throws {ErrnoError} As clone3(2) otherwise, or as what the child calls, execve(2) in the end; then no program was started.
+ * @see clone(2): libc has no function for clone3(2), which is used here as vfork(2) uses it. CLONE_CLEAR_SIGHAND is of Linux 5.5.
+ */
+export function spawnByClone(spec: SpawnSpec): number | undefined {
+  return clone(spec, undefined);
+}
+
+/**
+ * The same in a cgroup, from the first instruction on. Who joins a group by writing to cgroup.procs waits for 10 ms or more where
+ * nobody has done so for a while: the kernel waits until all processors have passed by.
+ * @param cgroup A descriptor of the group's directory. CLONE_INTO_CGROUP is of Linux 5.7; there are groups that it is not for.
+ */
+export function spawnIntoCgroup(spec: SpawnSpec, cgroup: number): number | undefined {
+  return clone(spec, cgroup);
+}
+
+function clone(spec: SpawnSpec, cgroup: number | undefined): number | undefined {
+  if (!CAN_EXECUTE) return undefined;
+  code ??= loadChildCode();
+  if (code === "forbidden") return undefined;
+  using memory = new SpawnMemory(spec);
+  using fds = new Sources(spec.fds);
+  const { pid, error } = code.start(cloneArgs(cgroup), stepsOf(memory, fds));
+  if (pid < 0) return notCloned(-pid);
+  if (!error) return pid;
+  while (!waitIfEnded(pid));
+  throw error;
+}
+
+let code: ChildCode | "forbidden" | undefined;
+
+function loadChildCode(): ChildCode | "forbidden" {
+  try {
+    return new ChildCode();
+  } catch (error) {
+    if (error instanceof ErrnoError) return "forbidden";
+    throw error;
+  }
+}
+
+/** What clone3(2) says of a group, or of itself. */
+const NOT_THERE: readonly ErrnoName[] = [
+  "EACCES",
+  "EBADF",
+  "EBUSY",
+  "EINVAL",
+  "ENODEV",
+  "ENOSYS",
+  "EOPNOTSUPP",
+  "EPERM",
+];
+
+function notCloned(errno: number): undefined {
+  const error = new ErrnoError(errno, "clone3");
+  if (!NOT_THERE.some((name) => error.is(name))) throw error;
+}
+
+function cloneArgs(cgroup: number | undefined): Uint8Array<ArrayBuffer> {
+  const view = new DataView(new ArrayBuffer(CLONE_ARGS.sizeof));
+  const u64 = (offset: number, value: bigint) => view.setBigUint64(offset, value, HOST_ENDIAN);
+  const flags = CLONE_VM | CLONE_VFORK | CLONE_CLEAR_SIGHAND;
+  u64(CLONE_ARGS.flags, cgroup === undefined ? flags : flags | CLONE_INTO_CGROUP);
+  u64(CLONE_ARGS.exit_signal, SIGCHLD);
+  if (cgroup !== undefined) u64(CLONE_ARGS.cgroup, BigInt(cgroup));
+  return new Uint8Array(view.buffer);
+}
+
+function stepsOf({ cwd, before, seal, path, argv, envp }: SpawnMemory, fds: Sources): Step[] {
+  const calls = [
+    systemCall("setsid"),
+    ...IGNORED.map((signal) =>
+      systemCall("rt_sigaction", signal, addressOf(DEFAULT_ACTION), 0n, SIGSET_BYTES)
+    ),
+    ...fds.all.map((from, to) => systemCall("dup3", BigInt(from), BigInt(to), 0n)),
+    ...cwd === undefined ? [] : [systemCall("chdir", cwd)],
+    // Where it is not there, that it can't be renamed says nothing.
+    ...seal ? [systemCall("faccessat", AT_FDCWD, seal.path, F_OK)] : [],
+    ...before,
+  ];
+  const execution = [
+    systemCall("rt_sigprocmask", SIG_SETMASK, addressOf(NO_SIGNALS), 0n, SIGSET_BYTES),
+    systemCall("execve", path, argv, envp),
+  ];
+  return [
+    ...calls.map(toSucceed),
+    ...seal ? [{ call: seal.breaking, is: "to fail" as const }] : [],
+    ...execution.map(toSucceed),
+  ];
+}
+
+function toSucceed(call: SystemCall): Step {
+  return { call, is: "to succeed" };
+}
+
+const DEFAULT_ACTION = new Uint8Array(SIGACTION_BYTES);
+const NO_SIGNALS = new Uint8Array(Number(SIGSET_BYTES));
+const IGNORED = ignoredSignals();
+
+/** The signals that this process ignores, which a program would go on to ignore. */
+function ignoredSignals(): bigint[] {
+  const [, mask = "0"] = /^SigIgn:\t(\w+)$/m.exec(readKernelFile("/proc/self/status")) ?? [];
+  const bits = BigInt(`0x${mask}`);
+  return Array.from({ length: 64 }, (_, i) => BigInt(i)).filter((bit) => bits >> bit & 1n).map((bit) =>
+    bit + 1n
+  );
+}

@@ -1,0 +1,33 @@
+/** A system call that native code is to make: its arguments are integers and addresses, six at most. */
+export interface SystemCall {
+  readonly name: Name;
+  readonly number: bigint;
+  readonly args: readonly bigint[];
+}
+
+/** asm/unistd_64.h of x86-64, and asm-generic/unistd.h, which arm64 has. */
+const NUMBER = {
+  rt_sigaction: [13n, 134n],
+  rt_sigprocmask: [14n, 135n],
+  execve: [59n, 221n],
+  exit: [60n, 93n],
+  chdir: [80n, 49n],
+  setsid: [112n, 157n],
+  capset: [126n, 91n],
+  setpriority: [141n, 140n],
+  prctl: [157n, 167n],
+  renameat: [264n, 38n],
+  faccessat: [269n, 48n],
+  dup3: [292n, 24n],
+  landlock_restrict_self: [446n, 446n],
+} as const;
+type Name = keyof typeof NUMBER;
+
+const ARCHITECTURE = Deno.build.arch === "aarch64" ? 1 : 0;
+
+/** What stands for the working directory where a call takes a directory's descriptor; fcntl.h. */
+export const AT_FDCWD = BigInt.asUintN(64, -100n);
+
+export function systemCall(name: Name, ...args: readonly bigint[]): SystemCall {
+  return { name, number: NUMBER[name][ARCHITECTURE], args };
+}
