@@ -12,6 +12,8 @@ const S_IFMT = 0o170000;
 const S_IFDIR = 0o040000;
 const NS_PER_SEC = 1_000_000_000n;
 const EMPTY_PATH = new Uint8Array(1);
+/** Read at once, so that the next call may fill it again. */
+const BUFFER = new DataView(new ArrayBuffer(STATX.sizeof));
 
 export interface FileFacts {
   kind: "directory" | "file";
@@ -26,13 +28,12 @@ export interface FileFacts {
 
 /** What is known of an open file; O_PATH will do. @throws {ErrnoError} As statx(2). */
 export function factsOf(fd: number): FileFacts {
-  const buffer = new DataView(new ArrayBuffer(STATX.sizeof));
-  check(symbols.statx(fd, EMPTY_PATH, AT_EMPTY_PATH, STATX_BASIC_STATS, buffer), "statx");
-  const changedSec = buffer.getBigInt64(STATX.ctime_sec, HOST_ENDIAN);
+  check(symbols.statx(fd, EMPTY_PATH, AT_EMPTY_PATH, STATX_BASIC_STATS, BUFFER), "statx");
+  const changedSec = BUFFER.getBigInt64(STATX.ctime_sec, HOST_ENDIAN);
   return {
-    kind: (buffer.getUint16(STATX.mode, HOST_ENDIAN) & S_IFMT) === S_IFDIR ? "directory" : "file",
-    uid: buffer.getUint32(STATX.uid, HOST_ENDIAN),
-    inode: buffer.getBigUint64(STATX.ino, HOST_ENDIAN),
-    changedAtNs: changedSec * NS_PER_SEC + BigInt(buffer.getUint32(STATX.ctime_nsec, HOST_ENDIAN)),
+    kind: (BUFFER.getUint16(STATX.mode, HOST_ENDIAN) & S_IFMT) === S_IFDIR ? "directory" : "file",
+    uid: BUFFER.getUint32(STATX.uid, HOST_ENDIAN),
+    inode: BUFFER.getBigUint64(STATX.ino, HOST_ENDIAN),
+    changedAtNs: changedSec * NS_PER_SEC + BigInt(BUFFER.getUint32(STATX.ctime_nsec, HOST_ENDIAN)),
   };
 }

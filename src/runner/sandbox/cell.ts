@@ -24,19 +24,23 @@ export interface Recipe {
 
 /** Where one job is confined at a time: a private temporary folder, and a ruleset with it. */
 export class Cell implements Disposable {
-  readonly folder: string;
+  /** What tells a job of the folder. */
+  readonly env: Readonly<Record<string, string>>;
   readonly #directory: Directory;
   readonly #madeNs: bigint;
+  readonly #madeMs: number;
   #enteredMs = 0;
   #ruleset: { from: Recipe; made: Ruleset } | undefined;
 
   /** @throws {ErrnoError} If the folder can't be made. */
   constructor(place: TempPlace, readonly name: string, readonly owner: Owner) {
-    this.folder = `${place.path}/${name}`;
+    const folder = `${place.path}/${name}`;
+    this.env = { TMPDIR: folder, TMP: folder, TEMP: folder };
     place.directory.makeDirectory(cString(name), 0o700);
     this.#directory = place.directory.openChild(cString(name));
     if (owner.uid !== effectiveUid()) this.#directory.changeOwner(owner.uid, owner.gid);
     this.#madeNs = factsOf(this.#directory.fd).changedAtNs;
+    this.#madeMs = Number(this.#madeNs / 1_000_000n);
   }
 
   /** @returns The ruleset's descriptor, for a job that starts now. @throws {ErrnoError} EMFILE, ENFILE, ENOMEM. */
@@ -52,7 +56,7 @@ export class Cell implements Disposable {
 
   /** Whether a change that a job makes from now on could be told from the making. */
   isSettled(now = Date.now()): boolean {
-    return now - Number(this.#madeNs / 1_000_000n) > CLOCK_STEP_MS;
+    return now - this.#madeMs > CLOCK_STEP_MS;
   }
 
   /** Whether the folder is as it was made, for certain: without entries, and with its mode and all that a file can have. */

@@ -20,7 +20,7 @@ const STOP_MS = 500;
 /** What a job that starts now is confined to. */
 export interface Confinement {
   restriction: Restriction;
-  env: Record<string, string>;
+  env: Readonly<Record<string, string>>;
   cell: Cell;
 }
 
@@ -28,6 +28,7 @@ export interface Confinement {
 export class Sandbox implements AsyncDisposable {
   readonly #settings: SandboxSettings;
   readonly #handled: Handled;
+  readonly #self: Owner = { uid: effectiveUid(), gid: effectiveGid() };
   readonly #place: TempPlace;
   /** Cells in which no job has left anything, the oldest first. */
   readonly #free: Cell[] = [];
@@ -61,7 +62,7 @@ export class Sandbox implements AsyncDisposable {
    * @throws {RuleError} If a rule can't be kept any more.
    * @throws {ErrnoError} If there is no room for another folder or descriptor.
    */
-  enter(owner: Owner = { uid: effectiveUid(), gid: effectiveGid() }): Confinement {
+  enter(owner: Owner = this.#self): Confinement {
     if (performance.now() - this.#open.at > OPENED_MS) {
       const before = this.#open.paths;
       this.#open = this.#openPaths();
@@ -70,7 +71,7 @@ export class Sandbox implements AsyncDisposable {
     const cell = this.#takeFree(owner) ?? this.#makeCell(owner);
     try {
       const restriction = { ruleset: cell.enter(this.#open.recipe), seal: this.#open.seal };
-      return { restriction, cell, env: { TMPDIR: cell.folder, TMP: cell.folder, TEMP: cell.folder } };
+      return { restriction, cell, env: cell.env };
     } catch (error) {
       this.#discard(cell);
       throw error;
