@@ -1,5 +1,5 @@
 /**
- * Measures jobs per second, `true`, 20 at once, submitted by 20 clients, where jobs are confined.
+ * Measures jobs per second, `true`, where jobs are confined: 20 at once, submitted by 20 clients, and one after another.
  *
  * Against the same filed without --sandbox.
  *
@@ -8,14 +8,16 @@
 import { type Daemon, type Rig } from "../rig.ts";
 import { compare, type Row } from "../row.ts";
 
-const AT_ONCE = 20;
-
 export async function* sandbox(rig: Rig): AsyncGenerator<Row> {
   await using confined = await rig.start({ args: ["--sandbox"] });
   await using plain = await rig.start();
-  const count = rig.size(600, 200);
-  const rate = async ({ mount }: Daemon, round: number) =>
-    count / await rig.clientMs("finish", mount, `round${round}`, count, AT_ONCE) * 1_000;
-  const pairs = await rig.alternate((round) => rate(confined, round), (round) => rate(plain, round));
-  yield compare("jobs through the queue, confined", "/s", "not confined", pairs, { atLeast: 0.95 });
+  for (const [what, clients] of [["jobs through the queue", 20], ["jobs one after another", 1]] as const) {
+    const count = rig.size(600, 200);
+    const rate = async ({ mount }: Daemon, round: number) => {
+      const name = `${clients}-round${round}`;
+      return count / await rig.clientMs("finish", mount, name, count, clients) * 1_000;
+    };
+    const pairs = await rig.alternate((round) => rate(confined, round), (round) => rate(plain, round));
+    yield compare(`${what}, confined`, "/s", "not confined", pairs, { atLeast: 0.95 });
+  }
 }
