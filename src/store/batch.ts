@@ -39,7 +39,7 @@ const LAST_SYNC_WEIGHT = 0.1;
  * Group commit: changes that are asked for before the event loop gets to its microtasks share one transaction, and so do
  * those before them that need not be stored at once, within one turn of the loop. Each is applied at once, in the order
  * asked. A durable one settles after the fsync that follows, the others with the transaction. That fsync runs on another
- * thread, unless the disk is quick and one change waits for it: the transactions of that time share the next.
+ * thread, unless the disk is quick and changes come one by one: the transactions of that time share the next.
  *
  * The database must be in WAL mode at `synchronous = NORMAL`: then a commit is written to the log and not synced, and
  * syncing the log is all that FULL would do more (https://sqlite.org/pragma.html#pragma_synchronous).
@@ -59,6 +59,8 @@ export class Batch {
   #soon: ReturnType<typeof setTimeout> | undefined;
   /** What a sync takes, on average. */
   #syncMs = Infinity;
+  /** How many waited for the last sync that somebody waited for. */
+  #lastSynced = 1;
   /** Whether the last transaction was stored. */
   isSound = true;
   /** How many were not. */
@@ -168,8 +170,9 @@ export class Batch {
     clearTimeout(this.#promptSync);
     this.#promptSync = undefined;
     if (this.#syncing) return;
-    // Where several wait for the disk, or nobody, this thread has something better to do.
-    if (this.#syncMs < QUICK_SYNC_MS && this.#unsynced.length === 1) this.#syncNow();
+    // Where several wait for the disk, or nobody, or there were several a moment ago, this thread has something better to do.
+    const isAlone = this.#unsynced.length === 1 && this.#lastSynced === 1;
+    if (isAlone && this.#syncMs < QUICK_SYNC_MS) this.#syncNow();
     else this.#syncing = this.#sync();
   }
 
@@ -204,6 +207,7 @@ export class Batch {
   #synced(committed: readonly Waiting[], startedAt: number, failure: unknown) {
     const ms = this.#now() - startedAt;
     this.#syncMs = this.#syncMs === Infinity ? ms : this.#syncMs + (ms - this.#syncMs) * LAST_SYNC_WEIGHT;
+    if (committed.length > 0) this.#lastSynced = committed.length;
     if (failure !== undefined) this.#isUnsure = true;
     const reason = failure === undefined ? undefined : toStoreError(failure, TRIED);
     for (const { settle } of committed) settle(reason);
