@@ -115,6 +115,8 @@ export class Execution {
     if (isShellLeft) return { kind: "signaled", signal: "SIGKILL" };
     const { cgroup } = this.#reach;
     const exit = await this.#shell.exit;
+    const { problem } = this.#shell;
+    if (problem !== undefined) return { kind: "not-started", reason: problem };
     const isOutOfMemory = limits.maxMemoryMb > 0 && cgroup !== undefined && hasRunOutOfMemory(cgroup);
     const limit = limitReached(exit, limits, isOutOfMemory);
     return limit ? { ...exit, limit } : exit;

@@ -99,8 +99,7 @@ export type ToWorker =
   | SweepMessage
   | StopMessage;
 
-/** A process of the run exists. Posted before any other message of it, unless the command could not be started. */
-
+/** A process of the run exists, which may not come to the command. Posted before any other message of it, unless there is none. */
 export interface StartedMessage {
   kind: "started";
   run: RunToken;

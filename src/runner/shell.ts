@@ -3,6 +3,7 @@ import { ErrnoError } from "../sys/errno.ts";
 import { close, openReadOnly, pipe } from "../sys/file.ts";
 import { strerror } from "../sys/libc.ts";
 import type { Pidfd } from "../sys/pidfd.ts";
+import type { Started } from "../sys/started.ts";
 import { resourceLimit } from "../sys/rlimit.ts";
 import { waitIfEnded, type WaitStatus } from "../sys/wait.ts";
 import type { Account, Accounts } from "./accounts.ts";
@@ -47,8 +48,10 @@ export class Shell implements Disposable {
   /** What its processes are confined to. */
   readonly confinement: Confinement | undefined;
 
+  readonly #failure: Started["failure"];
+
   private constructor(
-    { pid, confinement }: Spawned,
+    { pid, failure, confinement }: Spawned,
     pipe: number,
     { nice }: Limits,
     { bootId, reactor }: Host,
@@ -60,6 +63,7 @@ export class Shell implements Disposable {
     this.pidfd = holdProcess(pid);
     this.pipe = pipe;
     this.confinement = confinement;
+    this.#failure = failure;
     this.exit = this.pidfd ? untilEnd(pid, this.pidfd, reactor) : untilSeenToEnd(pid);
     if (nice > 0) niceSession(pid, nice, this.exit);
   }
@@ -86,6 +90,12 @@ export class Shell implements Disposable {
     }
   }
 
+  /** Why the command was not executed; to be asked once the process has ended. */
+  get problem(): string | undefined {
+    const error = this.#failure();
+    return error && reasonOf(error);
+  }
+
   /** It may outlive this, where SIGKILL does not end it: then it is waited for all the same. */
   [Symbol.dispose](): void {
     this.exit.then(() => this.pidfd?.[Symbol.dispose]());
@@ -94,8 +104,7 @@ export class Shell implements Disposable {
 
 const NULL_DEVICE = openReadOnly("/dev/null");
 
-interface Spawned {
-  pid: number;
+interface Spawned extends Started {
   confinement: Confinement | undefined;
 }
 
@@ -103,7 +112,7 @@ function spawnShell(start: StartMessage, cgroup: string | undefined, output: num
   const account = start.runAs && host.accounts.of(start.runAs);
   const confinement = host.sandbox?.enter(account?.credentials);
   try {
-    return { pid: spawnConfined(start, { account, cgroup, confinement, output }, host), confinement };
+    return { ...spawnConfined(start, { account, cgroup, confinement, output }, host), confinement };
   } catch (error) {
     if (confinement) host.sandbox?.leave(confinement, "nothing");
     throw error;
@@ -117,7 +126,7 @@ interface Surroundings {
   output: number;
 }
 
-function spawnConfined(start: StartMessage, surroundings: Surroundings, host: Host): number {
+function spawnConfined(start: StartMessage, surroundings: Surroundings, host: Host): Started {
   const { account, cgroup, confinement, output } = surroundings;
   const { command, limits } = start;
   const env = environmentOf(start, surroundings, host);

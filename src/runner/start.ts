@@ -3,6 +3,7 @@ import { ErrnoError } from "../sys/errno.ts";
 import { close, openReadOnly, openWriteOnly } from "../sys/file.ts";
 import { spawn } from "../sys/spawn.ts";
 import type { SpawnSpec } from "../sys/spawn_memory.ts";
+import type { Started } from "../sys/started.ts";
 import type { CommandLine } from "./command_line.ts";
 
 /** Where a program is at its first instruction; who is to join has the group's cgroup.procs as descriptor 3. */
@@ -17,7 +18,7 @@ export function start(
   cgroup: string | undefined,
   line: (place: Place) => CommandLine,
   spec: Omit<SpawnSpec, "path" | "args">,
-): number {
+): Started {
   if (cgroup === undefined) return spawn({ ...spec, ...line("outside") });
   return startInside(cgroup, line("inside"), spec) ?? startToJoin(cgroup, line, spec);
 }
@@ -26,7 +27,7 @@ function startInside(
   cgroup: string,
   line: CommandLine,
   spec: Omit<SpawnSpec, "path" | "args">,
-): number | undefined {
+): Started | undefined {
   const group = openReadOnly(cgroup);
   try {
     return spawnIntoCgroup({ ...spec, ...line }, group);
@@ -39,7 +40,7 @@ function startToJoin(
   cgroup: string,
   line: (place: Place) => CommandLine,
   spec: Omit<SpawnSpec, "path" | "args">,
-): number {
+): Started {
   const procs = openForJoining(cgroup);
   if (procs === undefined) return spawn({ ...spec, ...line("outside") });
   try {

@@ -7,7 +7,7 @@ const { symbols: libc } = Deno.dlopen(LIBC, {
   pthread_sigmask: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
 });
 
-/** A call of a child's, which then makes no other unless this one ends as it is to. */
+/** A call of a child's, which makes no other after it unless this one ends as it is to. */
 export interface Step {
   call: SystemCall;
   is: "to succeed" | "to fail";
@@ -21,8 +21,8 @@ const SIGN = -(1n << 63n);
 /**
  * int start(struct clone_args *args, size_t size, struct call *calls), for x86-64.
  *
- * The child never touches a stack, and so needs none of its own. All that it changes is its own registers, and the last word of
- * a call that did not end as it was to.
+ * The child never touches a stack, and so needs none of its own, while the parent goes on with theirs. All that it changes is its own
+ * registers, and the last word of a call that did not end as it was to.
  */
 // deno-fmt-ignore
 const CODE = Uint8Array.of(
@@ -56,7 +56,41 @@ const SIG_SETMASK = 2; // asm/signal.h
 const SIGSET_BYTES = 128;
 const ALL_SIGNALS = new Uint8Array(SIGSET_BYTES).fill(0xff);
 
-/** Starts children that share all memory with this thread, which waits until they execute a program, or have ended. */
+/** What a child does, one call after another; the last executes a program. In memory for as long as this is. */
+export class Calls {
+  readonly #steps: readonly Step[];
+  readonly #words: BigInt64Array<ArrayBuffer>;
+
+  constructor(steps: readonly Step[]) {
+    this.#steps = steps;
+    this.#words = new BigInt64Array(new ArrayBuffer(steps.length * CALL.sizeof * 8));
+    for (const [i, { call, is }] of steps.entries()) {
+      const at = i * CALL.sizeof;
+      this.#words[at + CALL.number] = call.number;
+      call.args.forEach((arg, j) => this.#words[at + CALL.args + j] = arg);
+      this.#words[at + CALL.isToFail] = is === "to fail" ? SIGN : 0n;
+    }
+  }
+
+  /** As native code takes them. */
+  get words(): BigInt64Array<ArrayBuffer> {
+    return this.#words;
+  }
+
+  /** What went wrong, if that has ended the child. */
+  get error(): ErrnoError | undefined {
+    for (const [i, { call, is }] of this.#steps.entries()) {
+      const wrong = Atomics.load(this.#words, i * CALL.sizeof + CALL.wrong);
+      if (wrong === 0n) continue;
+      return is === "to fail"
+        ? new ErrnoError("EPERM", `${call.name} of a child did not fail`)
+        : new ErrnoError(Number(-wrong), `${call.name} of a child`);
+    }
+    return undefined;
+  }
+}
+
+/** Starts children that share all memory with this process until they execute a program. */
 export class ChildCode {
   readonly #start = new Deno.UnsafeFnPointer(
     loadCode(CODE),
@@ -64,41 +98,15 @@ export class ChildCode {
   );
 
   /**
-   * @param args struct clone_args, with CLONE_VM and CLONE_VFORK; with CLONE_CLEAR_SIGHAND too, for no handler may run in the child.
-   * @param steps What the child does, with all signals blocked. The last executes a program.
-   * @returns Its number, or -errno of clone3(2), if there is no child; and what went wrong, if that ended it.
+   * @param args struct clone_args, with CLONE_VM; with CLONE_CLEAR_SIGHAND too, for no handler may run in the child.
+   * @param calls What the child does, with all signals blocked; and what they point to: there until it has executed its program.
+   * @returns Its number; or -errno of clone3(2), if there is no child.
    */
-  start(
-    args: Uint8Array<ArrayBuffer>,
-    steps: readonly Step[],
-  ): { pid: number; error: ErrnoError | undefined } {
-    const calls = encode(steps);
+  start(args: Uint8Array<ArrayBuffer>, calls: Calls): number {
     const mask = new Uint8Array(SIGSET_BYTES);
-    // A child that a terminal stops before it has a session of its own would keep this thread waiting.
     libc.pthread_sigmask(SIG_SETMASK, ALL_SIGNALS, mask);
-    const pid = this.#start.call(args, BigInt(args.length), calls);
+    const pid = this.#start.call(args, BigInt(args.length), calls.words);
     libc.pthread_sigmask(SIG_SETMASK, mask, null);
-    return { pid, error: errorIn(calls, steps) };
-  }
-}
-
-function encode(steps: readonly Step[]): BigInt64Array<ArrayBuffer> {
-  const calls = new BigInt64Array(steps.length * CALL.sizeof);
-  for (const [i, { call, is }] of steps.entries()) {
-    const at = i * CALL.sizeof;
-    calls[at + CALL.number] = call.number;
-    call.args.forEach((arg, j) => calls[at + CALL.args + j] = arg);
-    calls[at + CALL.isToFail] = is === "to fail" ? SIGN : 0n;
-  }
-  return calls;
-}
-
-function errorIn(calls: BigInt64Array<ArrayBuffer>, steps: readonly Step[]): ErrnoError | undefined {
-  for (const [i, { call, is }] of steps.entries()) {
-    const wrong = calls[i * CALL.sizeof + CALL.wrong] ?? 0n;
-    if (wrong === 0n) continue;
-    return is === "to fail"
-      ? new ErrnoError("EPERM", `${call.name} of a child did not fail`)
-      : new ErrnoError(Number(-wrong), `${call.name} of a child`);
+    return pid;
   }
 }

@@ -1,24 +1,26 @@
 import { addressOf } from "./c_memory.ts";
-import { CAN_EXECUTE, ChildCode, type Step } from "./child_code.ts";
+import { Calls, CAN_EXECUTE, ChildCode, type Step } from "./child_code.ts";
 import { ErrnoError, type ErrnoName } from "./errno.ts";
 import { readKernelFile } from "./kernel_files.ts";
 import { HOST_ENDIAN } from "./libc.ts";
 import { Sources } from "./sources.ts";
 import { SpawnMemory, type SpawnSpec } from "./spawn_memory.ts";
 import { AT_FDCWD, type SystemCall, systemCall } from "./system_call.ts";
-import { waitIfEnded } from "./wait.ts";
+import type { Started } from "./started.ts";
 
 /** struct clone_args, linux/sched.h */
 const CLONE_ARGS = {
   flags: 0,
-  /* pidfd: 8, child_tid: 16, parent_tid: 24, */
+  /* pidfd: 8, */
+  child_tid: 16,
+  /* parent_tid: 24, */
   exit_signal: 32,
   /* stack: 40, stack_size: 48, tls: 56, set_tid: 64, set_tid_size: 72, */
   cgroup: 80,
   sizeof: 88,
 } as const;
 const CLONE_VM = 0x100n;
-const CLONE_VFORK = 0x4000n;
+const CLONE_CHILD_CLEARTID = 0x200000n;
 const CLONE_CLEAR_SIGHAND = 0x100000000n;
 const CLONE_INTO_CGROUP = 0x200000000n;
 // asm/signal.h
@@ -29,13 +31,13 @@ const SIGACTION_BYTES = 32;
 const F_OK = 0n; // unistd.h
 
 /**
- * Starts a program in a session of its own, with no signal blocked or ignored, and returns once it runs. No thread of ours is ever
- * restricted as it is.
- * @returns Its process number, for which the caller waits; `undefined` where this can't be done.
- * @throws {ErrnoError} As clone3(2) otherwise, or as what the child calls, execve(2) in the end; then no program was started.
- * @see clone(2): libc has no function for clone3(2), which is used here as vfork(2) uses it. CLONE_CLEAR_SIGHAND is of Linux 5.5.
+ * Starts a program in a session of its own, with no signal blocked or ignored. No thread of ours is ever restricted as it is.
+ * @returns `undefined` where this can't be done.
+ * @throws {ErrnoError} As clone3(2) otherwise; then there is no process.
+ * @see clone(2): libc has no function for clone3(2), with which the two run side by side in one memory until the child executes
+ *   its program; vfork(2) would have this thread wait for that. CLONE_CLEAR_SIGHAND is of Linux 5.5.
  */
-export function spawnByClone(spec: SpawnSpec): number | undefined {
+export function spawnByClone(spec: SpawnSpec): Started | undefined {
   return clone(spec, undefined);
 }
 
@@ -44,22 +46,58 @@ export function spawnByClone(spec: SpawnSpec): number | undefined {
  * nobody has done so for a while: the kernel waits until all processors have passed by.
  * @param cgroup A descriptor of the group's directory. CLONE_INTO_CGROUP is of Linux 5.7; there are groups that it is not for.
  */
-export function spawnIntoCgroup(spec: SpawnSpec, cgroup: number): number | undefined {
+export function spawnIntoCgroup(spec: SpawnSpec, cgroup: number): Started | undefined {
   return clone(spec, cgroup);
 }
 
-function clone(spec: SpawnSpec, cgroup: number | undefined): number | undefined {
+function clone(spec: SpawnSpec, cgroup: number | undefined): Started | undefined {
   if (!CAN_EXECUTE) return undefined;
   code ??= loadChildCode();
   if (code === "forbidden") return undefined;
-  using memory = new SpawnMemory(spec);
-  using fds = new Sources(spec.fds);
-  const { pid, error } = code.start(cloneArgs(cgroup), stepsOf(memory, fds));
-  if (pid < 0) return notCloned(-pid);
-  if (!error) return pid;
-  while (!waitIfEnded(pid));
-  throw error;
+  for (const child of UNDER_WAY) if (child.hasLeft) child[Symbol.dispose]();
+  using fds = new Sources(spec.fds); // The child has a table of its own.
+  const child = new Child(spec, fds);
+  const pid = code.start(cloneArgs(cgroup, child), child.calls);
+  if (pid > 0) return { pid, failure: () => child.failure() };
+  child[Symbol.dispose]();
+  return notCloned(-pid);
 }
+
+/** What a child reads of our memory before it has one of its own. */
+class Child implements Disposable {
+  readonly calls: Calls;
+  readonly #memory: SpawnMemory;
+  /** The kernel makes it 0 once the child has left our memory. */
+  readonly #isHere = new Int32Array(new ArrayBuffer(4)).fill(1);
+
+  constructor(spec: SpawnSpec, fds: Sources) {
+    this.#memory = new SpawnMemory(spec);
+    this.calls = new Calls(stepsOf(this.#memory, fds));
+    UNDER_WAY.add(this);
+  }
+
+  get tidAddress(): bigint {
+    return addressOf(this.#isHere);
+  }
+
+  get hasLeft(): boolean {
+    return Atomics.load(this.#isHere, 0) === 0;
+  }
+
+  /** To be asked when it has ended. */
+  failure(): ErrnoError | undefined {
+    this[Symbol.dispose]();
+    return this.calls.error;
+  }
+
+  [Symbol.dispose](): void {
+    UNDER_WAY.delete(this);
+    this.#memory[Symbol.dispose]();
+  }
+}
+
+/** Keeps from the garbage collector what they read. */
+const UNDER_WAY = new Set<Child>();
 
 let code: ChildCode | "forbidden" | undefined;
 
@@ -89,11 +127,12 @@ function notCloned(errno: number): undefined {
   if (!NOT_THERE.some((name) => error.is(name))) throw error;
 }
 
-function cloneArgs(cgroup: number | undefined): Uint8Array<ArrayBuffer> {
+function cloneArgs(cgroup: number | undefined, { tidAddress }: Child): Uint8Array<ArrayBuffer> {
   const view = new DataView(new ArrayBuffer(CLONE_ARGS.sizeof));
   const u64 = (offset: number, value: bigint) => view.setBigUint64(offset, value, HOST_ENDIAN);
-  const flags = CLONE_VM | CLONE_VFORK | CLONE_CLEAR_SIGHAND;
+  const flags = CLONE_VM | CLONE_CLEAR_SIGHAND | CLONE_CHILD_CLEARTID;
   u64(CLONE_ARGS.flags, cgroup === undefined ? flags : flags | CLONE_INTO_CGROUP);
+  u64(CLONE_ARGS.child_tid, tidAddress);
   u64(CLONE_ARGS.exit_signal, SIGCHLD);
   if (cgroup !== undefined) u64(CLONE_ARGS.cgroup, BigInt(cgroup));
   return new Uint8Array(view.buffer);

@@ -4,6 +4,7 @@ import { LIBC } from "./libc.ts";
 import { calling, NativeThread } from "./native_thread.ts";
 import { HIGHEST_FD, Sources } from "./sources.ts";
 import { SpawnMemory, type SpawnSpec } from "./spawn_memory.ts";
+import type { Started } from "./started.ts";
 
 const { symbols: libc } = Deno.dlopen(LIBC, {
   posix_spawn: {
@@ -38,17 +39,17 @@ const O_CLOEXEC = 0o2000000;
 /**
  * Starts a program in a session of its own, with no signal blocked or ignored, and returns once it runs. Where that is restricted,
  * so is the thread that starts it, which ends right after.
- * @returns Its process number; the caller waits for it.
  * @throws {ErrnoError} As posix_spawn(3).
  */
-export function posixSpawn(spec: SpawnSpec): number {
+export function posixSpawn(spec: SpawnSpec): Started {
   using memory = new SpawnMemory(spec);
   using fds = new Sources(spec.fds);
   using actions = new FileActions();
   fds.all.forEach((from, to) => actions.duplicate(from, to));
   if (memory.cwd !== undefined) actions.changeDirectory(memory.cwd);
   if (memory.seal !== undefined) actions.require(memory.seal.path);
-  return memory.before.length === 0 ? spawnHere(memory, actions) : spawnAfter(memory, actions);
+  const pid = memory.before.length === 0 ? spawnHere(memory, actions) : spawnAfter(memory, actions);
+  return { pid, failure: () => undefined };
 }
 
 function spawnHere({ path, argv, envp }: SpawnMemory, { buffer }: FileActions): number {

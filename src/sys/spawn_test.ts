@@ -15,7 +15,7 @@ async function run(start: typeof spawn, spec: Partial<SpawnSpec>): Promise<strin
   const nothing = openReadOnly("/dev/null");
   const fds = [nothing, writer, writer];
   try {
-    const pid = start({
+    const { pid, failure } = start({
       path: "/bin/sh",
       args: [],
       env: [],
@@ -26,6 +26,8 @@ async function run(start: typeof spawn, spec: Partial<SpawnSpec>): Promise<strin
       ...spec,
     });
     while (!waitIfEnded(pid)) await new Promise((resolve) => setTimeout(resolve, 1));
+    const error = failure();
+    if (error) throw error;
     const bytes = new Uint8Array(65_536);
     return new TextDecoder().decode(bytes.subarray(0, readNonblocking(reader, bytes) ?? 0));
   } finally {
@@ -58,7 +60,7 @@ for (const [name, start] of Object.entries({ spawn, posixSpawn })) {
     const { reader, writer } = pipe();
     const fds = [openReadOnly("/dev/null"), writer, writer, openReadOnly("/proc/self/comm")];
     try {
-      const pid = start({
+      const { pid } = start({
         path: "/bin/sh",
         args: ["sh", "-c", "cat <&3"],
         env: ["PATH=/usr/bin:/bin"],

@@ -148,7 +148,8 @@ for (const [name, command, reason] of NOT_STARTED) {
     await using workshop = new Workshop();
     const run = workshop.start(command);
     assert.deepEqual(await run.exit(), { kind: "not-started", reason });
-    assert.deepEqual(run.kinds, ["ended"]);
+    // There may have been a process, which did not come to execute it.
+    assert.deepEqual(run.kinds.filter((kind) => kind !== "started"), ["ended"]);
   });
 }
 

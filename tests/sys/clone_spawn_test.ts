@@ -53,10 +53,13 @@ async function run(
       restriction: undefined,
       nice: 0,
     };
-    const pid = spawnIntoCgroup({ ...plain, ...spec }, cgroup);
-    assert.ok(pid !== undefined, "there was no clone");
+    const started = spawnIntoCgroup({ ...plain, ...spec }, cgroup);
+    assert.ok(started, "there was no clone");
+    const { pid } = started;
     let status: WaitStatus | undefined;
     while (!(status = waitIfEnded(pid))) await new Promise((resolve) => setTimeout(resolve, 1));
+    const error = started.failure();
+    if (error) throw error;
     const bytes = new Uint8Array(65_536);
     const text = new TextDecoder().decode(bytes.subarray(0, readNonblocking(reader, bytes) ?? 0));
     return { pid, text, status };

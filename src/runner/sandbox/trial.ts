@@ -25,7 +25,7 @@ export async function tryOut(sandbox: Sandbox, cgroups: Cgroups): Promise<boolea
     return { path: "/bin/sh", args: ["sh", "-c", command] };
   };
   try {
-    const pid = start(cgroup, line, {
+    const { pid, failure } = start(cgroup, line, {
       env: [],
       cwd: "/",
       fds: [nothing, nothing, nothing],
@@ -34,6 +34,8 @@ export async function tryOut(sandbox: Sandbox, cgroups: Cgroups): Promise<boolea
     });
     let exit = waitIfEnded(pid);
     for (; !exit; exit = waitIfEnded(pid)) await delay(1);
+    const error = failure();
+    if (error) throw error;
     if (exit.kind === "exited" && exit.status === 0) return isIn(place);
     if (exit.kind === "exited" && exit.status === NOT_JOINED) return false;
     throw new RuleError(`No shell works in the sandbox: /bin/sh ended with ${JSON.stringify(exit)}`);
