@@ -108,11 +108,15 @@ Deno.test("the status costs an idle filed no wake-up", async () => {
   await filed.finish("1", "true");
   await manager.until("STATUS=0 active, 0 pending");
   const pass = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms)); // Time is what this is about.
-  await pass(1_000);
-  const before = await sleeps(filed.pid);
-  await pass(3_000);
-  const wakes = await sleeps(filed.pid) - before;
-  assert.ok(wakes <= 3, `${wakes} wakes`);
+  const wakesIn = async (ms: number) => {
+    const before = await sleeps(filed.pid);
+    await pass(ms);
+    return await sleeps(filed.pid) - before;
+  };
+  // The engine has work of its own to finish, on a busy machine for a while; a timer would be seen in each of these times.
+  const wakes: number[] = [];
+  while (wakes.length < 5 && !(wakes.at(-1)! <= 3)) wakes.push(await wakesIn(3_000));
+  assert.ok(wakes.at(-1)! <= 3, `${wakes} wakes`);
 });
 
 Deno.test("a job can't speak to the service manager for filed", async () => {
