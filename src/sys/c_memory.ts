@@ -1,4 +1,38 @@
 import { ErrnoError } from "./errno.ts";
+import { LIBC } from "./libc.ts";
+
+const { symbols: libc } = Deno.dlopen(LIBC, {
+  calloc: { parameters: ["usize", "usize"], result: "pointer" },
+  free: { parameters: ["pointer"], result: "void" },
+});
+
+/** Memory of C's, zeros at first: at one address until it is disposed of, even if the thread that made it ends before. */
+export class CMemory implements Disposable {
+  readonly address: bigint;
+  /** Not to be touched once it is disposed of. */
+  readonly buffer: ArrayBuffer;
+  #pointer: Deno.PointerObject | null;
+
+  /** @throws {ErrnoError} ENOMEM. */
+  constructor(sizeBytes: number) {
+    this.#pointer = libc.calloc(1n, BigInt(sizeBytes));
+    if (this.#pointer === null) throw new ErrnoError("ENOMEM", "calloc");
+    this.address = BigInt(Deno.UnsafePointer.value(this.#pointer));
+    this.buffer = Deno.UnsafePointerView.getArrayBuffer(this.#pointer, sizeBytes);
+  }
+
+  /** Memory with these bytes in it. */
+  static of(bytes: Uint8Array | Uint32Array): CMemory {
+    const memory = new CMemory(bytes.byteLength);
+    new Uint8Array(memory.buffer).set(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    return memory;
+  }
+
+  [Symbol.dispose](): void {
+    libc.free(this.#pointer);
+    this.#pointer = null;
+  }
+}
 
 /** Collects what becomes one block of memory: strings that end with NUL, and lists of their addresses that end with NULL. */
 export class Strings {
@@ -18,37 +52,33 @@ export class Strings {
   place(lists: readonly (readonly number[])[]): Block {
     const listsAt = Math.ceil(this.#sizeBytes / POINTER_BYTES) * POINTER_BYTES;
     const pointers = lists.reduce((sum, { length }) => sum + length + 1, 0);
-    const bytes = new Uint8Array(listsAt + pointers * POINTER_BYTES);
+    const memory = new CMemory(listsAt + pointers * POINTER_BYTES);
+    const bytes = new Uint8Array(memory.buffer);
     let at = 0;
     for (const string of this.#strings) {
       bytes.set(string, at);
       at += string.length + 1;
     }
-    return new Block(bytes, listsAt, lists);
+    return new Block(memory, listsAt, lists);
   }
 }
 
 const ENCODER = new TextEncoder();
 const POINTER_BYTES = 8;
 
-/** Memory laid out by `Strings`, there until it is disposed of, whoever knows only an address in it. */
+/** Memory laid out by `Strings`, there until it is disposed of. */
 export class Block implements Disposable {
-  readonly #start: bigint;
+  readonly #memory: CMemory;
   readonly #lists: bigint[] = [];
 
-  constructor(
-    bytes: Uint8Array<ArrayBuffer>,
-    listsAt: number,
-    lists: readonly (readonly number[])[],
-  ) {
-    IN_USE.set(this, bytes);
-    this.#start = addressOf(bytes);
-    const view = new DataView(bytes.buffer);
+  constructor(memory: CMemory, listsAt: number, lists: readonly (readonly number[])[]) {
+    this.#memory = memory;
+    const view = new DataView(memory.buffer);
     let at = listsAt;
     for (const list of lists) {
-      this.#lists.push(this.#start + BigInt(at));
+      this.#lists.push(memory.address + BigInt(at));
       for (const offset of list) {
-        view.setBigUint64(at, this.#start + BigInt(offset), true);
+        view.setBigUint64(at, memory.address + BigInt(offset), true);
         at += POINTER_BYTES;
       }
       at += POINTER_BYTES;
@@ -56,7 +86,7 @@ export class Block implements Disposable {
   }
 
   string(offset: number): bigint {
-    return this.#start + BigInt(offset);
+    return this.#memory.address + BigInt(offset);
   }
 
   list(index: number): bigint {
@@ -64,16 +94,13 @@ export class Block implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    IN_USE.delete(this);
+    this.#memory[Symbol.dispose]();
   }
 }
 
-/** Keeps from the garbage collector what is reached by its address only. */
-const IN_USE = new Map<Block, Uint8Array<ArrayBuffer>>();
-
 /** Where it is, for as long as somebody can reach it. */
 export function addressOf(
-  memory: Uint8Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>,
+  memory: Uint8Array<ArrayBuffer> | Int32Array<ArrayBuffer>,
 ): bigint {
   return BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(memory)));
 }

@@ -1,3 +1,4 @@
+import { CMemory } from "./c_memory.ts";
 import { check, LIBC } from "./libc.ts";
 
 const { symbols } = Deno.dlopen(LIBC, { capget: { parameters: ["buffer", "buffer"], result: "i32" } });
@@ -22,10 +23,10 @@ const OF_FILES_AND_USERS = {
 const VERSION_3 = 0x20080522; // linux/capability.h
 const WORDS_PER_SET = 3; // effective, permitted, inheritable
 
-/** A thread's capabilities, as capset(2) wants them. */
+/** A thread's capabilities, as capset(2) wants them, at addresses that stay. */
 export interface CapabilitySets {
-  header: Uint32Array<ArrayBuffer>;
-  data: Uint32Array<ArrayBuffer>;
+  header: bigint;
+  data: bigint;
 }
 
 /**
@@ -39,5 +40,6 @@ export function capabilitiesOfFilesAndUsers(): CapabilitySets | undefined {
   check(symbols.capget(new Uint8Array(header.buffer), new Uint8Array(data.buffer)), "capget");
   if (data.every((word) => word === 0)) return undefined;
   const kept = Object.values(OF_FILES_AND_USERS).reduce<number>((bits, number) => bits | 1 << number, 0);
-  return { header, data: data.map((word, index) => index < WORDS_PER_SET ? word & kept : 0) };
+  const left = data.map((word, index) => index < WORDS_PER_SET ? word & kept : 0);
+  return { header: CMemory.of(header).address, data: CMemory.of(left).address };
 }

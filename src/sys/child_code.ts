@@ -1,3 +1,4 @@
+import { CMemory } from "./c_memory.ts";
 import { ErrnoError } from "./errno.ts";
 import { LIBC } from "./libc.ts";
 import { loadCode } from "./machine_code.ts";
@@ -56,14 +57,17 @@ const SIG_SETMASK = 2; // asm/signal.h
 const SIGSET_BYTES = 128;
 const ALL_SIGNALS = new Uint8Array(SIGSET_BYTES).fill(0xff);
 
-/** What a child does, one call after another; the last executes a program. In memory for as long as this is. */
-export class Calls {
+/** What a child does, one call after another; the last executes a program. */
+export class Calls implements Disposable {
   readonly #steps: readonly Step[];
+  readonly #memory: CMemory;
   readonly #words: BigInt64Array<ArrayBuffer>;
 
+  /** @throws {ErrnoError} ENOMEM. */
   constructor(steps: readonly Step[]) {
     this.#steps = steps;
-    this.#words = new BigInt64Array(new ArrayBuffer(steps.length * CALL.sizeof * 8));
+    this.#memory = new CMemory(steps.length * CALL.sizeof * BigInt64Array.BYTES_PER_ELEMENT);
+    this.#words = new BigInt64Array(this.#memory.buffer);
     for (const [i, { call, is }] of steps.entries()) {
       const at = i * CALL.sizeof;
       this.#words[at + CALL.number] = call.number;
@@ -72,9 +76,9 @@ export class Calls {
     }
   }
 
-  /** As native code takes them. */
-  get words(): BigInt64Array<ArrayBuffer> {
-    return this.#words;
+  /** Where they are, as native code takes them. */
+  get address(): bigint {
+    return this.#memory.address;
   }
 
   /** What went wrong, if that has ended the child. */
@@ -88,24 +92,28 @@ export class Calls {
     }
     return undefined;
   }
+
+  [Symbol.dispose](): void {
+    this.#memory[Symbol.dispose]();
+  }
 }
 
 /** Starts children that share all memory with this process until they execute a program. */
 export class ChildCode {
   readonly #start = new Deno.UnsafeFnPointer(
     loadCode(CODE),
-    { parameters: ["buffer", "usize", "buffer"], result: "i32" } as const,
+    { parameters: ["buffer", "usize", "u64"], result: "i32" } as const,
   );
 
   /**
    * @param args struct clone_args, with CLONE_VM; with CLONE_CLEAR_SIGHAND too, for no handler may run in the child.
-   * @param calls What the child does, with all signals blocked; and what they point to: there until it has executed its program.
+   * @param calls What the child does, with all signals blocked. It reads them, and what they point to, until it has executed its program.
    * @returns Its number; or -errno of clone3(2), if there is no child.
    */
   start(args: Uint8Array<ArrayBuffer>, calls: Calls): number {
     const mask = new Uint8Array(SIGSET_BYTES);
     libc.pthread_sigmask(SIG_SETMASK, ALL_SIGNALS, mask);
-    const pid = this.#start.call(args, BigInt(args.length), calls.words);
+    const pid = this.#start.call(args, BigInt(args.length), calls.address);
     libc.pthread_sigmask(SIG_SETMASK, mask, null);
     return pid;
   }

@@ -1,4 +1,4 @@
-import { addressOf } from "./c_memory.ts";
+import { CMemory } from "./c_memory.ts";
 import { Calls, CAN_EXECUTE, ChildCode, type Step } from "./child_code.ts";
 import { ErrnoError, type ErrnoName } from "./errno.ts";
 import { readKernelFile } from "./kernel_files.ts";
@@ -54,49 +54,52 @@ function clone(spec: SpawnSpec, cgroup: number | undefined): Started | undefined
   if (!CAN_EXECUTE) return undefined;
   code ??= loadChildCode();
   if (code === "forbidden") return undefined;
-  for (const child of UNDER_WAY) if (child.hasLeft) child[Symbol.dispose]();
+  for (const child of UNDER_WAY) if (child.hasLeft) child.settle();
   using fds = new Sources(spec.fds); // The child has a table of its own.
   const child = new Child(spec, fds);
-  const pid = code.start(cloneArgs(cgroup, child), child.calls);
-  if (pid > 0) return { pid, failure: () => child.failure() };
-  child[Symbol.dispose]();
+  const pid = code.start(cloneArgs(cgroup, child.tidAddress), child.calls);
+  if (pid > 0) return { pid, failure: () => child.settle() };
+  child.settle();
   return notCloned(-pid);
 }
 
-/** What a child reads of our memory before it has one of its own. */
-class Child implements Disposable {
+/** What a child reads of our memory before it has one of its own; there even if this thread ends meanwhile. */
+class Child {
   readonly calls: Calls;
   readonly #memory: SpawnMemory;
-  /** The kernel makes it 0 once the child has left our memory. */
-  readonly #isHere = new Int32Array(new ArrayBuffer(4)).fill(1);
+  readonly #tid: CMemory;
+  readonly #isHere: Int32Array<ArrayBuffer>;
+  #settled: { failure: ErrnoError | undefined } | undefined;
 
   constructor(spec: SpawnSpec, fds: Sources) {
     this.#memory = new SpawnMemory(spec);
     this.calls = new Calls(stepsOf(this.#memory, fds));
+    this.#tid = new CMemory(Int32Array.BYTES_PER_ELEMENT);
+    this.#isHere = new Int32Array(this.#tid.buffer).fill(1);
     UNDER_WAY.add(this);
   }
 
+  /** Where the kernel writes a 0 once the child has left our memory. */
   get tidAddress(): bigint {
-    return addressOf(this.#isHere);
+    return this.#tid.address;
   }
 
   get hasLeft(): boolean {
     return Atomics.load(this.#isHere, 0) === 0;
   }
 
-  /** To be asked when it has ended. */
-  failure(): ErrnoError | undefined {
-    this[Symbol.dispose]();
-    return this.calls.error;
-  }
-
-  [Symbol.dispose](): void {
-    UNDER_WAY.delete(this);
-    this.#memory[Symbol.dispose]();
+  /** To be called when it has left, or ended. @returns What went wrong before it could execute its program. */
+  settle(): ErrnoError | undefined {
+    if (!this.#settled) {
+      this.#settled = { failure: this.calls.error };
+      UNDER_WAY.delete(this);
+      for (const memory of [this.calls, this.#memory, this.#tid]) memory[Symbol.dispose]();
+    }
+    return this.#settled.failure;
   }
 }
 
-/** Keeps from the garbage collector what they read. */
+/** Those that have not settled. */
 const UNDER_WAY = new Set<Child>();
 
 let code: ChildCode | "forbidden" | undefined;
@@ -127,7 +130,7 @@ function notCloned(errno: number): undefined {
   if (!NOT_THERE.some((name) => error.is(name))) throw error;
 }
 
-function cloneArgs(cgroup: number | undefined, { tidAddress }: Child): Uint8Array<ArrayBuffer> {
+function cloneArgs(cgroup: number | undefined, tidAddress: bigint): Uint8Array<ArrayBuffer> {
   const view = new DataView(new ArrayBuffer(CLONE_ARGS.sizeof));
   const u64 = (offset: number, value: bigint) => view.setBigUint64(offset, value, HOST_ENDIAN);
   const flags = CLONE_VM | CLONE_CLEAR_SIGHAND | CLONE_CHILD_CLEARTID;
@@ -141,9 +144,7 @@ function cloneArgs(cgroup: number | undefined, { tidAddress }: Child): Uint8Arra
 function stepsOf({ cwd, before, seal, path, argv, envp }: SpawnMemory, fds: Sources): Step[] {
   const calls = [
     systemCall("setsid"),
-    ...IGNORED.map((signal) =>
-      systemCall("rt_sigaction", signal, addressOf(DEFAULT_ACTION), 0n, SIGSET_BYTES)
-    ),
+    ...IGNORED.map((signal) => systemCall("rt_sigaction", signal, DEFAULT_ACTION.address, 0n, SIGSET_BYTES)),
     ...fds.all.map((from, to) => systemCall("dup3", BigInt(from), BigInt(to), 0n)),
     ...cwd === undefined ? [] : [systemCall("chdir", cwd)],
     // Where it is not there, that it can't be renamed says nothing.
@@ -151,7 +152,7 @@ function stepsOf({ cwd, before, seal, path, argv, envp }: SpawnMemory, fds: Sour
     ...before,
   ];
   const execution = [
-    systemCall("rt_sigprocmask", SIG_SETMASK, addressOf(NO_SIGNALS), 0n, SIGSET_BYTES),
+    systemCall("rt_sigprocmask", SIG_SETMASK, NO_SIGNALS.address, 0n, SIGSET_BYTES),
     systemCall("execve", path, argv, envp),
   ];
   return [
@@ -165,8 +166,8 @@ function toSucceed(call: SystemCall): Step {
   return { call, is: "to succeed" };
 }
 
-const DEFAULT_ACTION = new Uint8Array(SIGACTION_BYTES);
-const NO_SIGNALS = new Uint8Array(Number(SIGSET_BYTES));
+const DEFAULT_ACTION = new CMemory(SIGACTION_BYTES);
+const NO_SIGNALS = new CMemory(Number(SIGSET_BYTES));
 const IGNORED = ignoredSignals();
 
 /** The signals that this process ignores, which a program would go on to ignore. */

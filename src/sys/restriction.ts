@@ -1,4 +1,3 @@
-import { addressOf } from "./c_memory.ts";
 import { capabilitiesOfFilesAndUsers } from "./capabilities.ts";
 import { AT_FDCWD, type SystemCall, systemCall } from "./system_call.ts";
 
@@ -27,9 +26,7 @@ const CAPABILITIES = capabilitiesOfFilesAndUsers();
 export function restricting(ruleset: number): SystemCall[] {
   return [
     // It only takes away, which never fails.
-    ...CAPABILITIES
-      ? [systemCall("capset", addressOf(CAPABILITIES.header), addressOf(CAPABILITIES.data))]
-      : [],
+    ...CAPABILITIES ? [systemCall("capset", CAPABILITIES.header, CAPABILITIES.data)] : [],
     systemCall("prctl", PR_SET_NO_NEW_PRIVS, 1n, 0n, 0n, 0n),
     systemCall("landlock_restrict_self", BigInt(ruleset), 0n),
   ];
