@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { Batch } from "../../src/store/batch.ts";
 import { StoreError } from "../../src/store/store.ts";
+import { TempFile } from "./temp_file.ts";
 
 /** Stands for the write-ahead log: a disk that syncs when the test says so, or at once. */
 class Log {
@@ -32,8 +33,8 @@ class Log {
 
 /** @param syncMs What each sync takes by the batch's clock. */
 function open(syncMs = 10) {
-  const path = Deno.makeTempFileSync({ prefix: "filed-batch-" });
-  const database = new DatabaseSync(path);
+  const file = new TempFile();
+  const database = new DatabaseSync(file.path);
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; CREATE TABLE t (a BLOB) STRICT");
   const log = new Log();
   let now = 0;
@@ -44,11 +45,7 @@ function open(syncMs = 10) {
     rows: () => database.prepare("SELECT count(*) AS rows FROM t").get()?.rows,
     [Symbol.dispose]() {
       database.close();
-      for (const suffix of ["", "-wal", "-shm"]) {
-        try {
-          Deno.removeSync(path + suffix);
-        } catch { /* SQLite removed it. */ }
-      }
+      file[Symbol.dispose]();
     },
   };
 }

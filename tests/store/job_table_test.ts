@@ -2,13 +2,14 @@ import assert from "node:assert/strict";
 import { JobTable } from "../../src/store/job_table.ts";
 import { openDatabase } from "../../src/store/schema.ts";
 import type { NewJob } from "../../src/store/store.ts";
+import { TempFile } from "./temp_file.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const newJob = (id: string): NewJob => ({ id, uid: 1, gid: 2, mode: 0o640, held: true, now: 1_000 });
 
 function open() {
-  const path = Deno.makeTempFileSync({ prefix: "filed-jobs-" });
-  const database = openDatabase(path);
+  const file = new TempFile();
+  const database = openDatabase(file.path);
   const used: number[] = [];
   const jobs = new JobTable(database, (number) => used.push(number));
   return {
@@ -28,11 +29,7 @@ function open() {
     statements: () => database.prepare("SELECT total_changes() AS changes").get()?.changes as number,
     [Symbol.dispose]() {
       database.close();
-      for (const suffix of ["", "-wal", "-shm"]) {
-        try {
-          Deno.removeSync(path + suffix);
-        } catch { /* SQLite removed it. */ }
-      }
+      file[Symbol.dispose]();
     },
   };
 }
