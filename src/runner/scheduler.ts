@@ -209,19 +209,27 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
     }
   }
 
-  #begin({ job, run, command }: Claim, config: Config) {
-    const { timeoutSec, maxLogBytes, maxMemoryMb, maxCpuSec, maxFileMb, maxOpenFiles, nice } = config;
+  #begin(claim: Claim, config: Config) {
+    const { job, run } = claim;
     this.#living++;
     this.#running.set(run, {
       jobId: job.id,
       attempt: job.attempts,
-      timeoutSec,
+      timeoutSec: config.timeoutSec,
       stored: Promise.resolve(),
       isStopped: false,
     });
     const identity = this.#options.identityOf(job);
-    log.info("attempt started", { job: job.id, attempt: job.attempts });
-    if (identity.kind === "refused") return this.#refuse(run, identity.reason);
+    if (identity.kind === "refused") this.#refuse(run, identity.reason);
+    else this.#execute(claim, config, identity);
+    log.info("attempt started", { job: job.id, attempt: job.attempts }); // After what the job waits for.
+  }
+
+  #execute(
+    { job, run, command }: Claim,
+    { timeoutSec, maxLogBytes, maxMemoryMb, maxCpuSec, maxFileMb, maxOpenFiles, nice }: Config,
+    identity: Exclude<Identity, { kind: "refused" }>,
+  ) {
     this.#executor?.start({
       run,
       jobId: job.id,
