@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { holds, type Trial, tryAll } from "./trials.ts";
 import { typing } from "./typing.ts";
+import { DEFAULTS } from "../default_settings.ts";
 
 /** A script that sets `timeout_sec` to a number of its own. */
 let nextTimeoutSec = 100;
@@ -13,7 +14,7 @@ function sets(name: string, script: (sec: number) => string, ...needs: string[])
       alone(async () => {
         await queue.ok(script(sec));
         assert.deepEqual(JSON.parse(await queue.ok('cat "$M/config.json"')), {
-          ...SETTINGS,
+          ...DEFAULTS,
           timeout_sec: sec,
         });
       }),
@@ -33,20 +34,6 @@ function failsToSet(name: string, script: string, message: RegExp): Trial {
       assert.equal(await queue.ok('cat "$M/config.json"'), before);
     }), ...name.split(" "));
 }
-
-const SETTINGS = {
-  max_attempts: 3,
-  timeout_sec: 180,
-  max_job_count: 20,
-  backoff_base: 2,
-  backoff_mult: 2,
-  max_log_bytes: 16_777_216,
-  max_memory_mb: 0,
-  max_cpu_sec: 0,
-  max_file_mb: 0,
-  max_open_files: 0,
-  nice: 0,
-};
 
 /** There is one file of settings: its trials take turns. */
 let turn: Promise<unknown> = Promise.resolve();

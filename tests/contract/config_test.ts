@@ -2,20 +2,7 @@
 import assert from "node:assert/strict";
 import { fails, Filed, ok, startFiled } from "../harness.ts";
 import { assertStarted, open, read, refuses, stat, write } from "./expect.ts";
-
-const DEFAULTS = {
-  max_attempts: 3,
-  timeout_sec: 180,
-  max_job_count: 20,
-  backoff_base: 2,
-  backoff_mult: 2,
-  max_log_bytes: 16_777_216,
-  max_memory_mb: 0,
-  max_cpu_sec: 0,
-  max_file_mb: 0,
-  max_open_files: 0,
-  nice: 0,
-};
+import { DEFAULTS } from "../default_settings.ts";
 
 const config = async (filed: Filed) => JSON.parse(await read(filed, "config.json"));
 

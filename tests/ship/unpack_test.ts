@@ -83,15 +83,7 @@ selfExtractingTest("of first starts at the same time all work, and one folder is
 
 selfExtractingTest("after a start that was killed half way the next one works, and cleans up", async () => {
   await using place = await Place.make();
-  const killed = new Deno.Command("setsid", {
-    args: [FILED, "--version"],
-    env: { XDG_CACHE_HOME: place.path },
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
-  await beginsToUnpack(`${place.path}/filed`);
-  Deno.kill(-killed.pid, "SIGKILL");
-  await killed.status;
+  await startAndEnd(place, "SIGKILL");
   assert.match((await unpacked(`${place.path}/filed`)).join(), /^unpack-/);
   assertStarts(await start({ XDG_CACHE_HOME: place.path }));
   assert.match((await unpacked(`${place.path}/filed`)).join(), /^[0-9a-f]{64}$/);
@@ -99,15 +91,7 @@ selfExtractingTest("after a start that was killed half way the next one works, a
 
 selfExtractingTest("a first start that is interrupted ends by that signal, and leaves nothing", async () => {
   await using place = await Place.make();
-  const interrupted = new Deno.Command("setsid", {
-    args: [FILED, "--version"],
-    env: { XDG_CACHE_HOME: place.path },
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
-  await beginsToUnpack(`${place.path}/filed`);
-  Deno.kill(-interrupted.pid, "SIGTERM");
-  assert.equal((await interrupted.status).signal, "SIGTERM");
+  assert.equal((await startAndEnd(place, "SIGTERM")).signal, "SIGTERM");
   await within("the folder to be removed", async () => {
     while ((await unpacked(`${place.path}/filed`)).length > 0) {
       await new Promise((resolve) => setTimeout(resolve, 1));
@@ -290,3 +274,16 @@ selfExtractingRootTest("root of a user namespace, where /tmp is nobody's, unpack
   const prefix = [...user.prefix, "unshare", "--user", "--map-root-user", "--net"];
   assertStarts(await start({ HOME: user.home }, { prefix }));
 });
+
+/** A first start, with its cache below `place`, that a signal ends once it has begun to unpack. */
+async function startAndEnd(place: Place, signal: Deno.Signal): Promise<Deno.CommandStatus> {
+  const started = new Deno.Command("setsid", {
+    args: [FILED, "--version"],
+    env: { XDG_CACHE_HOME: place.path },
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  await beginsToUnpack(`${place.path}/filed`);
+  Deno.kill(-started.pid, signal);
+  return await started.status;
+}
