@@ -7,46 +7,52 @@ interface Entry extends RunRecord {
   id: string;
 }
 
-/** The table of runs: a few, all of them in memory too. Only this process writes it. */
+/**
+ * The table of runs: a few, all of them in memory too. Only this process writes it, so that it is read once: what a disk
+ * that fails does not give back then cannot be missing when a transaction is rolled back.
+ */
 export class RunTable {
-  readonly #select: StatementSync;
   readonly #insert: StatementSync;
   readonly #identify: StatementSync;
   readonly #delete: StatementSync;
-  /** By token; `undefined`: to be read. */
-  #entries: Map<string, Entry> | undefined;
+  /** By token. */
+  readonly #entries: Map<string, Entry>;
   /** Tokens of those that were identified, of which the table does not know. */
   readonly #identified = new Set<string>();
+  /** What was written in the transaction that is open, as it was before; `undefined`: not there. */
+  readonly #before = new Map<string, Entry | undefined>();
 
   constructor(database: DatabaseSync) {
-    this.#select = database.prepare("SELECT run, number, id, pid, start_ticks, boot_id, cgroup FROM runs");
     this.#insert = database.prepare("INSERT INTO runs (run, number, id) VALUES (?, ?, ?)");
     this.#identify = database.prepare(
       "UPDATE runs SET pid = ?, start_ticks = ?, boot_id = ?, cgroup = ? WHERE run = ?",
     );
     this.#delete = database.prepare("DELETE FROM runs WHERE run = ?");
+    const rows = database.prepare("SELECT run, number, id, pid, start_ticks, boot_id, cgroup FROM runs")
+      .all();
+    this.#entries = new Map(rows.map((row) => [row.run as string, toEntry(row)]));
   }
 
   /** The number of the job that a run is or was of. */
   jobOf(run: string): number | undefined {
-    return this.#all().get(run)?.number;
+    return this.#entries.get(run)?.number;
   }
 
   all(): RunRecord[] {
-    return [...this.#all().values()].map(({ run, leader, cgroup }) => ({ run, leader, cgroup }));
+    return [...this.#entries.values()].map(({ run, leader, cgroup }) => ({ run, leader, cgroup }));
   }
 
-  /** What says of a job whether it has a run, or an earlier job of its id has one. */
+  /** What says of a job whether it has a run, or an earlier job of its id has one; `size`: of how many at most. */
   busy(): { size: number; has(job: { number: number; id: string }): boolean } {
-    const runs = [...this.#all().values()];
+    const runs = [...this.#entries.values()];
     const numbers = new Set(runs.map(({ number }) => number));
     const ids = new Set(runs.map(({ id }) => id));
-    return { size: runs.length, has: ({ number, id }) => numbers.has(number) || ids.has(id) };
+    return { size: numbers.size + ids.size, has: ({ number, id }) => numbers.has(number) || ids.has(id) };
   }
 
   /** The table hears of it with the next `write`. */
   identify(run: string, leader: Leader, cgroup: string | undefined): void {
-    const entry = this.#all().get(run);
+    const entry = this.#entries.get(run);
     if (!entry) return;
     Object.assign(entry, { leader, cgroup });
     this.#identified.add(run);
@@ -54,38 +60,45 @@ export class RunTable {
 
   /** This and what follows are called within a transaction. */
   add(run: string, number: number, id: string): void {
+    this.#remember(run);
     this.#insert.run(run, number, id);
-    this.#all().set(run, { run, number, id, leader: undefined, cgroup: undefined });
+    this.#entries.set(run, { run, number, id, leader: undefined, cgroup: undefined });
   }
 
   remove(run: string): void {
+    this.#remember(run);
     this.#delete.run(run);
-    this.#all().delete(run);
+    this.#entries.delete(run);
     this.#identified.delete(run);
   }
 
   write(): void {
     for (const run of this.#identified) {
-      const { leader, cgroup } = this.#all().get(run) as Entry;
+      this.#remember(run);
+      const { leader, cgroup } = this.#entries.get(run) as Entry;
       const { pid, startTicks, bootId } = leader as Leader;
       this.#identify.run(pid, startTicks, bootId, cgroup ?? null, run);
     }
     this.#identified.clear();
   }
 
-  /** The transaction was rolled back: what runs are known by may be to write again. */
-  rolledBack(): void {
-    const before = this.#entries;
-    this.#entries = undefined;
-    this.#identified.clear();
-    for (const [run, { leader }] of this.#all()) {
-      const known = before?.get(run);
-      if (known?.leader && !leader) this.identify(run, known.leader, known.cgroup);
-    }
+  committed(): void {
+    this.#before.clear();
   }
 
-  #all(): Map<string, Entry> {
-    return this.#entries ??= new Map(this.#select.all().map((row) => [row.run as string, toEntry(row)]));
+  /** Takes back what was not committed, but for what runs are known by: that is to write again. */
+  rolledBack(): void {
+    for (const [run, entry] of this.#before) {
+      if (entry) this.#entries.set(run, entry);
+      else this.#entries.delete(run);
+      if (entry?.leader) this.#identified.add(run);
+      else this.#identified.delete(run);
+    }
+    this.#before.clear();
+  }
+
+  #remember(run: string) {
+    if (!this.#before.has(run)) this.#before.set(run, this.#entries.get(run));
   }
 }
 

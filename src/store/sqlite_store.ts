@@ -88,7 +88,10 @@ export class SqliteStore implements Store {
         this.#jobs.write();
         this.#runs.write();
       },
-      committed: () => this.#jobs.committed(),
+      committed: () => {
+        this.#jobs.committed();
+        this.#runs.committed();
+      },
       rolledBack: (failure) => {
         for (const number of this.#jobs.rolledBack()) this.#lost.set(number, failure);
         this.#runs.rolledBack();

@@ -166,6 +166,16 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
     assert.deepEqual((await store.claim(T0, ["4"], header)).map(({ job }) => job.id), ["a"]);
   });
 
+  test("a run keeps the job that it was of and the next of its id, and no other", async (store) => {
+    const first = await submit(store, "a");
+    await store.claim(T0, ["run"], header);
+    const back = () => ({ state: "pending", run: null, place: "next" } as const);
+    await store.rename(first, { state: "active" }, "moved", KEEP, back, NOBODY);
+    await submit(store, "a");
+    await submit(store, "b");
+    assert.deepEqual((await store.claim(T0, ["other"], header)).map(({ job }) => job.id), ["b"]);
+  });
+
   test("settle() applies to the job of the run, and forgets the run", async (store) => {
     await submit(store, "a");
     await store.claim(T0, ["1"], header);

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { RunTable } from "../../src/store/run_table.ts";
+import { openDatabase } from "../../src/store/schema.ts";
+import { TempFile } from "./temp_file.ts";
+
+const LEADER = { pid: 1, startTicks: 2, bootId: "boot" };
+
+function open() {
+  const file = new TempFile();
+  const database = openDatabase(file.path);
+  const runs = new RunTable(database);
+  return {
+    database,
+    runs,
+    stored: () => new RunTable(database).all(),
+    transact(change: () => void, end: "commit" | "rollback" = "commit") {
+      database.exec("BEGIN");
+      change();
+      runs.write();
+      database.exec(end);
+      if (end === "commit") runs.committed();
+      else runs.rolledBack();
+    },
+    [Symbol.dispose]() {
+      database.close();
+      file[Symbol.dispose]();
+    },
+  };
+}
+
+Deno.test("after a rollback the runs are as they were", () => {
+  using place = open();
+  const { runs } = place;
+  place.transact(() => runs.add("kept", 1, "a"));
+  place.transact(() => {
+    runs.remove("kept");
+    runs.add("new", 2, "b");
+  }, "rollback");
+  assert.deepEqual([runs.jobOf("kept"), runs.jobOf("new")], [1, undefined]);
+  assert.deepEqual(runs.all(), place.stored());
+});
+
+const ROLLED_BACK: [string, (runs: RunTable) => void][] = [
+  ["was written in it", () => {}],
+  ["was not written, of a run that was removed in it", (runs) => runs.remove("run")],
+];
+for (const [when, change] of ROLLED_BACK) {
+  Deno.test(`what a run is known by is written after a rollback, if it ${when}`, () => {
+    using place = open();
+    const { runs } = place;
+    place.transact(() => runs.add("run", 1, "a"));
+    runs.identify("run", LEADER, undefined);
+    place.transact(() => change(runs), "rollback");
+    place.transact(() => {});
+    assert.deepEqual(place.stored(), [{ run: "run", leader: LEADER, cgroup: undefined }]);
+  });
+}
+
+Deno.test("a rollback reads nothing: the disk may give nothing back", () => {
+  using place = open();
+  const { runs, database } = place;
+  place.transact(() => runs.add("run", 1, "a"));
+  database.exec("BEGIN");
+  runs.remove("run");
+  database.exec("ROLLBACK; DROP TABLE runs");
+  runs.rolledBack();
+  assert.equal(runs.jobOf("run"), 1);
+});
