@@ -130,7 +130,10 @@ export class Batch {
 
   /** Sees to it that there is a transaction soon, for what its participant has to write. */
   runSoon(): void {
-    this.#soon ??= setTimeout(() => this.run("relaxed", () => {}).catch(() => {}), PROMPT_MS); // It hears of it.
+    this.#soon ??= setTimeout(() => {
+      this.#soon = undefined;
+      this.run("relaxed", () => {}).catch(() => {}); // It hears of it.
+    }, PROMPT_MS);
   }
 
   /** Resolves once all that was asked for is on disk, or was refused. */

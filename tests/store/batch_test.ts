@@ -39,6 +39,7 @@ function open(syncMs = 10) {
   const log = new Log();
   let now = 0;
   return {
+    path: file.path,
     database,
     log,
     batch: new Batch(database, log, () => now += syncMs),
@@ -241,4 +242,19 @@ Deno.test("a prompt change is synced soon also after one that came while a slow 
   log.syncs[2]?.resolve();
   await batch.finish();
   assert.equal(log.syncs.length, 3);
+});
+
+Deno.test("what is to be stored soon is, also after a time when it could not be", async () => {
+  using place = open();
+  const { batch } = place;
+  const other = new DatabaseSync(place.path);
+  other.exec("BEGIN IMMEDIATE");
+  const refused = Promise.withResolvers<void>();
+  const committed = Promise.withResolvers<void>();
+  batch.participant = { write() {}, committed: committed.resolve, rolledBack: () => refused.resolve() };
+  batch.runSoon();
+  await refused.promise;
+  other.close();
+  batch.runSoon();
+  await committed.promise;
 });
