@@ -46,9 +46,9 @@ export class JobTable {
   readonly #absent = new Set<string>();
   readonly #unwritten = new Set<Entry>();
   readonly #holds = new Map<number, Hold>();
-  /** How jobs were held before the transaction that is open, and which got their row in it. */
+  /** How jobs were held before the transaction that is open, and which got their row in it, or were removed without one. */
   readonly #holdsBefore = new Map<number, Hold | undefined>();
-  readonly #inserted = new Set<number>();
+  readonly #added = new Set<number>();
   /** Grows when the time may be another at which a job that waits may start. */
   #timesVersion = 0;
 
@@ -126,7 +126,8 @@ export class JobTable {
     if (entry.job.visibleAt !== null) this.#timesVersion++;
     this.#changeHold(number, false);
     this.#drop(entry);
-    if (!entry.isNew) this.#delete.run(number);
+    if (entry.isNew) this.#added.add(number);
+    else this.#delete.run(number);
   }
 
   /** The jobs that are held. */
@@ -160,13 +161,13 @@ export class JobTable {
 
   committed(): void {
     this.#holdsBefore.clear();
-    this.#inserted.clear();
+    this.#added.clear();
   }
 
   /** Takes back what was not committed. @returns The jobs that are lost with that: they were added, and never stored. */
   rolledBack(): number[] {
-    const added = [...this.#unwritten].filter(({ isNew }) => isNew).map(({ job }) => job.number);
-    const lost = [...this.#inserted, ...added];
+    const unwritten = [...this.#unwritten].filter(({ isNew }) => isNew).map(({ job }) => job.number);
+    const lost = [...this.#added, ...unwritten];
     for (const [number, hold] of this.#holdsBefore) this.#setHold(number, hold);
     for (const number of lost) this.#holds.delete(number);
     this.committed();
@@ -230,7 +231,7 @@ export class JobTable {
   #write(entry: Entry) {
     const { job, unwritten } = entry;
     if (entry.isNew) {
-      this.#inserted.add(job.number);
+      this.#added.add(job.number);
       this.#onNumberUsed(job.number);
       this.#insert.run(
         ...[job.number, job.id, job.state, job.logBytes, job.attempts, job.place, job.visibleAt, job.run],

@@ -56,6 +56,7 @@ export class SqliteStore implements Store {
     try {
       const store = new SqliteStore(database, log, lock);
       store.#batch.first(() => {
+        store.#jobs.write(); // Jobs may be new by the time that there is room.
         dropLeftovers(database);
         store.#jobs.forget();
       });
@@ -103,7 +104,9 @@ export class SqliteStore implements Store {
     if (this.#jobs.find(job.id)) return Promise.resolve(undefined);
     const added = this.#jobs.add(this.#numbers.nextJob(), job);
     if (this.#batch.isSound && this.#jobs.unwrittenCount <= UNWRITTEN_JOBS) return Promise.resolve(added);
-    return this.#batch.run("relaxed", () => added);
+    const stored = this.#batch.run("relaxed", () => added);
+    stored.catch(() => this.#lost.delete(added.number)); // Nobody was told of it.
+    return stored;
   }
 
   find(id: string): Promise<JobRecord | undefined> {

@@ -1,5 +1,8 @@
 /** The state file's disk is full: what cannot be stored is refused, what was acknowledged stays, and all goes on later. */
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { SqliteStore } from "../../src/store/sqlite_store.ts";
+import type { JobChanges } from "../../src/store/store.ts";
 import { assertStarted, Gate, read } from "../contract/expect.ts";
 import { fails, Filed, ok, Place, rootTest } from "../harness.ts";
 import { Disk } from "./disk.ts";
@@ -81,6 +84,30 @@ rootTest("the daemon starts again although the disk is full, and has what was ac
   await disk.fill();
   await using again = await Filed.start(place, { args: disk.args });
   assert.deepEqual(await submitted(again, refused), acknowledged);
+});
+
+rootTest("a job that is new before what the start takes back could be stored is stored with it", async () => {
+  await using place = await Place.make();
+  const disk = await Disk.inMemory(place, "1m");
+  const newJob = (id: string) => ({ id, uid: 1, gid: 2, mode: 0o640, held: true, now: 0 });
+  const change = (store: SqliteStore, number: number | undefined, changes: JobChanges) =>
+    store.update(number ?? 0, { state: "pending" }, () => changes, "durable");
+  const before = SqliteStore.open(disk.stateFile);
+  const left = await before.create(newJob("left"));
+  await change(before, left?.number, { unclosed: Uint8Array.of(1) });
+  using reader = new DatabaseSync(disk.stateFile); // Has the log stay, as after a crash.
+  reader.exec("SELECT * FROM jobs");
+  await before[Symbol.asyncDispose]();
+
+  await disk.fill();
+  await using store = SqliteStore.open(disk.stateFile);
+  await disk.empty();
+  const job = await store.create(newJob("new"));
+  assert.equal((await change(store, job?.number, { command: Uint8Array.of(1, 2) }))?.commandBytes, 2);
+  assert.deepEqual([await store.find("new").then((job) => job?.number), await store.count("pending")], [
+    job?.number,
+    2,
+  ]);
 });
 
 rootTest("what a job did on a full disk is stored once there is room", async () => {

@@ -142,3 +142,11 @@ Deno.test("many jobs are not all kept in memory, and none of them is lost", () =
     assert.equal(jobs.find(`job ${number}`)?.mode, number % 8);
   }
 });
+
+Deno.test("a new job is lost also if it was removed in a transaction that is rolled back", () => {
+  using place = open();
+  const { jobs } = place;
+  jobs.add(1, newJob("a"));
+  assert.deepEqual(place.transact(() => jobs.remove(1), "rollback"), [1]);
+  assert.deepEqual([jobs.get(1), [...jobs.holds]], [undefined, []]);
+});

@@ -118,6 +118,29 @@ Deno.test("a state file of version 1 is brought up to date, with its jobs", asyn
   assert.deepEqual([job?.uid, job?.foreignWriter], [1, null]);
 });
 
+Deno.test("of jobs that could not be stored, those are refused later that were answered for", async () => {
+  await using folder = await makeFolder();
+  const path = `${folder.path}/filed.db`;
+  await using store = SqliteStore.open(path);
+  const other = new DatabaseSync(path);
+  other.exec("BEGIN IMMEDIATE");
+  const made: number[] = [];
+  const failure = await (async () => {
+    for (;;) {
+      const id = `job ${made.length}`;
+      const job = await store.create({ id, uid: 1, gid: 2, mode: 0o644, held: true, now: 0 });
+      made.push(job?.number ?? 0);
+    }
+  })().catch((error: unknown) => error);
+  other.close();
+  assert.ok(failure instanceof StoreError);
+  const last = made.at(-1) ?? 0;
+  const chmod = (number: number) =>
+    store.update(number, { state: "pending" }, () => ({ mode: 0o600 }), "durable");
+  for (const number of made) await assert.rejects(chmod(number), StoreError);
+  assert.equal(await chmod(last + 1), undefined);
+});
+
 function write(path: string, text: string) {
   Deno.mkdirSync(path.replace(/\/[^/]*$/, ""), { recursive: true });
   Deno.writeTextFileSync(path, text);
