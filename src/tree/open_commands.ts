@@ -202,7 +202,8 @@ export class OpenCommands implements Disposable {
       await this.#queue.release(number);
     } catch (error) {
       log.error("cannot let a job start", { number, error });
-      this.#releaseAfter(number, RETRY_MS);
+      const isOpenAgain = (this.#files.get(number)?.holders.length ?? 0) > 0; // Then its next close lets it start.
+      if (!isOpenAgain) this.#releaseAfter(number, RETRY_MS);
     }
   }
 
