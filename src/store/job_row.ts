@@ -103,7 +103,7 @@ export function newRow(number: number, { id, held, uid, gid, mode, now }: NewJob
 type Column = Exclude<keyof RowChanges, "command" | "unclosed">;
 
 /** The columns that a change sets, besides the two of the command. */
-export const COLUMN_OF: Record<Column, string> = {
+const COLUMN_OF: Record<Column, string> = {
   id: "id",
   state: "state",
   logBytes: "log_bytes",

@@ -116,6 +116,13 @@ export function openDatabase(path: string): DatabaseSync {
   return database;
 }
 
+/** Takes all of the write-ahead log to the database, synced, and empties it. @throws {StoreError} If somebody reads it. */
+export function checkpoint(database: DatabaseSync): void {
+  const [row] = database.prepare("PRAGMA wal_checkpoint(TRUNCATE)").all();
+  if (row?.busy === 0) return;
+  throw toStoreError(new Error("database is locked"), "Cannot empty the write-ahead log of the state file");
+}
+
 function connect(path: string): DatabaseSync {
   try {
     return new DatabaseSync(path, { timeout: 5_000 });

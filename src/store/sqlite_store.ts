@@ -5,7 +5,7 @@ import { JobTable, prepareForArrays, type TableChanges } from "./job_table.ts";
 import { lockStateFile } from "./lock.ts";
 import { Numbers } from "./numbers.ts";
 import { RunTable } from "./run_table.ts";
-import { dropLeftovers, openDatabase } from "./schema.ts";
+import { checkpoint, dropLeftovers, openDatabase } from "./schema.ts";
 import { toStoreError } from "./sqlite_error.ts";
 import { SmallTable } from "./small_table.ts";
 import { SqliteLogs } from "./sqlite_logs.ts";
@@ -74,7 +74,7 @@ export class SqliteStore implements Store {
     this.#batch = new Batch(database, {
       syncData: () => this.#log.syncData(),
       syncDataNow: () => this.#log.syncDataSync(),
-      checkpoint: () => database.exec("PRAGMA wal_checkpoint(TRUNCATE)"),
+      checkpoint: () => checkpoint(database),
     });
     this.#logs = new SqliteLogs(database);
     this.#numbers = new Numbers(database, this.#batch);

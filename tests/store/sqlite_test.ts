@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
+import { checkpoint, openDatabase } from "../../src/store/schema.ts";
 import { SqliteStore } from "../../src/store/sqlite_store.ts";
 import { StoreError } from "../../src/store/store.ts";
 import { testStore } from "./suite.ts";
@@ -139,6 +140,20 @@ Deno.test("of jobs that could not be stored, those are refused later that were a
     store.update(number, { state: "pending" }, () => ({ mode: 0o600 }), "durable");
   for (const number of made) await assert.rejects(chmod(number), StoreError);
   assert.equal(await chmod(last + 1), undefined);
+});
+
+Deno.test("a checkpoint empties the log, or says that somebody reads it", async () => {
+  await using folder = await makeFolder();
+  const path = `${folder.path}/filed.db`;
+  Deno.writeTextFileSync(path, "");
+  using database = openDatabase(path);
+  using reader = new DatabaseSync(path);
+  reader.exec("BEGIN; SELECT * FROM jobs");
+  database.exec("PRAGMA busy_timeout = 0; INSERT INTO settings VALUES ('a', 'b')");
+  assert.throws(() => checkpoint(database), StoreError);
+  reader.exec("COMMIT");
+  checkpoint(database);
+  assert.equal(Deno.statSync(`${path}-wal`).size, 0);
 });
 
 function write(path: string, text: string) {
