@@ -145,6 +145,7 @@ function spawnConfined(start: StartMessage, surroundings: Surroundings, host: Ho
     fds: [NULL_DEVICE, output, output],
     restriction: confinement?.restriction,
     nice: limits.nice,
+    memory: limits.maxMemoryMb > 0 ? "limited" : undefined,
   });
 }
 

@@ -20,6 +20,7 @@ const CLONE_ARGS = {
   sizeof: 88,
 } as const;
 const CLONE_VM = 0x100n;
+const CLONE_VFORK = 0x4000n;
 const CLONE_CHILD_CLEARTID = 0x200000n;
 const CLONE_CLEAR_SIGHAND = 0x100000000n;
 const CLONE_INTO_CGROUP = 0x200000000n;
@@ -43,7 +44,8 @@ export function spawnByClone(spec: SpawnSpec): Started | undefined {
 
 /**
  * The same in a cgroup, from the first instruction on. Who joins a group by writing to cgroup.procs waits for 10 ms or more where
- * nobody has done so for a while: the kernel waits until all processors have passed by.
+ * nobody has done so for a while: the kernel waits until all processors have passed by. In a group whose memory is limited, this thread
+ * waits until the child executes its program.
  * @param cgroup A descriptor of the group's directory. CLONE_INTO_CGROUP is of Linux 5.7; there are groups that it is not for.
  */
 export function spawnIntoCgroup(spec: SpawnSpec, cgroup: number): Started | undefined {
@@ -57,7 +59,7 @@ function clone(spec: SpawnSpec, cgroup: number | undefined): Started | undefined
   for (const child of UNDER_WAY) if (child.hasLeft) child.settle();
   using fds = new Sources(spec.fds); // The child has a table of its own.
   const child = new Child(spec, fds);
-  const pid = code.start(cloneArgs(cgroup, child.tidAddress), child.calls);
+  const pid = code.start(cloneArgs(flagsFor(spec, cgroup), child.tidAddress, cgroup), child.calls);
   if (pid > 0) return { pid, failure: () => child.settle() };
   child.settle();
   return notCloned(-pid);
@@ -130,11 +132,24 @@ function notCloned(errno: number): undefined {
   if (!NOT_THERE.some((name) => error.is(name))) throw error;
 }
 
-function cloneArgs(cgroup: number | undefined, tidAddress: bigint): Uint8Array<ArrayBuffer> {
+/**
+ * A child that wants more memory than its cgroup may have is killed, and with it all that share its memory, which is us. The kernel
+ * spares one for which its parent waits: then execve(2) fails.
+ */
+function flagsFor({ memory }: SpawnSpec, cgroup: number | undefined): bigint {
+  const flags = CLONE_VM | CLONE_CLEAR_SIGHAND | CLONE_CHILD_CLEARTID;
+  if (cgroup === undefined) return flags;
+  return flags | CLONE_INTO_CGROUP | (memory === "limited" ? CLONE_VFORK : 0n);
+}
+
+function cloneArgs(
+  flags: bigint,
+  tidAddress: bigint,
+  cgroup: number | undefined,
+): Uint8Array<ArrayBuffer> {
   const view = new DataView(new ArrayBuffer(CLONE_ARGS.sizeof));
   const u64 = (offset: number, value: bigint) => view.setBigUint64(offset, value, HOST_ENDIAN);
-  const flags = CLONE_VM | CLONE_CLEAR_SIGHAND | CLONE_CHILD_CLEARTID;
-  u64(CLONE_ARGS.flags, cgroup === undefined ? flags : flags | CLONE_INTO_CGROUP);
+  u64(CLONE_ARGS.flags, flags);
   u64(CLONE_ARGS.child_tid, tidAddress);
   u64(CLONE_ARGS.exit_signal, SIGCHLD);
   if (cgroup !== undefined) u64(CLONE_ARGS.cgroup, BigInt(cgroup));

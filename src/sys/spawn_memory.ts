@@ -22,6 +22,8 @@ export interface SpawnSpec {
   restriction: Restriction | undefined;
   /** By how much it is nicer than this process, 0 to 19. */
   nice: number;
+  /** "limited": its cgroup lets it have so much, and no more. */
+  memory?: "limited" | undefined;
 }
 
 /** What a spawn hands to the kernel, laid out as C wants it; the addresses are right until it is disposed of. */

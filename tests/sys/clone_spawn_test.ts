@@ -172,6 +172,35 @@ cgroupTest("spawnIntoCgroup() survives a child that is killed before it executes
   }
 });
 
+cgroupTest(
+  "spawnIntoCgroup() shares no memory any more when it returns, if the group's is limited",
+  async () => {
+    using group = new Group();
+    const nothing = openReadOnly("/dev/null");
+    const fds = [nothing, nothing, nothing];
+    const own = readKernelFile("/proc/self/cmdline");
+    const sleep = { path: "/bin/sleep", args: ["sleep", "60"], env: [], cwd: undefined };
+    for (let round = 0; round < 20; round++) {
+      const spec = { ...sleep, fds, restriction: undefined, nice: 0, memory: "limited" } as const;
+      const started = spawnIntoCgroup(spec, group.fd);
+      assert.ok(started, "there was no clone");
+      const { pid, failure } = started;
+      const commandLine = readKernelFile(`/proc/${pid}/cmdline`);
+      Deno.kill(pid, "SIGKILL");
+      while (!waitIfEnded(pid)) await new Promise((resolve) => setTimeout(resolve, 1));
+      assert.equal(failure(), undefined);
+      assert.notEqual(commandLine, own);
+    }
+    close(nothing);
+  },
+);
+
+cgroupTest("spawnIntoCgroup() tells what failed also where the group's memory is limited", async () => {
+  using group = new Group();
+  const spec = { path: "/proc/none", memory: "limited" } as const;
+  await assert.rejects(run(group.fd, spec), (error) => error instanceof ErrnoError && error.is("ENOENT"));
+});
+
 cgroupTest("spawnIntoCgroup() does so many times", async () => {
   using group = new Group();
   for (let round = 0; round < 300; round++) {
