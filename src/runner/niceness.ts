@@ -1,6 +1,5 @@
 import { ErrnoError } from "../sys/errno.ts";
-import { writeKernelFile } from "../sys/kernel_files.ts";
-import { readProcess } from "./processes.ts";
+import { readKernelFile, writeKernelFile } from "../sys/kernel_files.ts";
 import { delay } from "./waiting.ts";
 
 /** The kernel lets ordinary users change the niceness of sessions ten times a second, all together. */
@@ -17,16 +16,22 @@ export async function niceSession(pid: number, nice: number, ended: Promise<unkn
   let hasEnded = false;
   ended.then(() => hasEnded = true);
   while (!hasEnded) {
-    if (readProcess(pid)?.sessionId !== pid) {
-      await delay(SESSION_MS);
-      continue;
-    }
     try {
-      return writeKernelFile(`/proc/${pid}/autogroup`, String(nice));
+      if (shareOf(pid) !== shareOf("self")) return writeKernelFile(autogroup(pid), String(nice));
+      await delay(SESSION_MS);
     } catch (error) {
       if (!(error instanceof ErrnoError)) throw error;
       if (!error.is("EAGAIN")) return; // a kernel without, or a process that ends
+      await delay(RETRY_MS);
     }
-    await delay(RETRY_MS);
   }
+}
+
+/** The session's name as one that gets a share of the CPU. It has its parent's for a moment more when it has begun already. */
+function shareOf(pid: number | "self"): string | undefined {
+  return readKernelFile(autogroup(pid)).split(" ")[0];
+}
+
+function autogroup(pid: number | "self"): string {
+  return `/proc/${pid}/autogroup`;
 }
