@@ -137,7 +137,9 @@ function stopAll(members: Members) {
 function signalAll({ group }: Reach, processes: readonly Process[], signal: SignalName) {
   const doneId = group && signalGroup(group.leader, signal) ? group.id : undefined;
   for (const process of processes) {
-    if (process.groupId !== doneId) signalProcess(process, signal);
+    // The leader may have been seen before it began its group, which it never leaves.
+    const isDone = doneId !== undefined && (process.groupId === doneId || process.pid === doneId);
+    if (!isDone) signalProcess(process, signal);
   }
 }
 

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
-import { lives } from "../../src/runner/processes.ts";
+import { Termination } from "../../src/runner/ending.ts";
+import { Members } from "../../src/runner/members.ts";
+import { lives, readBootId, readProcess } from "../../src/runner/processes.ts";
 import { delay } from "../../src/runner/waiting.ts";
+import { exists } from "../../src/sys/file.ts";
+import { Pidfd, type SignalName } from "../../src/sys/pidfd.ts";
 import { Workshop } from "./workshop.ts";
 
 /** A process that waits, with the directory among its arguments. */
@@ -208,4 +212,37 @@ Deno.test("the owner hears of it when the worker fails", async () => {
   workshop.start("true", { command: undefined as unknown as Uint8Array });
   assert.match((await workshop.failure.promise).message, /^The worker that runs jobs failed: /);
   await assert.rejects(workshop.executor.sweep([]), /gone/);
+});
+
+Deno.test("a leader that begins its group while processes are listed is told once to end", async () => {
+  await using workshop = new Workshop();
+  await workshop.fifos("go");
+  const { dir } = workshop;
+  const loop = `trap "echo told" TERM; : > ${dir}/up; until [ -e ${dir}/end ]; do sleep 0.01; done`;
+  const args = ["-c", `read go < ${dir}/go; exec setsid sh -c '${loop}'`];
+  await using child = new Deno.Command("sh", { args, stdout: "piped" }).spawn();
+  const { pid } = child;
+  const process = readProcess(pid);
+  assert.ok(process);
+  using pidfd = Pidfd.open(pid);
+  const members = new Members({
+    run: "none",
+    leader: { pid, startTicks: process.startTicks, bootId: readBootId() },
+    hasGroup: () => { // Asked once they are listed.
+      if (!exists(`${dir}/up`)) Deno.writeTextFileSync(`${dir}/go`, "\n");
+      while (!exists(`${dir}/up`));
+      return true;
+    },
+    cgroupPids: () => [],
+  });
+  const leader = Object.assign(Object.create(pidfd), {
+    signalGroup(signal: SignalName) {
+      pidfd.signalGroup(signal);
+      if (signal === "SIGCONT") Deno.writeTextFileSync(`${dir}/end`, ""); // That is the last one.
+      else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100); // Until it has been acted on.
+    },
+  });
+  const termination = new Termination({ members, group: { id: pid, leader }, cgroup: undefined }, 5_000);
+  assert.deepEqual(await termination.run(), []);
+  assert.equal(await new Response(child.stdout).text(), "told\n");
 });
