@@ -29,6 +29,7 @@ const SIGCHLD = 17n;
 const SIG_SETMASK = 2n;
 const SIGSET_BYTES = 8n; // of which the kernel knows
 const SIGACTION_BYTES = 32;
+const SIG_IGN = 1;
 const F_OK = 0n; // unistd.h
 
 /**
@@ -159,7 +160,9 @@ function cloneArgs(
 function stepsOf({ cwd, before, seal, path, argv, envp }: SpawnMemory, fds: Sources): Step[] {
   const calls = [
     systemCall("setsid"),
-    ...IGNORED.map((signal) => systemCall("rt_sigaction", signal, DEFAULT_ACTION.address, 0n, SIGSET_BYTES)),
+    // To ignore a signal is to forget one that has come.
+    ...FROM_TERMINAL.map((signal) => acting(signal, IGNORING)),
+    ...[...FROM_TERMINAL, ...IGNORED].map((signal) => acting(signal, DEFAULT_ACTION)),
     ...fds.all.map((from, to) => systemCall("dup3", BigInt(from), BigInt(to), 0n)),
     ...cwd === undefined ? [] : [systemCall("chdir", cwd)],
     // Where it is not there, that it can't be renamed says nothing.
@@ -181,7 +184,14 @@ function toSucceed(call: SystemCall): Step {
   return { call, is: "to succeed" };
 }
 
+function acting(signal: bigint, action: CMemory): SystemCall {
+  return systemCall("rt_sigaction", signal, action.address, 0n, SIGSET_BYTES);
+}
+
 const DEFAULT_ACTION = new CMemory(SIGACTION_BYTES);
+const IGNORING = CMemory.of(new Uint8Array(SIGACTION_BYTES).with(0, SIG_IGN));
+/** SIGHUP, SIGINT and SIGQUIT, which a terminal sends to all of our group: a child is in it until its own session begins. */
+const FROM_TERMINAL = [1n, 2n, 3n];
 const NO_SIGNALS = new CMemory(Number(SIGSET_BYTES));
 const IGNORED = ignoredSignals();
 

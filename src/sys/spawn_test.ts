@@ -147,6 +147,28 @@ for (const [name, start] of Object.entries({ spawn, posixSpawn })) {
   });
 }
 
+Deno.test("spawn() keeps from a program what a terminal sends to this process and its group", async () => {
+  const script = `
+    import { openReadOnly } from "${new URL("./file.ts", import.meta.url)}";
+    import { spawn } from "${new URL("./spawn.ts", import.meta.url)}";
+    import { waitIfEnded } from "${new URL("./wait.ts", import.meta.url)}";
+    const signals = ["SIGHUP", "SIGINT", "SIGQUIT"];
+    for (const signal of signals) Deno.addSignalListener(signal, () => {});
+    const nothing = openReadOnly("/dev/null");
+    const spec = { path: "/bin/sh", args: ["sh", "-c", ":"], env: [], cwd: "/", restriction: undefined, nice: 0 };
+    for (let round = 0; round < 60; round++) {
+      const { pid } = spawn({ ...spec, fds: [nothing, nothing, nothing] });
+      Deno.kill(-Deno.pid, signals[round % 3]); // It leads a group, or there is none of that number.
+      let status;
+      while (!(status = waitIfEnded(pid))) await new Promise((resolve) => setTimeout(resolve, 1));
+      if (status.kind !== "exited") throw new Error(JSON.stringify(status));
+    }
+    Deno.exit(0);`;
+  const command = new Deno.Command("setsid", { args: [Deno.execPath(), "eval", "--no-lock", script] });
+  const { success, stderr } = await command.output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+});
+
 /** A folder with a seal, and a ruleset that lets nobody remove directories. */
 class Place implements AsyncDisposable {
   readonly restriction: Restriction;
