@@ -153,9 +153,8 @@ export class SqliteStore implements Store {
     const job = this.#expect(number, expected);
     if (!job) return Promise.resolve(undefined);
     const wanted = changes(job);
-    const { held, unclosed, ...others } = wanted;
-    const isAboutHold = Object.keys(others).length === 0 && !unclosed && this.#jobs.isClosed(number);
-    if (isAboutHold && held !== undefined) return Promise.resolve(this.#jobs.hold(number, held));
+    const hold = this.#holdAlone(number, wanted);
+    if (hold !== undefined) return Promise.resolve(this.#jobs.hold(number, hold));
     return this.#batch.run(durability, () => this.#apply(number, wanted), pace);
   }
 
@@ -295,6 +294,12 @@ export class SqliteStore implements Store {
     const isExpected = job?.state === expected.state &&
       (expected.run === undefined || job.run === expected.run);
     return isExpected ? job : undefined;
+  }
+
+  /** How a job is to be held, if that is all that the changes come to: of that, nothing is stored. */
+  #holdAlone(number: number, { held, unclosed, ...others }: JobChanges): JobChanges["held"] {
+    const isAlone = Object.keys(others).length === 0 && !unclosed && this.#jobs.isClosed(number);
+    return isAlone ? held : undefined;
   }
 
   /** What is still the job of a run. */

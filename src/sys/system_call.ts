@@ -1,4 +1,4 @@
-/** A system call that native code is to make: its arguments are integers and addresses, six at most. */
+/** A system call that native code is to make: its arguments are integers and addresses, five at most. */
 export interface SystemCall {
   readonly name: Name;
   readonly number: bigint;
