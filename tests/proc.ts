@@ -14,11 +14,21 @@ export async function residentBytes(pid: number): Promise<number> {
   return await statusField(`/proc/${pid}/status`, "VmRSS") * 1_024;
 }
 
-/** How often the threads of a process have gone to sleep and, so, were woken. */
-export async function sleeps(pid: number): Promise<number> {
-  let sum = 0;
+/** How often threads of a process wake up for as long as something takes. */
+export async function wakeUps(pid: number, during: () => Promise<unknown>): Promise<number> {
+  const before = await sleeps(pid);
+  await during();
+  const after = await sleeps(pid);
+  const woken = [...after].map(([thread, count]) => count - (before.get(thread) ?? 0));
+  const gone = [...before.keys()].filter((thread) => !after.has(thread)); // Each has woken up to end.
+  return woken.reduce((sum, count) => sum + count, gone.length);
+}
+
+/** How often each thread of a process has gone to sleep and, so, was woken; by its number. */
+async function sleeps(pid: number): Promise<Map<string, number>> {
+  const counts = new Map<string, number>();
   for await (const { name } of Deno.readDir(`/proc/${pid}/task`)) {
-    sum += await statusField(`/proc/${pid}/task/${name}/status`, "voluntary_ctxt_switches");
+    counts.set(name, await statusField(`/proc/${pid}/task/${name}/status`, "voluntary_ctxt_switches"));
   }
-  return sum;
+  return counts;
 }

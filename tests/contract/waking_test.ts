@@ -1,7 +1,7 @@
 /** filed acts on events: at once when there is something to do, and never otherwise. */
 import assert from "node:assert/strict";
 import { type Filed, ok, startFiled } from "../harness.ts";
-import { sleeps } from "../proc.ts";
+import { wakeUps } from "../proc.ts";
 import { assertHeld, startPaused } from "./expect.ts";
 
 const IDLE_MS = 3_000;
@@ -17,11 +17,7 @@ async function assertIdle(filed: Filed): Promise<void> {
   const { promise: rested, resolve: rest } = Promise.withResolvers<void>();
   setTimeout(rest, 1_000);
   await rested;
-  const before = await sleeps(filed.pid);
-  const { promise, resolve } = Promise.withResolvers<void>();
-  setTimeout(resolve, IDLE_MS);
-  await promise;
-  const wakes = await sleeps(filed.pid) - before;
+  const wakes = await wakeUps(filed.pid, () => new Promise((resolve) => setTimeout(resolve, IDLE_MS)));
   assert.ok(wakes <= FEW_WAKES, `${wakes} wakes in ${IDLE_MS} ms`);
 }
 
