@@ -20,6 +20,8 @@ export DENO_DISABLE_NODE_SHIM := 1
 # were named here, Deno would not start them where LD_LIBRARY_PATH is set. Env: a job inherits all of it. Sys: who runs
 # filed, and what df shows.
 PERMISSIONS := --allow-ffi --allow-read --allow-write --allow-run --allow-env --allow-sys=uid,gid,statfs --deny-import
+# How many MB of what is short-lived a thread gathers before it looks what is still in use.
+OPTIONS := $(PERMISSIONS) --v8-flags=--max-semi-space-size=4
 MAN_PAGES := man/filed.1
 
 # make test runs filed as this file; empty: from the source tree.
@@ -45,7 +47,7 @@ help: ## list the targets
 # Jobs inherit filed's environment, and one may be a make of its own.
 MAKE_VARIABLES := MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL MAKE_TERMOUT MAKE_TERMERR ARGS MOUNTPOINT
 run: $(DENO) .fuse ## mount the queue at MOUNTPOINT (default /tmp/filed-jobs) and run jobs; Ctrl-C ends it
-	@exec env $(patsubst %,-u %,$(MAKE_VARIABLES)) $(DENO) run $(PERMISSIONS) main.ts $(ARGS) $(MOUNTPOINT)
+	@exec env $(patsubst %,-u %,$(MAKE_VARIABLES)) $(DENO) run $(OPTIONS) main.ts $(ARGS) $(MOUNTPOINT)
 
 # Suites run side by side, as most of a test is waiting: each a process of its own, which for root has mounts of its own.
 # Their folder keeps what filed unpacks, and what else they write to TMPDIR.
@@ -104,7 +106,7 @@ filed: build/program/main.js build/commit $(PACKING)
 
 # No code cache: the program would keep it in /tmp, where others may put one for it to run.
 compile: build/program/main.js ## build ./filed with deno compile; DENORT_BIN is the runtime, else Deno's server has it
-	$(DENO) compile --quiet $(PERMISSIONS) --no-prompt --no-code-cache --no-config --no-lock --no-npm --no-remote \
+	$(DENO) compile --quiet $(OPTIONS) --no-prompt --no-code-cache --no-config --no-lock --no-npm --no-remote \
 		--include build/program/worker.js --include build/program/man/filed.1 \
 		--output build/filed build/program/main.js
 	@build/filed --version 2>/dev/null | grep -qx 'filed $(VERSION)' || { \
@@ -113,7 +115,7 @@ compile: build/program/main.js ## build ./filed with deno compile; DENORT_BIN is
 
 portable: build/program/main.js build/portable/main.js $(PACKING) ## build ./filed as a self-extracting file, without denort
 	@cp -R build/program/worker.js build/program/man build/portable
-	@contrib/portable/pack $(DENO) build/portable $(VERSION) "$$(cat build/commit)" "$(PERMISSIONS)" filed
+	@contrib/portable/pack $(DENO) build/portable $(VERSION) "$$(cat build/commit)" "$(OPTIONS)" filed
 	@ls -l filed
 
 build/program/main.js: $(DENO) $(SOURCES) $(MAN_PAGES) build/commit

@@ -16,6 +16,7 @@ import {
 import { openLog } from "./log.ts";
 import { Notifier } from "./notify.ts";
 import { Queue } from "./queue/queue.ts";
+import { Rest } from "./rest.ts";
 import { Executor } from "./runner/executor.ts";
 import { identityOf } from "./runner/identity.ts";
 import { limitsOf, refusalOf } from "./runner/sandbox/limits.ts";
@@ -25,6 +26,7 @@ import { StopSignals } from "./stop_signals.ts";
 import { Alarm } from "./sys/alarm.ts";
 import { environ } from "./sys/environ.ts";
 import { landlockAbi } from "./sys/landlock.ts";
+import { releaseMemory } from "./sys/release_memory.ts";
 import { SqliteStore } from "./store/sqlite_store.ts";
 import { errnoOf } from "./tree/errors.ts";
 import { Tree } from "./tree/tree.ts";
@@ -33,6 +35,10 @@ import { VERSION } from "./version.ts";
 const log = getLogger(["filed", "daemon"]);
 
 const NAME = "filed";
+/** After so long, both threads have run what they run once. */
+const STARTED_MS = 1_000;
+/** When nothing has changed for so long, nothing may change for much longer. */
+const QUIET_MS = 10_000;
 /** How long open files may keep an unmounted file system alive: what they still ask is answered until then. */
 const UNMOUNT_MS = 250;
 
@@ -92,6 +98,10 @@ export async function runDaemon(settings: Settings): Promise<void> {
   await Promise.race([Deno.stat(mountpoint), ended]); // Answered by us: the kernel has taken what we said to INIT.
   await notifier.ready();
   log.info("ready", { mountpoint, state: stateFile, pid: Deno.pid, version: VERSION });
+  using started = new Rest(tidyMemory, STARTED_MS);
+  using quiet = new Rest(tidyMemory, QUIET_MS);
+  started.disturb();
+  queue.watch({ onChanged: () => quiet.disturb() });
 
   const reason = await Promise.race([
     signals.first,
@@ -186,6 +196,14 @@ async function statfsOf(directory: string): Promise<StatFs> {
     fragmentSizeBytes: Number(bsize),
     nameMax: 255,
   };
+}
+
+function tidyMemory() {
+  try {
+    releaseMemory();
+  } catch (error) {
+    log.warn("cannot give memory back", { error });
+  }
 }
 
 /** One line for `systemctl status`. */

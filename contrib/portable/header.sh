@@ -14,7 +14,7 @@ checksum=@CHECKSUM@
 size='@MEGABYTES@ MB'
 files='@FILES@'
 # The runtime looks for no configuration, and asks for nothing: neither the person nor the network.
-options='run --quiet @PERMISSIONS@ --no-prompt --no-config --no-lock --no-npm --no-remote'
+options='run --quiet @OPTIONS@ --no-prompt --no-config --no-lock --no-npm --no-remote'
 
 main() {
 	trap - EXIT

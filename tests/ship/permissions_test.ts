@@ -68,5 +68,5 @@ selfExtractingTest("so has the self-extracting file", async () => {
   const options = await ok(
     run(["sed", "-n", "-e", "s/^options='\\(.*\\)'$/\\1/p", "-e", "/^main()/q", FILED]),
   );
-  assert.ok(options.startsWith(`run --quiet ${PERMISSIONS.join(" ")} --no-prompt `), options);
+  assert.ok(options.startsWith(`run --quiet ${PERMISSIONS.join(" ")} `), options);
 });

@@ -1,0 +1,49 @@
+import { readKernelFile, readKernelLink } from "./kernel_files.ts";
+import { check, LIBC } from "./libc.ts";
+
+const { symbols } = Deno.dlopen(LIBC, {
+  malloc_trim: { parameters: ["usize"], result: "i32" },
+  madvise: { parameters: ["u64", "usize", "i32"], result: "i32" },
+});
+
+const MADV_DONTNEED = 4; // bits/mman-linux.h
+
+/** A range of this process's addresses. */
+export interface Mapping {
+  start: bigint;
+  sizeBytes: bigint;
+}
+
+/**
+ * Gives the kernel back what is free of C's heap, and the pages of the program's own file: those that are used again come
+ * back from the page cache, or from the file. Takes some milliseconds.
+ * @throws {ErrnoError} Where there is no /proc.
+ * @see malloc_trim(3), madvise(2)
+ */
+export function releaseMemory(): void {
+  symbols.malloc_trim(0n);
+  const program = readKernelLink("/proc/self/exe");
+  for (const { start, sizeBytes } of unchangedMappings(readKernelFile("/proc/self/smaps"), program)) {
+    check(symbols.madvise(start, sizeBytes, MADV_DONTNEED), "madvise");
+  }
+}
+
+const HEAD = /^([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \d+ +(.*)$/;
+const NOTHING_CHANGED = /^Anonymous: +0 kB$/;
+
+/** What of a file is mapped, can't be written to and never was: its pages are those of the file. @see proc_pid_smaps(5) */
+export function unchangedMappings(smaps: string, path: string): Mapping[] {
+  const mappings: Mapping[] = [];
+  let mapping: Mapping | undefined;
+  for (const line of smaps.split("\n")) {
+    const head = HEAD.exec(line);
+    if (head) {
+      const [, start, end, permissions, name] = head as unknown as [string, string, string, string, string];
+      const isCandidate = name === path && !permissions.includes("w");
+      mapping = isCandidate
+        ? { start: BigInt(`0x${start}`), sizeBytes: BigInt(`0x${end}`) - BigInt(`0x${start}`) }
+        : undefined;
+    } else if (mapping && NOTHING_CHANGED.test(line)) mappings.push(mapping);
+  }
+  return mappings;
+}
