@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { changeRow, COLUMNS, fromRow, newRow, type Row, type RowChanges } from "./job_row.ts";
 import type { SqlValue, StoredJob } from "./job_row.ts";
+import { type Ready, ReadyJobs } from "./ready_jobs.ts";
 import type { JobChanges, JobRecord, NewJob } from "./store.ts";
 
 /** How many jobs are kept in memory, those that have something to be written not counted. */
@@ -15,6 +16,14 @@ type Held = NonNullable<JobChanges["held"]>;
 
 export interface TableChanges extends RowChanges {
   held?: Held;
+}
+
+/** The text of a job. */
+export interface Command {
+  /** As it was last closed. */
+  closed: Uint8Array;
+  /** As somebody writes it who has not closed it yet; `null`: nobody does. */
+  unclosed: Uint8Array | null;
 }
 
 /** A job in memory, and what of it the database does not know. */
@@ -33,11 +42,14 @@ interface Entry extends StoredJob {
  * Which jobs are held is in memory only: it ends with the process that had them open.
  */
 export class JobTable {
+  /** The jobs that can start, those included that are held. */
+  readonly ready: ReadyJobs;
   readonly #database: DatabaseSync;
   /** Hears of the number of each job that gets a row. */
   readonly #onNumberUsed: (number: number) => void;
   readonly #select: StatementSync;
   readonly #selectById: StatementSync;
+  readonly #selectCommand: StatementSync;
   readonly #insert: StatementSync;
   readonly #delete: StatementSync;
   readonly #updates = new Map<string, StatementSync>();
@@ -57,6 +69,17 @@ export class JobTable {
     this.#onNumberUsed = onNumberUsed;
     this.#select = prepareForArrays(database, `SELECT ${COLUMNS} FROM jobs WHERE number = ?`);
     this.#selectById = prepareForArrays(database, `SELECT ${COLUMNS} FROM jobs WHERE id = ?`);
+    this.#selectCommand = prepareForArrays(database, "SELECT command, unclosed FROM jobs WHERE number = ?");
+    const selectReady = prepareForArrays(
+      database,
+      `SELECT number, place FROM jobs INDEXED BY jobs_ready
+       WHERE state = 'pending' AND place > ? AND visible_at IS NULL AND length(command) > 0
+       ORDER BY place LIMIT ?`,
+    );
+    this.ready = new ReadyJobs((after, limit) =>
+      (selectReady.all(after, limit) as unknown as [number, number][])
+        .map(([number, place]) => ({ number, place }))
+    );
     this.#insert = database.prepare(
       `INSERT INTO jobs (number, id, state, log_bytes, attempts, place, visible_at, run, uid, gid, mode, created_at,
          written_at, logged_at, changed_at, accessed_at, unclosed, command, foreign_writer)
@@ -98,12 +121,28 @@ export class JobTable {
     Object.assign(entry, stored);
     if (visibleAt !== null || entry.job.visibleAt !== null) this.#timesVersion++;
     entry.job.held = this.#holds.has(number);
+    if (isReady(entry)) this.ready.add({ number, place: entry.job.place as number });
     if (columns.size === 0) return entry.job;
     entry.unwritten ??= new Map();
     for (const [column, value] of columns) entry.unwritten.set(column, value);
     this.#unwritten.add(entry);
     if (entry.job.id !== id) this.#renamed(entry, id);
     return entry.job;
+  }
+
+  /** Whether a job can start, and has this place. */
+  isReady({ number, place }: Ready): boolean {
+    const entry = this.#entry(number);
+    return entry !== undefined && isReady(entry) && entry.job.place === place;
+  }
+
+  command(number: number): Command | undefined {
+    const entry = this.#entries.get(number);
+    const stored = entry?.isNew ? [EMPTY, null] : this.#selectCommand.get(number);
+    if (!stored) return undefined;
+    const [closed, unclosed] = stored as unknown as [Uint8Array, Uint8Array | null];
+    const { command, unclosed: lately } = Object.fromEntries(entry?.unwritten ?? []) as Partial<RowChanges>;
+    return { closed: command ?? closed, unclosed: lately === undefined ? unclosed : lately };
   }
 
   /** Whether nobody has written what is not closed. */
@@ -179,6 +218,7 @@ export class JobTable {
   /** Forgets what is in memory of the table: somebody changed it. There must be nothing unwritten. */
   forget(): void {
     this.#timesVersion++;
+    this.ready.reset();
     this.#entries.clear();
     this.#numberOf.clear();
     this.#absent.clear();
@@ -265,6 +305,10 @@ export class JobTable {
 }
 
 const EMPTY = new Uint8Array();
+
+function isReady({ job, closedBytes }: Entry): boolean {
+  return job.state === "pending" && job.place !== null && job.visibleAt === null && closedBytes > 0;
+}
 
 function holdOf(held: Held): Hold | undefined {
   if (held === "in-line") return held;

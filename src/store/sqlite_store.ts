@@ -135,10 +135,8 @@ export class SqliteStore implements Store {
   }
 
   readCommand(number: number, version: "written" | "closed"): Promise<Uint8Array | undefined> {
-    this.#write();
-    const row = this.#statements.command.get(number);
-    const command = version === "written" ? row?.unclosed ?? row?.command : row?.command;
-    return Promise.resolve(command as Uint8Array | undefined);
+    const command = this.#jobs.command(number);
+    return Promise.resolve(version === "written" ? command?.unclosed ?? command?.closed : command?.closed);
   }
 
   update(
@@ -211,8 +209,7 @@ export class SqliteStore implements Store {
     runs: readonly string[],
     header: (command: Uint8Array) => Uint8Array,
   ): Promise<Claimed[]> {
-    this.#write();
-    const isSomeDue = (this.#waiting.next() ?? Infinity) <= now;
+    const isSomeDue = (this.#nextVisibleAt() ?? Infinity) <= now;
     // Asked at each wake-up: where there is nothing, nothing is written, and no disk waited for.
     const found = isSomeDue || !this.#batch.isReady ? undefined : this.#findReady(runs.length);
     if (found?.length === 0) return Promise.resolve([]);
@@ -224,8 +221,7 @@ export class SqliteStore implements Store {
   }
 
   nextVisibleAt(): Promise<number | undefined> {
-    this.#write();
-    return Promise.resolve(this.#waiting.next());
+    return Promise.resolve(this.#nextVisibleAt());
   }
 
   waitFromNow(now: number): Promise<void> {
@@ -309,27 +305,26 @@ export class SqliteStore implements Store {
     return job?.run === run ? job : undefined;
   }
 
+  #nextVisibleAt(): number | undefined {
+    if (this.#waiting.mayFetch) this.#write();
+    return this.#waiting.next();
+  }
+
   /** The first jobs in the queue that can start. */
   #findReady(limit: number): number[] {
-    const { holds } = this.#jobs;
+    const { holds, ready } = this.#jobs;
+    if (ready.mayFetch) this.#write();
     const busy = this.#runs.busy();
-    const line = this.#jobs.placeHeldInLine();
-    const search = (most: number) => {
-      const rows = this.#statements.ready.all(most) as unknown as [number: number, place: number][];
-      const mayStart = rows.filter(([number, place]) =>
-        place < line && !holds.has(number) && !busy.has(this.#jobs.get(number) as JobRecord)
-      );
-      return { isAll: rows.length < most, numbers: mayStart.slice(0, limit).map(([number]) => number) };
-    };
-    const first = search(limit); // Most often none of them has to be passed over.
-    return first.isAll || first.numbers.length === limit
-      ? first.numbers
-      : search(limit + holds.size + busy.size).numbers;
+    return ready.find(limit, this.#jobs.placeHeldInLine(), (one) => {
+      if (!this.#jobs.isReady(one)) return "gone";
+      const isPassedOver = holds.has(one.number) || busy.has(this.#jobs.get(one.number) as JobRecord);
+      return isPassedOver ? "passed-over" : "may-start";
+    });
   }
 
   #start(number: number, run: string, header: (command: Uint8Array) => Uint8Array, now: number): Claimed {
     const { id, attempts, logBytes } = this.#jobs.get(number) as JobRecord;
-    const command = this.#statements.command.get(number)?.command as Uint8Array;
+    const { closed: command } = this.#jobs.command(number) as { closed: Uint8Array };
     this.#runs.add(run, number, id);
     if (logBytes > 0) this.#logs.drop(number);
     const head = header(command);
@@ -381,13 +376,6 @@ function prepareStatements(database: DatabaseSync) {
       `SELECT ${COLUMNS} FROM jobs INDEXED BY jobs_by_state WHERE state = ? AND number > ? ORDER BY number LIMIT ?`,
     ),
     count: database.prepare("SELECT count(*) AS jobs FROM jobs WHERE state = ?"),
-    command: database.prepare("SELECT command, unclosed FROM jobs WHERE number = ?"),
-    ready: prepareForArrays(
-      database,
-      `SELECT number, place FROM jobs INDEXED BY jobs_ready
-       WHERE state = 'pending' AND place IS NOT NULL AND visible_at IS NULL AND length(command) > 0
-       ORDER BY place LIMIT ?`,
-    ),
     keepLog: database.prepare("INSERT INTO kept_logs (number) VALUES (?)"),
     forgetKeptLog: database.prepare("DELETE FROM kept_logs WHERE number = ?"),
   };

@@ -26,11 +26,16 @@ export class WaitingJobs {
     );
   }
 
-  /** When the first of them is due; what is in memory of the jobs must be written. */
+  /** Whether `next` asks the database, which must know then what is in memory of jobs. */
+  get mayFetch(): boolean {
+    return this.#known?.version !== this.#jobs.timesVersion;
+  }
+
+  /** When the first of them is due. */
   next(): number | undefined {
-    const version = this.#jobs.timesVersion;
-    if (this.#known?.version !== version) {
-      this.#known = { at: (this.#next.get()?.at ?? undefined) as number | undefined, version };
+    if (!this.#known || this.mayFetch) {
+      const at = (this.#next.get()?.at ?? undefined) as number | undefined;
+      this.#known = { at, version: this.#jobs.timesVersion };
     }
     return this.#known.at;
   }

@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { type Ready, ReadyJobs, type Verdict } from "./ready_jobs.ts";
+
+/** What a database and the jobs' owner would know. */
+class Model {
+  readonly placeOf = new Map<number, number>();
+  readonly held = new Set<number>();
+  fetches = 0;
+  readonly ready = new ReadyJobs((after, limit) => {
+    this.fetches++;
+    return this.sorted().filter(({ place }) => place > after).slice(0, limit);
+  });
+
+  put(number: number, place: number) {
+    this.placeOf.set(number, place);
+    this.ready.add({ number, place });
+  }
+
+  sorted(): Ready[] {
+    return [...this.placeOf].map(([number, place]) => ({ number, place })).sort((a, b) => a.place - b.place);
+  }
+
+  find(limit: number, line = Infinity): number[] {
+    return this.ready.find(limit, line, (one) => this.#judge(one));
+  }
+
+  expected(limit: number, line: number): number[] {
+    return this.sorted().filter(({ number, place }) => place < line && !this.held.has(number))
+      .slice(0, limit).map(({ number }) => number);
+  }
+
+  #judge({ number, place }: Ready): Verdict {
+    if (this.placeOf.get(number) !== place) return "gone";
+    return this.held.has(number) ? "passed-over" : "may-start";
+  }
+}
+
+const numbers = fc.nat(400);
+const steps = fc.array(
+  fc.oneof(
+    { weight: 6, arbitrary: fc.record({ kind: fc.constant("put"), number: numbers }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant("to its place again"), number: numbers }) },
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant("take away"), number: numbers }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom("hold", "let go"), number: numbers }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("reset"), number: numbers }) },
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant("find"), number: numbers }) },
+  ),
+  { minLength: 100, maxLength: 2_000, size: "max" },
+);
+
+Deno.test("ReadyJobs finds what a search of all would", () => {
+  fc.assert(
+    fc.property(steps, (steps) => {
+      const model = new Model();
+      const placeBefore = new Map<number, number>();
+      let places = 0;
+      for (const { kind, number } of steps) {
+        if (kind === "put") model.put(number, places++);
+        else if (kind === "to its place again") {
+          const place = placeBefore.get(number);
+          if (place !== undefined && !model.placeOf.has(number)) model.put(number, place);
+        } else if (kind === "take away") {
+          const place = model.placeOf.get(number);
+          if (place !== undefined) placeBefore.set(number, place);
+          model.placeOf.delete(number);
+        } else if (kind === "hold") model.held.add(number);
+        else if (kind === "let go") model.held.delete(number);
+        else if (kind === "reset") model.ready.reset();
+        else {
+          const [limit, line] = [number % 7 + 1, number % 5 === 0 ? places / 2 : Infinity];
+          assert.deepEqual(model.find(limit, line), model.expected(limit, line));
+        }
+      }
+      assert.deepEqual(model.find(1_000), model.expected(1_000, Infinity));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+Deno.test("ReadyJobs fetches part of a long queue, and what comes meanwhile in its turn", () => {
+  const model = new Model();
+  for (let number = 0; number < 1_000; number++) model.put(number, number);
+  assert.deepEqual(model.find(1), [0]);
+  model.put(1_000, 1_000);
+  for (let number = 0; number < 1_001; number++) {
+    assert.deepEqual(model.find(1), [number]);
+    model.placeOf.delete(number);
+  }
+  assert.deepEqual(model.find(1), []);
+  assert.equal(model.fetches, 4);
+});
+
+Deno.test("ReadyJobs asks the database no more once it has all", () => {
+  const model = new Model();
+  assert.deepEqual(model.find(1), []);
+  for (let number = 0; number < 1_000; number++) model.put(number, number);
+  assert.equal(model.find(1_000).length, 1_000);
+  assert.equal(model.fetches, 1);
+});
+
+Deno.test("ReadyJobs keeps a head of what is added without end", () => {
+  const model = new Model();
+  model.find(1);
+  for (let number = 0; number < 20_000; number++) model.put(number, number);
+  assert.ok(model.ready.mayFetch);
+  assert.deepEqual(model.find(20_000), model.expected(20_000, Infinity));
+});
