@@ -52,6 +52,7 @@ export class Dispatcher {
   readonly #reply = new Uint8Array(OUT_HEADER.sizeof + MAX_TRANSFER_BYTES);
   readonly #header = new DataView(this.#reply.buffer, 0, OUT_HEADER.sizeof);
   readonly #body = new DataView(this.#reply.buffer, OUT_HEADER.sizeof);
+  #replies = 0;
   #ended = false;
 
   /**
@@ -71,6 +72,11 @@ export class Dispatcher {
   /** How many requests wait for their handler's promise. */
   get pending(): number {
     return this.#pending.size;
+  }
+
+  /** How many replies went out. */
+  get replies(): number {
+    return this.#replies;
   }
 
   /** Handles one request: `message` is what one read(2) returned, and is the caller's again afterwards. */
@@ -190,6 +196,7 @@ export class Dispatcher {
   /** @returns Whether somebody got the answer. */
   #send(request: Request, errno: number, bodyBytes: number): boolean {
     if (this.#ended) return false;
+    this.#replies++;
     this.#options.onReply?.(whereOf(request), errno);
     const sizeBytes = OUT_HEADER.sizeof + bodyBytes;
     this.#header.setUint32(OUT_HEADER.len, sizeBytes, HOST_ENDIAN);

@@ -173,6 +173,16 @@ const waiting = (request: Request) =>
     request.signal.addEventListener("abort", () => reject(request.signal.reason));
   });
 
+Deno.test("replies are counted as they go out", async () => {
+  const flushed = Promise.resolve();
+  const { dispatcher } = start({ ...EMPTY, flush: () => flushed });
+  dispatcher.dispatch(message(OPCODE.FORGET, ZEROS)); // has none
+  dispatcher.dispatch(message(OPCODE.FLUSH, ZEROS));
+  assert.equal(dispatcher.replies, 0);
+  await flushed;
+  assert.equal(dispatcher.replies, 1);
+});
+
 Deno.test("INTERRUPT aborts the signal of its request and of no other, and has no reply", async () => {
   const { dispatcher, replies } = start({ ...EMPTY, getattr: waiting });
   dispatcher.dispatch(message(OPCODE.GETATTR, ZEROS, 2n));

@@ -110,14 +110,17 @@ export class Session {
 
   /** Returns once nothing has come for a while: `undefined`, or how the mount ended. */
   async #serveWhileBusy(): Promise<SessionEnd | undefined> {
-    let lastRequest = performance.now();
-    let lastYield = lastRequest;
+    let lastActivity = performance.now();
+    let lastYield = lastActivity;
+    let { replies } = this.#dispatcher;
     while (!this.#closing) {
       const drained = this.#drain(lastYield + YIELD_MS);
       if (typeof drained === "string") return drained;
       const now = performance.now();
-      if (drained > 0) lastRequest = now;
-      else if (now - lastRequest > SPIN_MS) return undefined;
+      // Who has just got a reply, however long it took, most often asks for something else.
+      if (drained > 0 || this.#dispatcher.replies > replies) lastActivity = now;
+      else if (now - lastActivity > SPIN_MS) return undefined;
+      replies = this.#dispatcher.replies;
       if (this.#dispatcher.pending > 0 || now - lastYield > YIELD_MS) {
         await setImmediate();
         lastYield = performance.now();
