@@ -52,7 +52,7 @@ export class Dispatcher {
   readonly #reply = new Uint8Array(OUT_HEADER.sizeof + MAX_TRANSFER_BYTES);
   readonly #header = new DataView(this.#reply.buffer, 0, OUT_HEADER.sizeof);
   readonly #body = new DataView(this.#reply.buffer, OUT_HEADER.sizeof);
-  #replies = 0;
+  #exchanges = 0;
   #ended = false;
 
   /**
@@ -74,9 +74,9 @@ export class Dispatcher {
     return this.#pending.size;
   }
 
-  /** How many replies went out. */
-  get replies(): number {
-    return this.#replies;
+  /** How many requests have come, and replies gone out, for which somebody waits. */
+  get exchanges(): number {
+    return this.#exchanges;
   }
 
   /** Handles one request: `message` is what one read(2) returned, and is the caller's again afterwards. */
@@ -96,6 +96,7 @@ export class Dispatcher {
       message.byteLength - IN_HEADER.sizeof,
     );
     const whole = message.getUint32(IN_HEADER.len, HOST_ENDIAN) === message.byteLength;
+    if (isAwaited(request)) this.#exchanges++;
     try {
       switch (request.opcode) {
         case OPCODE.FORGET:
@@ -196,7 +197,7 @@ export class Dispatcher {
   /** @returns Whether somebody got the answer. */
   #send(request: Request, errno: number, bodyBytes: number): boolean {
     if (this.#ended) return false;
-    this.#replies++;
+    if (isAwaited(request)) this.#exchanges++;
     this.#options.onReply?.(whereOf(request), errno);
     const sizeBytes = OUT_HEADER.sizeof + bodyBytes;
     this.#header.setUint32(OUT_HEADER.len, sizeBytes, HOST_ENDIAN);
@@ -226,6 +227,19 @@ export class Dispatcher {
     return this.#options.onError(error, whereOf(request));
   }
 }
+
+/** Whether its caller goes on only after the reply. */
+function isAwaited({ opcode }: Request): boolean {
+  return !UNAWAITED.has(opcode);
+}
+
+const UNAWAITED: ReadonlySet<number> = new Set([
+  OPCODE.FORGET,
+  OPCODE.BATCH_FORGET,
+  OPCODE.INTERRUPT,
+  OPCODE.RELEASE,
+  OPCODE.RELEASEDIR,
+]);
 
 function whereOf({ opcode, unique, nodeid }: Request): Where {
   return { opcode: OPCODE_NAME.get(opcode) ?? `opcode ${opcode}`, unique, nodeid };

@@ -173,14 +173,16 @@ const waiting = (request: Request) =>
     request.signal.addEventListener("abort", () => reject(request.signal.reason));
   });
 
-Deno.test("replies are counted as they go out", async () => {
+Deno.test("what somebody waits for is counted as it comes and as it is answered", async () => {
   const flushed = Promise.resolve();
   const { dispatcher } = start({ ...EMPTY, flush: () => flushed });
-  dispatcher.dispatch(message(OPCODE.FORGET, ZEROS)); // has none
+  dispatcher.dispatch(message(OPCODE.FORGET, ZEROS));
+  dispatcher.dispatch(message(OPCODE.RELEASE, ZEROS));
+  assert.equal(dispatcher.exchanges, 0);
   dispatcher.dispatch(message(OPCODE.FLUSH, ZEROS));
-  assert.equal(dispatcher.replies, 0);
+  assert.equal(dispatcher.exchanges, 1);
   await flushed;
-  assert.equal(dispatcher.replies, 1);
+  assert.equal(dispatcher.exchanges, 2);
 });
 
 Deno.test("INTERRUPT aborts the signal of its request and of no other, and has no reply", async () => {

@@ -112,15 +112,15 @@ export class Session {
   async #serveWhileBusy(): Promise<SessionEnd | undefined> {
     let lastActivity = performance.now();
     let lastYield = lastActivity;
-    let { replies } = this.#dispatcher;
+    let { exchanges } = this.#dispatcher;
     while (!this.#closing) {
       const drained = this.#drain(lastYield + YIELD_MS);
       if (typeof drained === "string") return drained;
       const now = performance.now();
       // Who has just got a reply, however long it took, most often asks for something else.
-      if (drained > 0 || this.#dispatcher.replies > replies) lastActivity = now;
-      else if (now - lastActivity > SPIN_MS) return undefined;
-      replies = this.#dispatcher.replies;
+      if (this.#dispatcher.exchanges > exchanges) lastActivity = now;
+      else if (drained === 0 && now - lastActivity > SPIN_MS) return undefined;
+      exchanges = this.#dispatcher.exchanges;
       if (this.#dispatcher.pending > 0 || now - lastYield > YIELD_MS) {
         await setImmediate();
         lastYield = performance.now();
