@@ -1,7 +1,7 @@
 /** The state file is damaged, or its disk fails, while filed runs: what it can't tell, it says; it never tells less than there is. */
 import assert from "node:assert/strict";
 import { assertStarted } from "../contract/expect.ts";
-import { fails, Filed, Place, rootTest } from "../harness.ts";
+import { fails, Filed, ok, Place, rootTest, run } from "../harness.ts";
 import { Disk } from "./disk.ts";
 import { overwrite } from "./state_file.ts";
 
@@ -20,17 +20,28 @@ async function startCold(place: Place): Promise<Filed> {
   return await Filed.start(place);
 }
 
-const DAMAGE: Record<string, (path: string) => void> = {
-  "overwritten": (path) => overwrite(path, Deno.statSync(path).size >> 1, Deno.statSync(path).size, 0xff),
+const DAMAGE: Record<string, (path: string) => Promise<void> | void> = {
+  "overwritten": async (path) => overwrite(path, await beginOfPiece(path), Deno.statSync(path).size, 0xff),
   "cut off": (path) => Deno.truncateSync(path, Deno.statSync(path).size >> 1),
   "emptied": (path) => Deno.truncateSync(path, 0),
 };
+
+/**
+ * Where in the second half a piece of a log begins that is not in its row's own page. Of a piece's last page, SQLite can't tell that
+ * it was overwritten, if those before it were not: it names no page after it, and has no checksum.
+ */
+async function beginOfPiece(path: string): Promise<number> {
+  const page = `SELECT min(pageno) FROM dbstat WHERE name = 'logs' AND path LIKE '%+000000'
+    AND pageno > (SELECT page_count / 2 FROM pragma_page_count)`;
+  const bytes = `SELECT ((${page}) - 1) * page_size FROM pragma_page_size`;
+  return Number(await ok(run(["sqlite3", "-readonly", path, bytes])));
+}
 
 for (const [what, damage] of Object.entries(DAMAGE)) {
   Deno.test(`logs in a state file that is ${what} under the daemon are whole or EIO, and an error is logged`, async () => {
     await using place = await Place.make();
     await using filed = await startCold(place);
-    damage(filed.state);
+    await damage(filed.state);
     const answers = await Promise.all(ids.map((id) => readLog(filed, id)));
     assert.ok(answers.includes("EIO"), "what was lost is EIO");
     assert.deepEqual(answers.filter((answer) => answer !== "EIO" && answer !== "whole"), []);
