@@ -2,6 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { Batch } from "./batch.ts";
 import { COLUMNS, fromRow, type Row } from "./job_row.ts";
 import { JobTable, prepareForArrays, type TableChanges } from "./job_table.ts";
+import { openLogFile } from "./log_file.ts";
 import { lockStateFile } from "./lock.ts";
 import { Numbers } from "./numbers.ts";
 import { RunTable } from "./run_table.ts";
@@ -52,7 +53,7 @@ export class SqliteStore implements Store {
     using opening = new DisposableStack();
     const lock = opening.use(lockStateFile(path));
     const database = opening.adopt(openDatabase(path), (database) => database.close());
-    const log = opening.use(Deno.openSync(`${path}-wal`, { write: true }));
+    const log = opening.use(openLogFile(`${path}-wal`));
     try {
       const store = new SqliteStore(database, log, lock);
       store.#batch.first(() => {

@@ -119,14 +119,15 @@ Deno.test("an exception in the scheduler ends filed with status 1, unmounted, an
   using gate = await Gate.make(filed.place);
   await filed.submit("a", `echo "attempt $FILED_ATTEMPT"; ${gate.waiting}`);
   await gate.closedOn();
-  // No JavaScript number: who claims the job does not expect that.
+  // No JavaScript number: who looks for what is due does not expect that.
   await execute(
     filed.state,
     `CREATE TRIGGER bug AFTER UPDATE OF place ON jobs BEGIN
        UPDATE jobs SET place = 9223372036854775807 WHERE number = NEW.number;
      END`,
   );
-  await filed.submit("b", "echo b");
+  await filed.submit(".b", "echo b");
+  await ok(filed.sh("touch -d '+1 sec' $M/pending/.b && mv $M/pending/.b $M/pending/b"));
   assert.equal((await filed.ended()).code, 1);
   assert.match(filed.words.join("\n"), /^filed: /);
   await fails(run(["mountpoint", "-q", filed.mount]), /^/);

@@ -142,6 +142,22 @@ Deno.test("of jobs that could not be stored, those are refused later that were a
   assert.equal(await chmod(last + 1), undefined);
 });
 
+Deno.test("the log is as long from the start as it becomes, and no frame is taken for what is behind its own", async () => {
+  await using folder = await makeFolder();
+  const path = `${folder.path}/filed.db`;
+  const store = SqliteStore.open(path);
+  await using _closed = store;
+  const { size } = Deno.statSync(`${path}-wal`);
+  const submit = (id: string) => store.create({ id, uid: 1, gid: 2, mode: 0o640, held: true, now: 0 });
+  for (let job = 0; job < 1_500; job++) await submit(`job ${job}`);
+  await store.reserve("a counter", 1);
+  assert.equal(Deno.statSync(`${path}-wal`).size, size);
+  for (const suffix of ["", "-wal"]) Deno.copyFileSync(path + suffix, `${folder.path}/copy.db${suffix}`);
+  await using copy = SqliteStore.open(`${folder.path}/copy.db`); // as after a crash
+  assert.equal(await copy.count("pending"), 1_500);
+  assert.equal(Deno.statSync(`${folder.path}/copy.db-wal`).size, size);
+});
+
 Deno.test("a checkpoint empties the log, or says that somebody reads it", async () => {
   await using folder = await makeFolder();
   const path = `${folder.path}/filed.db`;
