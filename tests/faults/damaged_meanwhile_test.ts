@@ -7,6 +7,7 @@ import { overwrite } from "./state_file.ts";
 
 const JOBS = 24;
 const LOG_BYTES = 1_000_000;
+const PAGE_BYTES = 4_096;
 const ids = Array.from({ length: JOBS }, (_, index) => `job-${String(index).padStart(2, "0")}`);
 
 /** A daemon with more logs than it keeps in memory, none of them read since it started. */
@@ -21,20 +22,27 @@ async function startCold(place: Place): Promise<Filed> {
 }
 
 const DAMAGE: Record<string, (path: string) => Promise<void> | void> = {
-  "overwritten": async (path) => overwrite(path, await beginOfPiece(path), Deno.statSync(path).size, 0xff),
+  "overwritten": overwritePieces,
   "cut off": (path) => Deno.truncateSync(path, Deno.statSync(path).size >> 1),
   "emptied": (path) => Deno.truncateSync(path, 0),
 };
 
 /**
- * Where in the second half a piece of a log begins that is not in its row's own page. Of a piece's last page, SQLite can't tell that
- * it was overwritten, if those before it were not: it names no page after it, and has no checksum.
+ * Overwrites pages of logs in the second half, but no last page of a piece: of that alone SQLite can't tell, since it names no page
+ * after it, and has no checksum. https://sqlite.org/dbstat.html: a page's path ends with its number among those of its row.
  */
-async function beginOfPiece(path: string): Promise<number> {
-  const page = `SELECT min(pageno) FROM dbstat WHERE name = 'logs' AND path LIKE '%+000000'
-    AND pageno > (SELECT page_count / 2 FROM pragma_page_count)`;
-  const bytes = `SELECT ((${page}) - 1) * page_size FROM pragma_page_size`;
-  return Number(await ok(run(["sqlite3", "-readonly", path, bytes])));
+async function overwritePieces(path: string): Promise<void> {
+  const pages = "SELECT pageno, path FROM dbstat WHERE name = 'logs' AND pagetype = 'overflow'";
+  const rows = (await ok(run(["sqlite3", "-readonly", path, pages]))).trimEnd().split("\n");
+  const byPath = new Map(rows.map((row) => [row.split("|")[1] as string, Number(row.split("|")[0])]));
+  const hasNext = (name: string) => {
+    const [cell, number] = name.split("+") as [string, string];
+    return byPath.has(`${cell}+${(parseInt(number, 16) + 1).toString(16).padStart(6, "0")}`);
+  };
+  const half = Deno.statSync(path).size / PAGE_BYTES >> 1;
+  for (const [name, page] of byPath) {
+    if (page > half && hasNext(name)) overwrite(path, (page - 1) * PAGE_BYTES, page * PAGE_BYTES, 0xff);
+  }
 }
 
 for (const [what, damage] of Object.entries(DAMAGE)) {
