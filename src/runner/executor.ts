@@ -11,6 +11,7 @@ import type {
   Survivor,
   ToWorker,
 } from "./messages.ts";
+import { Outbox } from "./outbox.ts";
 import type { SandboxSettings } from "./sandbox/rules.ts";
 
 /** What the executor tells its owner, for each run in the order of the three messages. */
@@ -32,6 +33,7 @@ export type ExecutorOptions = Partial<Pick<SetupMessage, "cgroups">> & Pick<Setu
 export class Executor implements AsyncDisposable {
   readonly #worker: Worker;
   readonly #events: ExecutorEvents;
+  readonly #outbox = new Outbox<ToWorker>((messages) => this.#worker.postMessage(messages), queueMicrotask);
   readonly #sweeps: PromiseWithResolvers<Survivor[]>[] = [];
   #confining: PromiseWithResolvers<string | undefined> | undefined;
   readonly #gone = Promise.withResolvers<void>();
@@ -41,7 +43,9 @@ export class Executor implements AsyncDisposable {
     this.#events = events;
     closeInheritedOnExec(); // Here, since the other thread could do it while this one passes a descriptor on.
     this.#worker = new Worker(WORKER, { type: "module", name: "jobs" });
-    this.#worker.onmessage = (event: MessageEvent<FromWorker>) => this.#receive(event.data);
+    this.#worker.onmessage = ({ data }: MessageEvent<FromWorker[]>) => {
+      for (const message of data) this.#receive(message);
+    };
     this.#worker.onerror = (event) => {
       event.preventDefault();
       this.#fail(new Error(`The worker that runs jobs failed: ${event.message}`));
@@ -98,7 +102,7 @@ export class Executor implements AsyncDisposable {
   }
 
   #post(message: ToWorker) {
-    this.#worker.postMessage(message);
+    this.#outbox.post(message);
   }
 
   #receive(message: FromWorker) {

@@ -1,7 +1,7 @@
 import type { Limits, ReachedLimit } from "../queue/limits.ts";
 import type { SandboxSettings } from "./sandbox/rules.ts";
 
-/** What the main thread and the worker that runs jobs say to each other: plain data, structured-cloned. */
+/** What the main thread and the worker that runs jobs say to each other, some at a time: plain data, structured-cloned. */
 
 /** A random token that marks one execution of a job: `FILED_RUN` in the environment of all its processes. */
 export type RunToken = string;

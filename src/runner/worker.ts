@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import { readKernelFile } from "../sys/kernel_files.ts";
 import { Accounts } from "./accounts.ts";
 import { Cgroups, findCgroups } from "./cgroup.ts";
@@ -11,6 +12,7 @@ import type {
   StartMessage,
   ToWorker,
 } from "./messages.ts";
+import { Outbox } from "./outbox.ts";
 import { readBootId } from "./processes.ts";
 import { Reactor } from "./reactor.ts";
 import { RuleError } from "./sandbox/paths.ts";
@@ -95,8 +97,14 @@ class Jobs {
   }
 }
 
-function post(message: FromWorker, transfer: ArrayBuffer[] = []) {
-  self.postMessage(message, transfer);
+// Of jobs that end at the same time, the other thread hears at once.
+const outbox = new Outbox<FromWorker>(
+  (messages, transfer) => self.postMessage(messages, transfer),
+  setImmediate,
+);
+
+function post(message: FromWorker, transfer?: ArrayBuffer[]) {
+  outbox.post(message, transfer);
 }
 
 function readCgroups() {
@@ -104,7 +112,9 @@ function readCgroups() {
 }
 
 let jobs: Jobs | undefined;
-self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
-  if (data.kind === "setup") jobs = new Jobs(data);
-  else jobs?.receive(data);
+self.onmessage = ({ data }: MessageEvent<ToWorker[]>) => {
+  for (const message of data) {
+    if (message.kind === "setup") jobs = new Jobs(message);
+    else jobs?.receive(message);
+  }
 };
