@@ -1,3 +1,5 @@
+import assert from "node:assert/strict";
+
 /** A number of /proc/PID/status, proc_pid_status(5): a count, or KiB. */
 export async function statusField(path: string, field: string): Promise<number> {
   const text = await Deno.readTextFile(path);
@@ -12,6 +14,21 @@ export async function peakBytes(pid: number): Promise<number> {
 /** The memory that a process has, bytes. */
 export async function residentBytes(pid: number): Promise<number> {
   return await statusField(`/proc/${pid}/status`, "VmRSS") * 1_024;
+}
+
+const IDLE_MS = 3_000;
+/** What the runtime's own threads may do in that time. */
+const FEW_WAKES = 3;
+
+/**
+ * What a daemon and its engine still have to do once, on a busy machine for a while, is over at some time; a timer that goes on would
+ * be seen each time.
+ */
+export async function assertAsleep(pid: number): Promise<void> {
+  const pass = () => new Promise((resolve) => setTimeout(resolve, IDLE_MS)); // Time is what this is about.
+  const wakes: number[] = [];
+  do wakes.push(await wakeUps(pid, pass)); while (wakes.at(-1)! > FEW_WAKES && wakes.length < 5);
+  assert.ok(wakes.at(-1)! <= FEW_WAKES, `${wakes} wakes, each time in ${IDLE_MS} ms`);
 }
 
 /** How often threads of a process wake up for as long as something takes. */

@@ -1,24 +1,11 @@
 /** filed acts on events: at once when there is something to do, and never otherwise. */
 import assert from "node:assert/strict";
 import { type Filed, ok, startFiled } from "../harness.ts";
-import { wakeUps } from "../proc.ts";
+import { assertAsleep } from "../proc.ts";
 import { assertHeld, startPaused } from "./expect.ts";
-
-const IDLE_MS = 3_000;
-/** What the runtime's own threads may do in that time. */
-const FEW_WAKES = 3;
 
 async function timeOf(filed: Filed, message: string, job: string): Promise<number> {
   return Date.parse((await filed.event(message, { job }))["@timestamp"]);
-}
-
-async function assertIdle(filed: Filed): Promise<void> {
-  // What the test itself has asked is over once the daemon has gone to sleep: the count stands still for a while.
-  const { promise: rested, resolve: rest } = Promise.withResolvers<void>();
-  setTimeout(rest, 1_000);
-  await rested;
-  const wakes = await wakeUps(filed.pid, () => new Promise((resolve) => setTimeout(resolve, IDLE_MS)));
-  assert.ok(wakes <= FEW_WAKES, `${wakes} wakes in ${IDLE_MS} ms`);
 }
 
 Deno.test("a submitted job starts at once", async () => {
@@ -50,7 +37,7 @@ Deno.test("the next job starts at once when one ends", async () => {
 
 Deno.test("an idle filed with no jobs does not wake", async () => {
   await using filed = await startFiled();
-  await assertIdle(filed);
+  await assertAsleep(filed.pid);
 });
 
 Deno.test("an idle filed does not wake for jobs that ended, drafts, and one that waits for its time", async () => {
@@ -60,5 +47,5 @@ Deno.test("an idle filed does not wake for jobs that ended, drafts, and one that
   await filed.submit(".later", "true");
   await ok(filed.sh("touch -d '+1 hour' $M/pending/.later && mv $M/pending/.later $M/pending/later"));
   await assertHeld(filed, "later");
-  await assertIdle(filed);
+  await assertAsleep(filed.pid);
 });
