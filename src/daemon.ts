@@ -98,10 +98,10 @@ export async function runDaemon(settings: Settings): Promise<void> {
   await Promise.race([Deno.stat(mountpoint), ended]); // Answered by us: the kernel has taken what we said to INIT.
   await notifier.ready();
   log.info("ready", { mountpoint, state: stateFile, pid: Deno.pid, version: VERSION });
-  using started = new Rest(tidyMemory, STARTED_MS);
-  using quiet = new Rest(tidyMemory, QUIET_MS);
-  started.disturb();
-  queue.watch({ onChanged: () => quiet.disturb() });
+  using afterStart = new Rest(tidyMemory, STARTED_MS);
+  using afterChanges = new Rest(tidyMemory, QUIET_MS);
+  afterStart.disturb();
+  queue.watch({ onChanged: () => afterChanges.disturb() });
 
   const reason = await Promise.race([
     signals.first,

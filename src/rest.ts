@@ -5,6 +5,7 @@ export class Rest implements Disposable {
   readonly #now: () => number;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #disturbedAt = 0;
+  #isOver = false;
 
   /** @param now A clock, ms. */
   constructor(act: () => void, quietMs: number, now: () => number = () => performance.now()) {
@@ -15,11 +16,13 @@ export class Rest implements Disposable {
 
   /** Something happens. */
   disturb(): void {
+    if (this.#isOver) return;
     this.#disturbedAt = this.#now();
     this.#timer ??= setTimeout(() => this.#look(), this.#quietMs);
   }
 
   [Symbol.dispose](): void {
+    this.#isOver = true;
     clearTimeout(this.#timer);
   }
 

@@ -29,21 +29,27 @@ export function releaseMemory(): void {
 }
 
 const HEAD = /^([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \d+ +(.*)$/;
-const NOTHING_CHANGED = /^Anonymous: +0 kB$/;
+/** Pages that were changed, in memory and swapped out. */
+const CHANGED = /^(?:Anonymous|Swap): +[1-9]/;
 
 /** What of a file is mapped, can't be written to and never was: its pages are those of the file. @see proc_pid_smaps(5) */
 export function unchangedMappings(smaps: string, path: string): Mapping[] {
   const mappings: Mapping[] = [];
-  let mapping: Mapping | undefined;
+  let isCandidate = false;
   for (const line of smaps.split("\n")) {
     const head = HEAD.exec(line);
     if (head) {
       const [, start, end, permissions, name] = head as unknown as [string, string, string, string, string];
-      const isCandidate = name === path && !permissions.includes("w");
-      mapping = isCandidate
-        ? { start: BigInt(`0x${start}`), sizeBytes: BigInt(`0x${end}`) - BigInt(`0x${start}`) }
-        : undefined;
-    } else if (mapping && NOTHING_CHANGED.test(line)) mappings.push(mapping);
+      isCandidate = name === path && !permissions.includes("w");
+      if (isCandidate) mappings.push(mappingOf(BigInt(`0x${start}`), BigInt(`0x${end}`)));
+    } else if (isCandidate && CHANGED.test(line)) {
+      isCandidate = false;
+      mappings.pop();
+    }
   }
   return mappings;
+}
+
+function mappingOf(start: bigint, end: bigint): Mapping {
+  return { start, sizeBytes: end - start };
 }

@@ -7,11 +7,16 @@ const SMAPS = `\
 Size:                  8 kB
 Rss:                   8 kB
 Anonymous:             0 kB
+Swap:                  0 kB
 VmFlags: rd mr mw me
 3000-7000 r-xp 00002000 fe:00 17                         /opt/a program
 Anonymous:             0 kB
 7000-8000 r--p 00006000 fe:00 17                         /opt/a program
 Anonymous:             4 kB
+70000-71000 r--p 00008000 fe:00 17                         /opt/a program
+Anonymous:             0 kB
+Swap:                  4 kB
+SwapPss:               4 kB
 8000-9000 rw-p 00007000 fe:00 17                         /opt/a program
 Anonymous:             0 kB
 9000-a000 r-xp 00000000 00:00 0
