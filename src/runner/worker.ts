@@ -103,6 +103,10 @@ const outbox = new Outbox<FromWorker>(
   setImmediate,
 );
 
+// An error that nothing expects ends this thread: what had happened before is told all the same.
+self.addEventListener("error", () => outbox.sendAll());
+self.addEventListener("unhandledrejection", () => outbox.sendAll());
+
 function post(message: FromWorker, transfer?: ArrayBuffer[]) {
   outbox.post(message, transfer);
 }
