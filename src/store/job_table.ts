@@ -73,11 +73,12 @@ export class JobTable {
     const selectReady = prepareForArrays(
       database,
       `SELECT number, place FROM jobs INDEXED BY jobs_ready
-       WHERE state = 'pending' AND place > ? AND visible_at IS NULL AND length(command) > 0
-       ORDER BY place LIMIT ?`,
+       WHERE state = 'pending' AND place >= ?1 AND (place > ?1 OR number > ?2) AND visible_at IS NULL
+         AND length(command) > 0
+       ORDER BY place, number LIMIT ?3`,
     );
-    this.ready = new ReadyJobs((after, limit) =>
-      (selectReady.all(after, limit) as unknown as [number, number][])
+    this.ready = new ReadyJobs(({ place, number }, limit) =>
+      (selectReady.all(place, number, limit) as unknown as [number, number][])
         .map(([number, place]) => ({ number, place }))
     );
     this.#insert = database.prepare(
@@ -118,10 +119,11 @@ export class JobTable {
     const { stored, columns } = changeRow(entry, changes);
     if (held !== undefined) this.#changeHold(number, held);
     const { id, visibleAt } = entry.job;
+    const before = readyOf(entry);
     Object.assign(entry, stored);
     if (visibleAt !== null || entry.job.visibleAt !== null) this.#timesVersion++;
     entry.job.held = this.#holds.has(number);
-    if (isReady(entry)) this.ready.add({ number, place: entry.job.place as number });
+    this.#changeReady(before, readyOf(entry));
     if (columns.size === 0) return entry.job;
     entry.unwritten ??= new Map();
     for (const [column, value] of columns) entry.unwritten.set(column, value);
@@ -133,16 +135,18 @@ export class JobTable {
   /** Whether a job can start, and has this place. */
   isReady({ number, place }: Ready): boolean {
     const entry = this.#entry(number);
-    return entry !== undefined && isReady(entry) && entry.job.place === place;
+    return entry !== undefined && readyOf(entry)?.place === place;
   }
 
   command(number: number): Command | undefined {
     const entry = this.#entries.get(number);
-    const stored = entry?.isNew ? [EMPTY, null] : this.#selectCommand.get(number);
-    if (!stored) return undefined;
-    const [closed, unclosed] = stored as unknown as [Uint8Array, Uint8Array | null];
-    const { command, unclosed: lately } = Object.fromEntries(entry?.unwritten ?? []) as Partial<RowChanges>;
-    return { closed: command ?? closed, unclosed: lately === undefined ? unclosed : lately };
+    const [closed, unclosed] = entry?.isNew ? [EMPTY, null] : this.#storedCommand(number);
+    if (closed === undefined) return undefined;
+    const written = entry?.unwritten;
+    return {
+      closed: (written?.get("command") ?? closed) as Uint8Array,
+      unclosed: (written?.has("unclosed") ? written.get("unclosed") : unclosed) as Uint8Array | null,
+    };
   }
 
   /** Whether nobody has written what is not closed. */
@@ -164,6 +168,7 @@ export class JobTable {
     if (!entry) return;
     if (entry.job.visibleAt !== null) this.#timesVersion++;
     this.#changeHold(number, false);
+    this.#changeReady(readyOf(entry), undefined);
     this.#drop(entry);
     if (entry.isNew) this.#added.add(number);
     else this.#delete.run(number);
@@ -259,6 +264,16 @@ export class JobTable {
     if (this.#numberOf.get(id) === number) this.#numberOf.delete(id);
   }
 
+  #storedCommand(number: number): [closed?: Uint8Array, unclosed?: Uint8Array | null] {
+    return (this.#selectCommand.get(number) ?? []) as [];
+  }
+
+  #changeReady(before: Ready | undefined, after: Ready | undefined) {
+    if (before?.place === after?.place) return;
+    if (before) this.ready.remove(before);
+    if (after) this.ready.add(after);
+  }
+
   /** Ids are unique at each moment, so what has to do with them is written in the order it was asked for. */
   #renamed(entry: Entry, before: string) {
     const { id, number } = entry.job;
@@ -306,8 +321,10 @@ export class JobTable {
 
 const EMPTY = new Uint8Array();
 
-function isReady({ job, closedBytes }: Entry): boolean {
-  return job.state === "pending" && job.place !== null && job.visibleAt === null && closedBytes > 0;
+/** The job, if it can start but for being held. */
+function readyOf({ job: { number, state, place, visibleAt }, closedBytes }: Entry): Ready | undefined {
+  const isReady = state === "pending" && place !== null && visibleAt === null && closedBytes > 0;
+  return isReady ? { number, place } : undefined;
 }
 
 function holdOf(held: Held): Hold | undefined {

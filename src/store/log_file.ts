@@ -1,30 +1,47 @@
+import { freeBytes } from "../sys/free_space.ts";
+import { resourceLimit } from "../sys/rlimit.ts";
+
+/** SQLite takes what is in the log to the database once it has so many pages, and then begins at its start again. */
+export const LOG_PAGES = 1_000;
 /**
- * SQLite takes what is in the log to the database once that has 1,000 pages, and begins at its start again; the last
- * transaction before may make it somewhat longer. A frame is a header of 24 bytes and a page.
+ * The last transaction before that may make it a little longer. A frame is a header and a page.
  * @see https://sqlite.org/fileformat2.html#the_write_ahead_log
  */
-const ALLOCATED_BYTES = 32 + 1_024 * (24 + 4_096);
+const LOG_BYTES = 32 + (LOG_PAGES + 24) * (24 + 4_096);
+/** Where there is less room, all of it is for jobs. */
+const ROOMY_BYTES = 16 * LOG_BYTES;
 const ZEROS = new Uint8Array(65_536);
 
 /**
- * Opens a database's write-ahead log, which SQLite has opened too, to sync it; and makes it as long as it will become: a sync of what
- * makes a file longer costs twice as much, for the file system writes down its length too. Zeros are no frame to SQLite.
+ * Opens a database's write-ahead log, to sync it, while SQLite has it open. Where there is room, it is made as long as it will
+ * become: to sync what has made a file longer takes twice as long, for the file system writes down the length too. SQLite takes
+ * zeros for no frame.
+ * @throws What Deno does; the disk may be failing.
  */
 export function openLogFile(path: string): Deno.FsFile {
-  const file = Deno.openSync(path, { write: true });
-  const lengthBefore = file.statSync().size;
-  try {
-    lengthen(file, lengthBefore);
-  } catch {
-    file.truncateSync(lengthBefore); // There is no room for it: what there is, is for jobs.
-  }
+  using opening = new DisposableStack();
+  const file = opening.use(Deno.openSync(path, { write: true }));
+  // Past its limit, a process gets a signal that ends it (setrlimit(2)).
+  if (freeBytes(path) > ROOMY_BYTES && resourceLimit("FSIZE").soft > ROOMY_BYTES) lengthen(file);
+  opening.move();
   return file;
 }
 
-function lengthen(file: Deno.FsFile, from: number) {
-  file.seekSync(from, Deno.SeekMode.Start);
-  for (let length = from; length < ALLOCATED_BYTES;) {
-    length += file.writeSync(ZEROS.subarray(0, ALLOCATED_BYTES - length));
+function lengthen(file: Deno.FsFile) {
+  const { size } = file.statSync();
+  try {
+    file.seekSync(size, Deno.SeekMode.Start);
+    for (let length = size; length < LOG_BYTES;) {
+      length += file.writeSync(ZEROS.subarray(0, LOG_BYTES - length));
+    }
+  } catch (error) {
+    if (!isFull(error)) throw error;
+    file.truncateSync(size); // Others were faster, or there is a quota.
   }
   file.syncDataSync();
+}
+
+function isFull(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return code === "ENOSPC" || code === "EDQUOT";
 }

@@ -8,6 +8,8 @@ const BLOCK = 1_024;
 export class Numbers {
   readonly #batch: Batch;
   readonly #reserve: StatementSync;
+  readonly #counter: StatementSync;
+  readonly #lastPlace: StatementSync;
   readonly #reserveJobs: StatementSync;
   /** Of a job, never used again, also if that job could not be stored. */
   #lastJob: number;
@@ -22,6 +24,8 @@ export class Numbers {
       `INSERT INTO counters (name, next) VALUES (?, ?)
        ON CONFLICT DO UPDATE SET next = next + excluded.next RETURNING next`,
     );
+    this.#counter = database.prepare("SELECT next FROM counters WHERE name = ?");
+    this.#lastPlace = database.prepare("SELECT max(place) AS place FROM jobs");
     this.#reserveJobs = database.prepare("UPDATE sqlite_sequence SET seq = ? WHERE name = 'jobs'");
     const last = database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'").get();
     this.#lastJob = this.#lastReserved = (last?.seq ?? 0) as number;
@@ -42,10 +46,16 @@ export class Numbers {
   nextPlace(): number {
     const { rollbacks } = this.#batch;
     if (this.#places.next === this.#places.end || this.#places.rollbacks !== rollbacks) {
-      const next = this.reserve("place", BLOCK);
+      const lost = this.#counter.get("place") ? 0 : this.#placesInUse();
+      const next = this.reserve("place", lost + BLOCK) + lost;
       this.#places = { next, end: next + BLOCK, rollbacks };
     }
     return this.#places.next++;
+  }
+
+  /** A file that was salvaged may have its jobs, and not the counter. */
+  #placesInUse(): number {
+    return (this.#lastPlace.get()?.place ?? -1) as number + 1;
   }
 
   /** Takes the next `count` numbers of a counter, from 0. @returns The first. */

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type Ready, ReadyJobs, type Verdict } from "./ready_jobs.ts";
 
+const order = (a: Ready, b: Ready) => a.place - b.place || a.number - b.number;
+
 /** What a database and the jobs' owner would know. */
 class Model {
   readonly placeOf = new Map<number, number>();
@@ -9,7 +11,7 @@ class Model {
   fetches = 0;
   readonly ready = new ReadyJobs((after, limit) => {
     this.fetches++;
-    return this.sorted().filter(({ place }) => place > after).slice(0, limit);
+    return this.sorted().filter((one) => order(one, after) > 0).slice(0, limit);
   });
 
   put(number: number, place: number) {
@@ -17,8 +19,14 @@ class Model {
     this.ready.add({ number, place });
   }
 
+  remove(number: number) {
+    const place = this.placeOf.get(number);
+    this.placeOf.delete(number);
+    if (place !== undefined) this.ready.remove({ number, place });
+  }
+
   sorted(): Ready[] {
-    return [...this.placeOf].map(([number, place]) => ({ number, place })).sort((a, b) => a.place - b.place);
+    return [...this.placeOf].map(([number, place]) => ({ number, place })).sort(order);
   }
 
   find(limit: number, line = Infinity): number[] {
@@ -41,6 +49,10 @@ const steps = fc.array(
   fc.oneof(
     { weight: 6, arbitrary: fc.record({ kind: fc.constant("put"), number: numbers }) },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant("to its place again"), number: numbers }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ kind: fc.constantFrom("remove", "to the place of another"), number: numbers }),
+    },
     { weight: 3, arbitrary: fc.record({ kind: fc.constant("take away"), number: numbers }) },
     { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom("hold", "let go"), number: numbers }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("reset"), number: numbers }) },
@@ -57,6 +69,8 @@ Deno.test("ReadyJobs finds what a search of all would", () => {
       let places = 0;
       for (const { kind, number } of steps) {
         if (kind === "put") model.put(number, places++);
+        else if (kind === "to the place of another") model.put(number, Math.trunc(places / 2));
+        else if (kind === "remove") model.remove(number);
         else if (kind === "to its place again") {
           const place = placeBefore.get(number);
           if (place !== undefined && !model.placeOf.has(number)) model.put(number, place);

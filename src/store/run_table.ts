@@ -42,12 +42,12 @@ export class RunTable {
     return [...this.#entries.values()].map(({ run, leader, cgroup }) => ({ run, leader, cgroup }));
   }
 
-  /** What says of a job whether it has a run, or an earlier job of its id has one; `size`: of how many at most. */
-  busy(): { size: number; has(job: { number: number; id: string }): boolean } {
+  /** What says of a job whether it has a run, or an earlier job of its id has one. */
+  busy(): { has(job: { number: number; id: string }): boolean } {
     const runs = [...this.#entries.values()];
     const numbers = new Set(runs.map(({ number }) => number));
     const ids = new Set(runs.map(({ id }) => id));
-    return { size: numbers.size + ids.size, has: ({ number, id }) => numbers.has(number) || ids.has(id) };
+    return { has: ({ number, id }) => numbers.has(number) || ids.has(id) };
   }
 
   /** The table hears of it with the next `write`. */

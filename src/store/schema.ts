@@ -1,4 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
+import { LOG_PAGES } from "./log_file.ts";
 import { requireSound } from "./integrity.ts";
 import { StoreError } from "./store.ts";
 import { toStoreError } from "./sqlite_error.ts";
@@ -105,6 +106,7 @@ export function openDatabase(path: string): DatabaseSync {
     database.exec(`
       PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
       PRAGMA journal_size_limit = 33554432; PRAGMA cache_size = -8192;
+      PRAGMA wal_autocheckpoint = ${LOG_PAGES};
     `);
     if (version < MIGRATIONS.length) migrate(database, version);
     database.exec("SELECT count(*) FROM sqlite_schema"); // Now there is a write-ahead log, also if nothing was written.

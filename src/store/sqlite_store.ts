@@ -53,8 +53,8 @@ export class SqliteStore implements Store {
     using opening = new DisposableStack();
     const lock = opening.use(lockStateFile(path));
     const database = opening.adopt(openDatabase(path), (database) => database.close());
-    const log = opening.use(openLogFile(`${path}-wal`));
     try {
+      const log = opening.use(openLogFile(`${path}-wal`));
       const store = new SqliteStore(database, log, lock);
       store.#batch.first(() => {
         store.#jobs.write(); // Jobs may be new by the time that there is room.

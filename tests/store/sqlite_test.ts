@@ -142,6 +142,37 @@ Deno.test("of jobs that could not be stored, those are refused later that were a
   assert.equal(await chmod(last + 1), undefined);
 });
 
+for (
+  const [what, sql] of [
+    ["the counter of places", "DELETE FROM counters"],
+    ["the places apart", "UPDATE jobs SET place = 0"],
+  ] as const
+) {
+  Deno.test(`in a file that was salvaged without ${what}, each job starts, in its turn`, async () => {
+    await using folder = await makeFolder();
+    const path = `${folder.path}/filed.db`;
+    {
+      await using store = SqliteStore.open(path);
+      for (const id of ["a", "b", "c"]) await submit(store, id);
+    }
+    {
+      using database = new DatabaseSync(path);
+      database.exec(sql);
+    }
+    await using store = SqliteStore.open(path);
+    const claims = await store.claim(0, ["first"], () => new Uint8Array());
+    for (const id of ["x", "y", "z"]) await submit(store, id);
+    claims.push(...await store.claim(0, ["1", "2", "3", "4", "5", "6"], () => new Uint8Array()));
+    assert.deepEqual(claims.map(({ job }) => job.id), ["a", "b", "c", "x", "y", "z"]);
+  });
+}
+
+async function submit(store: SqliteStore, id: string): Promise<void> {
+  const job = await store.create({ id, uid: 1, gid: 2, mode: 0o640, held: true, now: 0 });
+  const changes = { command: Uint8Array.of(1), place: "first", held: false } as const;
+  await store.update(job?.number ?? 0, { state: "pending" }, () => changes, "durable");
+}
+
 Deno.test("the log is as long from the start as it becomes, and no frame is taken for what is behind its own", async () => {
   await using folder = await makeFolder();
   const path = `${folder.path}/filed.db`;
