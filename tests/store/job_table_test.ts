@@ -8,10 +8,14 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 const newJob = (id: string): NewJob => ({ id, uid: 1, gid: 2, mode: 0o640, held: true, now: 1_000 });
 
 function open() {
-  const file = new TempFile();
-  const database = openDatabase(file.path);
+  using opening = new DisposableStack();
+  const database = opening.adopt(
+    openDatabase(opening.use(new TempFile()).path),
+    (database) => database.close(),
+  );
   const used: number[] = [];
   const jobs = new JobTable(database, (number) => used.push(number));
+  const opened = opening.move();
   return {
     database,
     jobs,
@@ -27,10 +31,7 @@ function open() {
       return end === "commit" ? [] : jobs.rolledBack();
     },
     statements: () => database.prepare("SELECT total_changes() AS changes").get()?.changes as number,
-    [Symbol.dispose]() {
-      database.close();
-      file[Symbol.dispose]();
-    },
+    [Symbol.dispose]: () => opened.dispose(),
   };
 }
 
