@@ -87,8 +87,9 @@ export class ReadyJobs {
     return more.length > 0;
   }
 
-  #isAt(index: number, { number }: Ready): boolean {
-    return this.#head[index]?.number === number;
+  #isAt(index: number, ready: Ready): boolean {
+    const found = this.#head[index];
+    return found !== undefined && order(found, ready) === 0;
   }
 
   /** Of the first that is not before it. */
