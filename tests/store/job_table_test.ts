@@ -1,37 +1,21 @@
 import assert from "node:assert/strict";
 import { JobTable } from "../../src/store/job_table.ts";
-import { openDatabase } from "../../src/store/schema.ts";
 import type { NewJob } from "../../src/store/store.ts";
-import { TempFile } from "./temp_file.ts";
+import { openTable } from "./temp_table.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const newJob = (id: string): NewJob => ({ id, uid: 1, gid: 2, mode: 0o640, held: true, now: 1_000 });
 
 function open() {
-  using opening = new DisposableStack();
-  const database = opening.adopt(
-    openDatabase(opening.use(new TempFile()).path),
-    (database) => database.close(),
-  );
   const used: number[] = [];
-  const jobs = new JobTable(database, (number) => used.push(number));
-  const opened = opening.move();
+  const { table, ...place } = openTable((database) => new JobTable(database, (number) => used.push(number)));
   return {
-    database,
-    jobs,
+    ...place,
+    jobs: table,
     used,
     /** Another table on the same database: it has nothing in memory. */
-    again: () => new JobTable(database, () => {}),
-    transact(change: () => void, end: "commit" | "rollback" = "commit") {
-      database.exec("BEGIN");
-      change();
-      jobs.write();
-      database.exec(end);
-      if (end === "commit") jobs.committed();
-      return end === "commit" ? [] : jobs.rolledBack();
-    },
-    statements: () => database.prepare("SELECT total_changes() AS changes").get()?.changes as number,
-    [Symbol.dispose]: () => opened.dispose(),
+    again: () => new JobTable(place.database, () => {}),
+    statements: () => place.database.prepare("SELECT total_changes() AS changes").get()?.changes as number,
   };
 }
 
@@ -40,7 +24,7 @@ Deno.test("what is made of a job within a transaction is written once", () => {
   const { jobs, database } = place;
   jobs.add(1, newJob("a"));
   const before = place.statements();
-  place.transact(() => {
+  place.commit(() => {
     jobs.change(1, { unclosed: bytes("ech"), writtenAt: 2_000 });
     jobs.change(1, { command: bytes("echo a"), unclosed: null, place: 7 });
   });
@@ -57,9 +41,9 @@ Deno.test("what is made of a job within a transaction is written once", () => {
 Deno.test("what a change leaves as it is is not written", () => {
   using place = open();
   place.jobs.add(1, newJob("a"));
-  place.transact(() => {});
+  place.commit(() => {});
   const before = place.statements();
-  place.transact(() => place.jobs.change(1, { held: false, unclosed: null, mode: 0o640, visibleAt: null }));
+  place.commit(() => place.jobs.change(1, { held: false, unclosed: null, mode: 0o640, visibleAt: null }));
   assert.equal(place.statements(), before);
   assert.equal(place.jobs.get(1)?.held, false);
 });
@@ -71,9 +55,9 @@ Deno.test("a job is found by its id of the moment, stored or not", () => {
   jobs.add(1, newJob("a"));
   assert.equal(jobs.find("a")?.number, 1);
   assert.equal(jobs.find("b"), undefined);
-  place.transact(() => jobs.change(1, { id: "b" }));
+  place.commit(() => jobs.change(1, { id: "b" }));
   assert.deepEqual([jobs.find("a"), jobs.find("b")?.number], [undefined, 1]);
-  place.transact(() => jobs.remove(1));
+  place.commit(() => jobs.remove(1));
   assert.deepEqual([jobs.find("b"), jobs.get(1), place.again().find("b")], [undefined, undefined, undefined]);
 });
 
@@ -82,8 +66,8 @@ Deno.test("jobs can swap their ids within a transaction, and a new one take one 
   const { jobs } = place;
   jobs.add(1, newJob("a"));
   jobs.add(2, newJob("b"));
-  place.transact(() => {});
-  place.transact(() => {
+  place.commit(() => {});
+  place.commit(() => {
     jobs.change(1, { id: "c" });
     jobs.change(2, { id: "a" });
     jobs.change(1, { id: "b" });
@@ -98,14 +82,14 @@ Deno.test("after a rollback jobs are as they were, and those are named that were
   using place = open();
   const { jobs } = place;
   jobs.add(1, newJob("kept"));
-  place.transact(() => {});
+  place.commit(() => {});
   const before = jobs.get(1);
   jobs.add(2, newJob("unwritten"));
-  const lost = place.transact(() => {
+  const lost = place.rollBack(() => {
     jobs.add(3, newJob("written"));
     jobs.write();
     jobs.change(1, { mode: 0o600, held: false, id: "renamed", unclosed: bytes("x") });
-  }, "rollback");
+  });
   assert.deepEqual(lost.toSorted(), [2, 3]);
   assert.deepEqual(jobs.get(1), before);
   assert.deepEqual([...jobs.holds], [[1, "held"]]);
@@ -120,23 +104,23 @@ Deno.test("a hold that concerns nothing else stays when a transaction is rolled 
   using place = open();
   const { jobs } = place;
   jobs.add(1, newJob("a"));
-  place.transact(() => {});
-  place.transact(() => {
+  place.commit(() => {});
+  place.rollBack(() => {
     assert.equal(jobs.isClosed(1), true);
     assert.equal(jobs.hold(1, false).held, false);
     jobs.change(1, { unclosed: bytes("x") });
     assert.equal(jobs.isClosed(1), false);
-  }, "rollback");
+  });
   assert.deepEqual([jobs.isClosed(1), jobs.get(1)?.held], [true, false]);
 });
 
 Deno.test("many jobs are not all kept in memory, and none of them is lost", () => {
   using place = open();
   const { jobs } = place;
-  place.transact(() => {
+  place.commit(() => {
     for (let number = 1; number <= 3_000; number++) jobs.add(number, newJob(`job ${number}`));
   });
-  place.transact(() => {
+  place.commit(() => {
     for (let number = 1; number <= 3_000; number++) jobs.change(number, { mode: number % 8 });
   });
   for (let number = 1; number <= 3_000; number++) {
@@ -148,6 +132,6 @@ Deno.test("a new job is lost also if it was removed in a transaction that is rol
   using place = open();
   const { jobs } = place;
   jobs.add(1, newJob("a"));
-  assert.deepEqual(place.transact(() => jobs.remove(1), "rollback"), [1]);
+  assert.deepEqual(place.rollBack(() => jobs.remove(1)), [1]);
   assert.deepEqual([jobs.get(1), [...jobs.holds]], [undefined, []]);
 });

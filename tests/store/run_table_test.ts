@@ -1,41 +1,22 @@
 import assert from "node:assert/strict";
 import { RunTable } from "../../src/store/run_table.ts";
-import { openDatabase } from "../../src/store/schema.ts";
-import { TempFile } from "./temp_file.ts";
+import { openTable } from "./temp_table.ts";
 
 const LEADER = { pid: 1, startTicks: 2, bootId: "boot" };
 
 function open() {
-  const file = new TempFile();
-  const database = openDatabase(file.path);
-  const runs = new RunTable(database);
-  return {
-    database,
-    runs,
-    stored: () => new RunTable(database).all(),
-    transact(change: () => void, end: "commit" | "rollback" = "commit") {
-      database.exec("BEGIN");
-      change();
-      runs.write();
-      database.exec(end);
-      if (end === "commit") runs.committed();
-      else runs.rolledBack();
-    },
-    [Symbol.dispose]() {
-      database.close();
-      file[Symbol.dispose]();
-    },
-  };
+  const { table, ...place } = openTable((database) => new RunTable(database));
+  return { ...place, runs: table, stored: () => new RunTable(place.database).all() };
 }
 
 Deno.test("after a rollback the runs are as they were", () => {
   using place = open();
   const { runs } = place;
-  place.transact(() => runs.add("kept", 1, "a"));
-  place.transact(() => {
+  place.commit(() => runs.add("kept", 1, "a"));
+  place.rollBack(() => {
     runs.remove("kept");
     runs.add("new", 2, "b");
-  }, "rollback");
+  });
   assert.deepEqual([runs.jobOf("kept"), runs.jobOf("new")], [1, undefined]);
   assert.deepEqual(runs.all(), place.stored());
 });
@@ -48,10 +29,10 @@ for (const [when, change] of ROLLED_BACK) {
   Deno.test(`what a run is known by is written after a rollback, if it ${when}`, () => {
     using place = open();
     const { runs } = place;
-    place.transact(() => runs.add("run", 1, "a"));
+    place.commit(() => runs.add("run", 1, "a"));
     runs.identify("run", LEADER, undefined);
-    place.transact(() => change(runs), "rollback");
-    place.transact(() => {});
+    place.rollBack(() => change(runs));
+    place.commit(() => {});
     assert.deepEqual(place.stored(), [{ run: "run", leader: LEADER, cgroup: undefined }]);
   });
 }
@@ -59,7 +40,7 @@ for (const [when, change] of ROLLED_BACK) {
 Deno.test("a rollback reads nothing: the disk may give nothing back", () => {
   using place = open();
   const { runs, database } = place;
-  place.transact(() => runs.add("run", 1, "a"));
+  place.commit(() => runs.add("run", 1, "a"));
   database.exec("BEGIN");
   runs.remove("run");
   database.exec("ROLLBACK; DROP TABLE runs");
