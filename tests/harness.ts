@@ -22,6 +22,8 @@ export interface FiledOptions {
   args?: string[];
   /** Added to the environment. */
   env?: Record<string, string>;
+  /** What starts it, as `setpriv` or `prlimit`: a program that becomes the one in its last arguments. */
+  prefix?: string[];
   /** Where the daemon runs, and so its jobs. */
   cwd?: string;
   /** Written to config.json before anything else. */
@@ -89,7 +91,8 @@ export class Filed implements AsyncDisposable {
     const state = `${place.path}/filed.db`;
     const mount = `${place.path}/mnt`;
     const args = ["--state", state, "--log-format", "json", "--grace", "0", ...options.args ?? [], mount];
-    const [command, fullArgs] = filedCommand(args);
+    const [program, ownArgs] = filedCommand(args);
+    const [command = program, ...fullArgs] = [...options.prefix ?? [], program, ...ownArgs];
     const child = new Deno.Command(command, {
       args: fullArgs,
       cwd: options.cwd ?? place.path,

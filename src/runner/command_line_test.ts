@@ -1,68 +1,33 @@
 import assert from "node:assert/strict";
-import type { Rlimit } from "./rlimits.ts";
-import { wrap, type Wrapping } from "./command_line.ts";
+import { commandLine, commandLineIn } from "./command_line.ts";
 
 const COMMAND = Uint8Array.of(0x74, 0xff);
-const PLAIN: Wrapping = {
-  command: COMMAND,
-  credentials: undefined,
-  joinsCgroup: false,
-  rlimits: [],
-  rlimitsOutside: [],
-};
-const CPU: Rlimit = { option: "-t", soft: 1, hard: 6 };
-const MEMORY: Rlimit = { option: "-d", soft: 8, hard: 8 };
-const USER = { uid: 5, gid: 6 };
-const JOIN = ["sh", "-c", '{ echo 0 >&3; } 2>/dev/null; exec 3>&-; exec "$@"', "sh"];
-const SHELL = ["/bin/sh", "-c", "--", COMMAND, "sh"];
 
-const CASES: [string, Partial<Wrapping>, string, unknown[]][] = [
-  ["nothing else", {}, "/bin/sh", ["sh", "-c", "--", COMMAND]],
-  ["a cgroup to join", { joinsCgroup: true }, "/bin/sh", [...JOIN, ...SHELL]],
-  [
-    "a user",
-    { credentials: { ...USER, groups: "own" } },
-    "/usr/bin/setpriv",
-    ["/usr/bin/setpriv", "--reuid=5", "--regid=6", "--init-groups", "--", ...SHELL],
-  ],
-  [
-    "a uid without a user, and a cgroup, which is joined first",
-    { credentials: { ...USER, groups: "none" }, joinsCgroup: true },
-    "/bin/sh",
-    [...JOIN, "/usr/bin/setpriv", "--reuid=5", "--regid=6", "--clear-groups", "--", ...SHELL],
-  ],
-  ["limits, one of them for want of a cgroup", { rlimits: [MEMORY], rlimitsOutside: [CPU] }, "/bin/sh", [
-    "sh",
-    "-c",
-    '{ ulimit -S -t 1 && ulimit -H -t 6 && ulimit -S -d 8 && ulimit -H -d 8; } || exit; exec "$@"',
-    "sh",
-    ...SHELL,
-  ]],
-  [
-    "a user and limits, one of them in place of a cgroup",
-    {
-      credentials: { ...USER, groups: "own" },
-      joinsCgroup: true,
-      rlimits: [CPU],
-      rlimitsOutside: [MEMORY],
-    },
-    "/bin/sh",
-    [
-      "sh",
-      "-c",
-      "{ echo 0 >&3; } 2>/dev/null || { ulimit -S -d 8 && ulimit -H -d 8; } || exit; exec 3>&-; " +
-      '{ ulimit -S -t 1 && ulimit -H -t 6; } || exit; exec "$@"',
-      "sh",
-      "/usr/bin/setpriv",
-      "--reuid=5",
-      "--regid=6",
-      "--init-groups",
-      "--",
-      ...SHELL,
-    ],
-  ],
+Deno.test("commandLine() hands the text to sh as it is", () => {
+  assert.deepEqual(commandLine(COMMAND), { path: "/bin/sh", args: ["sh", "-c", "--", COMMAND] });
+});
+
+Deno.test("commandLineIn() of no directory is the same", () => {
+  assert.deepEqual(commandLineIn([], COMMAND), commandLine(COMMAND));
+});
+
+Deno.test("commandLineIn() passes directories on as arguments, never as a part of the script", () => {
+  const directories = ["/home/$(x)", "/b"];
+  const { path, args } = commandLineIn(directories, COMMAND);
+  assert.equal(path, "/bin/sh");
+  assert.deepEqual(args.slice(3), ["sh", ...directories, "/bin/sh", "-c", "--", COMMAND, "sh"]);
+});
+
+const DIRECTORIES: [string, string[], string][] = [
+  ["the first that there is", ["/none", "/usr", "/etc"], "/usr"],
+  ["the root if there is none", ["/none"], "/"],
 ];
-
-for (const [name, part, path, args] of CASES) {
-  Deno.test(`wrap() with ${name}`, () => assert.deepEqual(wrap({ ...PLAIN, ...part }), { path, args }));
+for (const [what, cwd, expected] of DIRECTORIES) {
+  Deno.test(`commandLineIn() has the job begin in ${what}, with nothing else changed`, async () => {
+    const command = new TextEncoder().encode('pwd -P; echo "$0"; env | grep -c "^OLDPWD=\\|^PWD=/none"');
+    const { path, args } = commandLineIn(cwd, command);
+    const texts = args.slice(1).map((arg) => typeof arg === "string" ? arg : new TextDecoder().decode(arg));
+    const { stdout } = await new Deno.Command(path, { args: texts }).output();
+    assert.equal(new TextDecoder().decode(stdout), `${expected}\nsh\n0\n`);
+  });
 }

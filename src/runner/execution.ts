@@ -1,11 +1,12 @@
 import type { Limits } from "../queue/limits.ts";
+import type { Account } from "./accounts.ts";
 import { Capture } from "./capture.ts";
 import { cgroupPids, type Cgroups } from "./cgroup.ts";
 import { hasRunOutOfMemory } from "./cgroup_memory.ts";
 import { type Reach, Termination } from "./ending.ts";
 import { limitReached } from "./limit_reached.ts";
 import { Members } from "./members.ts";
-import type { Exit, FromWorker, StartMessage, Survivor } from "./messages.ts";
+import type { EndedMessage, Exit, FromWorker, RunToken, StartMessage, Survivor } from "./messages.ts";
 import { type Process, readProcess } from "./processes.ts";
 import { type Host, NotStarted, Shell } from "./shell.ts";
 import { atMost, Timer } from "./waiting.ts";
@@ -25,20 +26,28 @@ export interface ExecutionHost extends Host {
 }
 
 /** Starts a command and posts what becomes of it, or that it could not be started. */
-export function execute(start: StartMessage, host: ExecutionHost): Execution | undefined {
+export function execute(
+  start: StartMessage,
+  account: Account | undefined,
+  host: ExecutionHost,
+): Execution | undefined {
   const { run } = start;
   const cgroup = host.cgroups.take();
   try {
-    const shell = Shell.spawn(start, cgroup, host);
+    const shell = Shell.spawn(start, account, cgroup, host);
     host.post({ kind: "started", run, leader: shell.leader, cgroup });
     return new Execution(shell, start, cgroup, host);
   } catch (error) {
     if (cgroup !== undefined) host.cgroups.release(cgroup, "once");
     if (!(error instanceof NotStarted)) throw error;
-    const exit: Exit = { kind: "not-started", reason: error.message };
-    host.post({ kind: "ended", run, exit, droppedBytes: 0, tail: new Uint8Array(), survivors: [] });
+    host.post(overBefore(run, { kind: "not-started", reason: error.message }));
     return undefined;
   }
+}
+
+/** What is said of a run that has had no process. */
+export function overBefore(run: RunToken, exit: Exit): EndedMessage {
+  return { kind: "ended", run, exit, droppedBytes: 0, tail: new Uint8Array(), survivors: [] };
 }
 
 /** One execution of a job, from the spawn to the last of its processes. */

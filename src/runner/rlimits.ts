@@ -1,16 +1,9 @@
 import type { Limits } from "../queue/limits.ts";
-import type { resourceLimit } from "../sys/rlimit.ts";
+import type { resourceLimit, Rlimit, RlimitName } from "../sys/rlimit.ts";
 
 /** Between SIGXCPU, of which a process may make something, and SIGKILL. */
 const CPU_GRACE_SEC = 5;
 const MIB = 1_048_576;
-
-/** What a process is limited to, in the terms of sh's ulimit: its options and units are those of POSIX.1-2024. */
-export interface Rlimit {
-  option: "-d" | "-t" | "-f" | "-n";
-  soft: number;
-  hard: number;
-}
 
 /** How the limits of setrlimit(2) hold each process of a job. A limit never raises one that is inherited. */
 export class Rlimits {
@@ -27,29 +20,22 @@ export class Rlimits {
    * with 512 MiB of it Node does not even start.
    */
   memory(): Rlimit[] {
-    return this.#at("DATA", "-d", 1_024, this.#limits.maxMemoryMb * MIB);
+    return this.#at("DATA", this.#limits.maxMemoryMb * MIB);
   }
 
   /** All but that of memory. */
   others(): Rlimit[] {
     const { maxCpuSec, maxFileMb, maxOpenFiles } = this.#limits;
     return [
-      ...this.#at("CPU", "-t", 1, maxCpuSec, maxCpuSec + CPU_GRACE_SEC),
-      ...this.#at("FSIZE", "-f", 512, maxFileMb * MIB),
-      ...this.#at("NOFILE", "-n", 1, maxOpenFiles),
+      ...this.#at("CPU", maxCpuSec, maxCpuSec + CPU_GRACE_SEC),
+      ...this.#at("FSIZE", maxFileMb * MIB),
+      ...this.#at("NOFILE", maxOpenFiles),
     ];
   }
 
-  #at(
-    resource: Parameters<typeof resourceLimit>[0],
-    option: Rlimit["option"],
-    unit: number,
-    soft: number,
-    hard = soft,
-  ): Rlimit[] {
+  #at(resource: RlimitName, soft: number, hard = soft): Rlimit[] {
     if (soft === 0) return [];
     const inherited = this.#inherited(resource);
-    const lower = (a: number, b: number) => Math.floor(Math.min(a, b) / unit);
-    return [{ option, soft: lower(soft, inherited.soft), hard: lower(hard, inherited.hard) }];
+    return [{ resource, soft: Math.min(soft, inherited.soft), hard: Math.min(hard, inherited.hard) }];
   }
 }

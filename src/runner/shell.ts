@@ -1,16 +1,19 @@
 import type { Limits } from "../queue/limits.ts";
 import { ErrnoError } from "../sys/errno.ts";
-import { close, openReadOnly, pipe } from "../sys/file.ts";
+import { changeOwner, close, openReadOnly, pipe } from "../sys/file.ts";
 import { strerror } from "../sys/libc.ts";
 import type { Pidfd } from "../sys/pidfd.ts";
 import type { Started } from "../sys/started.ts";
-import { resourceLimit } from "../sys/rlimit.ts";
+import { resourceLimit, type Rlimit } from "../sys/rlimit.ts";
+import { waitsForExec } from "../sys/spawn.ts";
+import type { SpawnSpec } from "../sys/spawn_spec.ts";
 import { waitIfEnded, type WaitStatus } from "../sys/wait.ts";
 import type { Account, Accounts } from "./accounts.ts";
 import type { CgroupMemory } from "./cgroup_memory.ts";
-import { wrap, type Wrapping } from "./command_line.ts";
+import { commandLine, commandLineIn } from "./command_line.ts";
 import type { ProcessIdentity, StartMessage } from "./messages.ts";
 import { niceSession } from "./niceness.ts";
+import { unprotect } from "./oom_score.ts";
 import { holdProcess, readProcess } from "./processes.ts";
 import type { Reactor } from "./reactor.ts";
 import { Rlimits } from "./rlimits.ts";
@@ -45,43 +48,56 @@ export class Shell implements Disposable {
   readonly pipe: number;
   readonly exit: Promise<WaitStatus>;
   readonly pidfd: Pidfd | undefined;
+  /** Whether it has been in its cgroup from the start, and so all that it starts. */
+  readonly place: Place;
   /** What its processes are confined to. */
   readonly confinement: Confinement | undefined;
 
   readonly #failure: Started["failure"];
 
-  private constructor(
-    { pid, failure, confinement }: Spawned,
-    pipe: number,
-    { nice }: Limits,
-    { bootId, reactor }: Host,
-  ) {
+  private constructor(spawned: Spawned, pipe: number, { nice }: Limits, { bootId, reactor }: Host) {
+    const { pid, failure, place, confinement } = spawned;
     // It can't have been waited for since the spawn, so even if it has ended, this is it.
     const process = readProcess(pid);
     if (!process) throw new Error(`Cannot read /proc/${pid}/stat of a process just started`);
     this.leader = { pid, startTicks: process.startTicks, bootId };
     this.pidfd = holdProcess(pid);
     this.pipe = pipe;
+    this.place = place;
     this.confinement = confinement;
     this.#failure = failure;
     this.exit = this.pidfd ? untilEnd(pid, this.pidfd, reactor) : untilSeenToEnd(pid);
     if (nice > 0) niceSession(pid, nice, this.exit);
+    unprotect(spawned, this.exit);
   }
 
-  /** @throws {NotStarted} */
-  static spawn(start: StartMessage, cgroup: string | undefined, host: Host): Shell {
+  /** @param account Whom it runs as; `undefined`: the daemon's own user. @throws {NotStarted} */
+  static spawn(
+    start: StartMessage,
+    account: Account | undefined,
+    cgroup: string | undefined,
+    host: Host,
+  ): Shell {
     if (start.command.includes(0)) throw new NotStarted("the command contains a NUL byte");
     try {
-      return Shell.#spawn(start, cgroup, host);
+      return Shell.#spawn(start, account, cgroup, host);
     } catch (error) {
       throw asNotStarted(error);
     }
   }
 
-  static #spawn(start: StartMessage, cgroup: string | undefined, host: Host): Shell {
+  static #spawn(
+    start: StartMessage,
+    account: Account | undefined,
+    cgroup: string | undefined,
+    host: Host,
+  ): Shell {
     const { reader, writer } = pipe();
     try {
-      return new Shell(spawnShell(start, cgroup, writer, host), reader, start.limits, host);
+      // By the name /dev/stderr it can be opened by its owner only.
+      if (account) changeOwner(writer, account.credentials.uid, account.credentials.gid);
+      const spawned = spawnShell(start, { account, cgroup, output: writer }, host);
+      return new Shell(spawned, reader, start.limits, host);
     } catch (error) {
       close(reader);
       throw error;
@@ -105,48 +121,68 @@ export class Shell implements Disposable {
 const NULL_DEVICE = openReadOnly("/dev/null");
 
 interface Spawned extends Started {
+  place: Place;
   confinement: Confinement | undefined;
 }
 
-function spawnShell(start: StartMessage, cgroup: string | undefined, output: number, host: Host): Spawned {
-  const account = start.runAs && host.accounts.of(start.runAs);
-  const confinement = host.sandbox?.enter(account?.credentials);
+interface Surroundings {
+  account: Account | undefined;
+  cgroup: string | undefined;
+  output: number;
+}
+
+function spawnShell(start: StartMessage, surroundings: Surroundings, host: Host): Spawned {
+  const confinement = host.sandbox?.enter(surroundings.account?.credentials);
   try {
-    return { ...spawnConfined(start, { account, cgroup, confinement, output }, host), confinement };
+    return { ...spawnConfined(start, { ...surroundings, confinement }, host), confinement };
   } catch (error) {
     if (confinement) host.sandbox?.leave(confinement, "nothing");
     throw error;
   }
 }
 
-interface Surroundings {
-  account: Account | undefined;
-  cgroup: string | undefined;
-  confinement: Confinement | undefined;
-  output: number;
-}
+type Confined = Surroundings & { confinement: Confinement | undefined };
 
-function spawnConfined(start: StartMessage, surroundings: Surroundings, host: Host): Started {
-  const { account, cgroup, confinement, output } = surroundings;
+function spawnConfined(start: StartMessage, confined: Confined, host: Host): Started & { place: Place } {
+  const { account, cgroup, confinement, output } = confined;
   const { command, limits } = start;
-  const env = environmentOf(start, surroundings, host);
-  const { rlimits, rlimitsOutside } = rlimitsOf(limits, cgroup, host);
-  const line = (place: Place) =>
-    wrap({
-      command,
-      credentials: account?.credentials,
-      joinsCgroup: place === "to join",
-      rlimits,
-      rlimitsOutside: place === "inside" ? [] : rlimitsOutside,
-    });
-  return startProgram(cgroup, line, {
-    env,
-    cwd: account?.cwd,
+  const common = {
+    env: environmentOf(start, confined, host),
     fds: [NULL_DEVICE, output, output],
     restriction: confinement?.restriction,
     nice: limits.nice,
-    memory: limits.maxMemoryMb > 0 ? "limited" : undefined,
-  });
+    credentials: account?.credentials,
+  };
+  const memory = cgroup !== undefined && limits.maxMemoryMb > 0 ? "limited" : undefined;
+  const { inside, outside } = rlimitsOf(limits, cgroup, host);
+  return startProgram(cgroup, (place): SpawnSpec => ({
+    ...common,
+    ...programOf(command, account, memory),
+    rlimits: place === "inside" ? inside : outside,
+    memory,
+  }));
+}
+
+/** What is executed, and where it begins. */
+function programOf(command: Uint8Array, account: Account | undefined, memory: SpawnSpec["memory"]) {
+  if (!account) return { ...commandLine(command), cwd: OWN_DIRECTORIES };
+  const { cwd } = account;
+  return waitsForExec({ memory })
+    ? { ...commandLineIn(cwd, command), cwd: [] }
+    : { ...commandLine(command), cwd };
+}
+
+/** Where filed was started, by its name; where that is gone, the home of its user. */
+const OWN_DIRECTORIES = ownDirectories();
+
+function ownDirectories(): string[] {
+  const home = Deno.env.get("HOME");
+  const homes = home?.startsWith("/") ? [home] : [];
+  try {
+    return [Deno.cwd(), ...homes];
+  } catch {
+    return homes; // It was started in a directory that is gone.
+  }
 }
 
 /** Where the cgroup counts memory, only a job that can't get into it is limited in its own. */
@@ -154,17 +190,17 @@ function rlimitsOf(
   limits: Limits,
   cgroup: string | undefined,
   { cgroupMemory }: Host,
-): Pick<Wrapping, "rlimits" | "rlimitsOutside"> {
+): Record<Place, Rlimit[]> {
   const rlimits = new Rlimits(limits, resourceLimit);
+  const outside = [...rlimits.memory(), ...rlimits.others()];
   const { maxMemoryMb } = limits;
-  return cgroup !== undefined && maxMemoryMb > 0 && cgroupMemory.limit(cgroup, maxMemoryMb)
-    ? { rlimits: rlimits.others(), rlimitsOutside: rlimits.memory() }
-    : { rlimits: [...rlimits.memory(), ...rlimits.others()], rlimitsOutside: [] };
+  const isCounted = cgroup !== undefined && maxMemoryMb > 0 && cgroupMemory.limit(cgroup, maxMemoryMb);
+  return { inside: isCounted ? rlimits.others() : outside, outside };
 }
 
 function environmentOf(
   { run, jobId, attempt }: StartMessage,
-  { account, confinement }: Surroundings,
+  { account, confinement }: Confined,
   host: Host,
 ): (string | Uint8Array)[] {
   const env = new Map<string, string | Uint8Array>(host.environment);

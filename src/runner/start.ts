@@ -1,61 +1,30 @@
-import { spawnIntoCgroup } from "../sys/clone_spawn.ts";
-import { ErrnoError } from "../sys/errno.ts";
-import { close, openReadOnly, openWriteOnly } from "../sys/file.ts";
-import { spawn } from "../sys/spawn.ts";
-import type { SpawnSpec } from "../sys/spawn_memory.ts";
+import { close, openReadOnly } from "../sys/file.ts";
+import { spawn, spawnIntoCgroup } from "../sys/spawn.ts";
+import type { SpawnSpec } from "../sys/spawn_spec.ts";
 import type { Started } from "../sys/started.ts";
-import type { CommandLine } from "./command_line.ts";
 
-/** Where a program is at its first instruction; who is to join has the group's cgroup.procs as descriptor 3. */
-export type Place = "inside" | "to join" | "outside";
+/** Where a program is from its first instruction on. */
+export type Place = "inside" | "outside";
 
 /**
  * Starts a program in a cgroup, or outside of one.
- * @param line What to execute there. Asked for "inside" first; then, where the kernel starts nothing in a group, for another.
- * @throws {ErrnoError} As `spawn`.
+ * @param spec What to start there: asked for "inside" first, and for "outside" where the kernel starts nothing in the group.
+ * @throws {ErrnoError} As `spawnIntoCgroup`; ENOENT or ENODEV if the group is gone.
  */
 export function start(
   cgroup: string | undefined,
-  line: (place: Place) => CommandLine,
-  spec: Omit<SpawnSpec, "path" | "args">,
-): Started {
-  if (cgroup === undefined) return spawn({ ...spec, ...line("outside") });
-  return startInside(cgroup, line("inside"), spec) ?? startToJoin(cgroup, line, spec);
+  spec: (place: Place) => SpawnSpec,
+): Started & { place: Place } {
+  const inside = cgroup === undefined ? undefined : startInside(cgroup, spec("inside"));
+  if (inside) return { ...inside, place: "inside" };
+  return { ...spawn(spec("outside")), place: "outside" };
 }
 
-function startInside(
-  cgroup: string,
-  line: CommandLine,
-  spec: Omit<SpawnSpec, "path" | "args">,
-): Started | undefined {
+function startInside(cgroup: string, spec: SpawnSpec): Started | undefined {
   const group = openReadOnly(cgroup);
   try {
-    return spawnIntoCgroup({ ...spec, ...line }, group);
+    return spawnIntoCgroup(spec, group);
   } finally {
     close(group);
-  }
-}
-
-function startToJoin(
-  cgroup: string,
-  line: (place: Place) => CommandLine,
-  spec: Omit<SpawnSpec, "path" | "args">,
-): Started {
-  const procs = openForJoining(cgroup);
-  if (procs === undefined) return spawn({ ...spec, ...line("outside") });
-  try {
-    return spawn({ ...spec, ...line("to join"), fds: [...spec.fds, procs] });
-  } finally {
-    close(procs);
-  }
-}
-
-/** @returns The descriptor by which a process joins the group; `undefined` if it can't. */
-function openForJoining(cgroup: string): number | undefined {
-  try {
-    return openWriteOnly(`${cgroup}/cgroup.procs`);
-  } catch (error) {
-    if (error instanceof ErrnoError) return undefined;
-    throw error;
   }
 }

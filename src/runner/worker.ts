@@ -1,9 +1,10 @@
 import { setImmediate } from "node:timers";
+import { ErrnoError } from "../sys/errno.ts";
 import { readKernelFile } from "../sys/kernel_files.ts";
-import { Accounts } from "./accounts.ts";
+import { type Account, Accounts } from "./accounts.ts";
 import { Cgroups, findCgroups } from "./cgroup.ts";
 import { CgroupMemory } from "./cgroup_memory.ts";
-import { execute, type Execution, type ExecutionHost } from "./execution.ts";
+import { execute, type Execution, type ExecutionHost, overBefore } from "./execution.ts";
 import type {
   ConfineMessage,
   FromWorker,
@@ -25,6 +26,8 @@ class Jobs {
   readonly #reactor = new Reactor();
   readonly #host: ExecutionHost;
   readonly #executions = new Map<RunToken, Execution>();
+  /** Runs of users who are being looked up. */
+  readonly #waiting = new Set<RunToken>();
   #sweeping: Promise<void> = Promise.resolve();
 
   constructor({ cgroups, environment }: SetupMessage) {
@@ -49,6 +52,7 @@ class Jobs {
       case "start":
         return this.#start(message);
       case "end":
+        if (this.#endWaiting(message.run)) return;
         return this.#executions.get(message.run)?.end(message.graceMs);
       case "taken":
         return this.#executions.get(message.run)?.taken(message.bytes);
@@ -78,8 +82,34 @@ class Jobs {
     }
   }
 
+  /** Who is not known yet is looked up while others start. */
   #start(message: StartMessage) {
-    const execution = execute(message, this.#host);
+    const account = message.runAs && this.#host.accounts.of(message.runAs);
+    if (account instanceof Promise) this.#startOnceKnown(message, account);
+    else this.#execute(message, account);
+  }
+
+  async #startOnceKnown(message: StartMessage, looking: Promise<Account>) {
+    const { run } = message;
+    this.#waiting.add(run);
+    try {
+      const account = await looking;
+      if (this.#waiting.delete(run)) this.#execute(message, account);
+    } catch (error) {
+      if (!(error instanceof ErrnoError)) throw error;
+      if (this.#waiting.delete(run)) post(overBefore(run, { kind: "not-started", reason: error.message }));
+    }
+  }
+
+  /** Ends a run before it has begun. @returns Whether it had not. */
+  #endWaiting(run: RunToken): boolean {
+    const wasWaiting = this.#waiting.delete(run);
+    if (wasWaiting) post(overBefore(run, { kind: "signaled", signal: "SIGKILL" }));
+    return wasWaiting;
+  }
+
+  #execute(message: StartMessage, account: Account | undefined) {
+    const execution = execute(message, account, this.#host);
     if (!execution) return;
     this.#executions.set(message.run, execution);
     execution.over.then(() => this.#executions.delete(message.run));
@@ -88,6 +118,7 @@ class Jobs {
   async #stop() {
     const executions = [...this.#executions.values()];
     for (const execution of executions) execution.end(0);
+    for (const run of [...this.#waiting]) this.#endWaiting(run);
     await Promise.all([this.#sweeping, ...executions.map(({ over }) => over)]);
     this.#host.cgroups[Symbol.dispose]();
     this.#host.cgroupMemory[Symbol.dispose]();

@@ -10,6 +10,7 @@ const { symbols } = Deno.dlopen(LIBC, {
   // Sizes here are below 2 GiB: an i32 holds each result and costs less than a bigint.
   read: { parameters: ["i32", "buffer", "usize"], result: "i32" },
   write: { parameters: ["i32", "buffer", "usize"], result: "i32" },
+  fchown: { parameters: ["i32", "u32", "u32"], result: "i32" },
   pipe2: { parameters: ["buffer", "i32"], result: "i32" },
 });
 
@@ -71,6 +72,11 @@ export function openPath(path: string): number {
 /** Lets children inherit `fd`. @throws {ErrnoError} As fcntl(2). */
 export function clearCloseOnExec(fd: number): void {
   check(symbols.fcntl(fd, F_SETFD, 0), "fcntl F_SETFD");
+}
+
+/** @throws {ErrnoError} As fchown(2). */
+export function changeOwner(fd: number, uid: number, gid: number): void {
+  check(symbols.fchown(fd, uid, gid), "fchown");
 }
 
 /** @throws {ErrnoError} As close(2). */

@@ -2,8 +2,13 @@ import { addressOf } from "./c_memory.ts";
 import { ErrnoError } from "./errno.ts";
 import { HOST_ENDIAN, LIBC } from "./libc.ts";
 
+// On another thread: the database may be a server that does not answer.
 const { symbols } = Deno.dlopen(LIBC, {
-  getpwuid_r: { parameters: ["u32", "buffer", "buffer", "usize", "buffer"], result: "i32" },
+  getpwuid_r: {
+    parameters: ["u32", "buffer", "buffer", "usize", "buffer"],
+    result: "i32",
+    nonblocking: true,
+  },
 });
 
 const PASSWD = {
@@ -29,19 +34,17 @@ export interface User {
 }
 
 /**
- * Looks a user up wherever nsswitch.conf says; that can take seconds if it is a server that does not answer.
+ * Looks a user up wherever nsswitch.conf says; that can take seconds, or for ever, if it is a server that does not answer.
  * @returns `undefined` if nobody has this uid.
  * @throws {ErrnoError} If the database can't be read.
  */
-export function userById(uid: number): User | undefined {
+export async function userById(uid: number): Promise<User | undefined> {
   for (let bytes = FIRST_BUFFER_BYTES;; bytes *= 4) {
     const entry = new DataView(new ArrayBuffer(PASSWD.size));
     const strings = new Uint8Array(bytes);
     const result = new BigUint64Array(1);
-    const error = new ErrnoError(
-      symbols.getpwuid_r(uid, entry, strings, BigInt(bytes), result),
-      "getpwuid_r",
-    );
+    const errno = await symbols.getpwuid_r(uid, entry, strings, BigInt(bytes), result);
+    const error = new ErrnoError(errno, "getpwuid_r");
     if (error.is("ERANGE") && bytes < LAST_BUFFER_BYTES) continue;
     if (isNotFound(error)) return undefined;
     if (error.errno !== 0) throw error;

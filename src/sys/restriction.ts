@@ -1,5 +1,8 @@
 import { capabilitiesOfFilesAndUsers } from "./capabilities.ts";
-import { AT_FDCWD, type SystemCall, systemCall } from "./system_call.ts";
+import { type Step, toSucceed } from "./child_code.ts";
+import { AT_FDCWD, systemCall } from "./system_call.ts";
+
+const F_OK = 0n; // unistd.h
 
 const PR_SET_NO_NEW_PRIVS = 38n; // linux/prctl.h
 
@@ -20,22 +23,21 @@ export interface Restriction {
 const CAPABILITIES = capabilitiesOfFilesAndUsers();
 
 /**
- * What restricts the thread or process that makes the calls. That is better no thread of ours: what runs in the same domain may
- * signal it, by the thread's number, and write to its memory, which is all of ours.
+ * What restricts the process that makes the calls, and then shows that it is restricted: it fails to rename the seal. It
+ * needs the rights that a change of user takes away, so it comes before that.
+ * @param ruleset The descriptor that the process has of it.
+ * @param seal Where `Restriction.seal` is in memory, as text, and the name that it would get where nothing is restricted.
  */
-export function restricting(ruleset: number): SystemCall[] {
+export function restricting(ruleset: number, seal: { path: bigint; broken: bigint }): Step[] {
   return [
+    // Where the seal is not there, that it can't be renamed says nothing.
+    ...toSucceed(systemCall("faccessat", AT_FDCWD, seal.path, F_OK)),
     // It only takes away, which never fails.
-    ...CAPABILITIES ? [systemCall("capset", CAPABILITIES.header, CAPABILITIES.data)] : [],
-    systemCall("prctl", PR_SET_NO_NEW_PRIVS, 1n, 0n, 0n, 0n),
-    systemCall("landlock_restrict_self", BigInt(ruleset), 0n),
+    ...CAPABILITIES ? toSucceed(systemCall("capset", CAPABILITIES.header, CAPABILITIES.data)) : [],
+    ...toSucceed(
+      systemCall("prctl", PR_SET_NO_NEW_PRIVS, 1n, 0n, 0n, 0n),
+      systemCall("landlock_restrict_self", BigInt(ruleset), 0n),
+    ),
+    { call: systemCall("renameat", AT_FDCWD, seal.path, AT_FDCWD, seal.broken), is: "to fail" },
   ];
-}
-
-/**
- * What fails for who is restricted.
- * @param seal Where `Restriction.seal` is in memory, as text, and in `broken` the name that it gets where nothing is restricted.
- */
-export function breakingSeal(seal: bigint, broken: bigint): SystemCall {
-  return systemCall("renameat", AT_FDCWD, seal, AT_FDCWD, broken);
 }

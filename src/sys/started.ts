@@ -3,6 +3,8 @@ import type { ErrnoError } from "./errno.ts";
 /** A process just started, for which the caller waits; it may not have come to its program yet. */
 export interface Started {
   pid: number;
+  /** Whether it has executed its program, or ended. */
+  hasLeft(): boolean;
   /** Why it has executed nothing, to be asked once it has ended: what failed in execve(2), or before. */
   failure(): ErrnoError | undefined;
 }

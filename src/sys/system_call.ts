@@ -7,18 +7,28 @@ export interface SystemCall {
 
 /** asm/unistd_64.h of x86-64, and asm-generic/unistd.h, which arm64 has. */
 const NUMBER = {
+  write: [1n, 64n],
   rt_sigaction: [13n, 134n],
   rt_sigprocmask: [14n, 135n],
+  clone: [56n, 220n],
   execve: [59n, 221n],
-  exit: [60n, 93n],
   chdir: [80n, 49n],
+  umask: [95n, 166n],
   setsid: [112n, 157n],
+  setgroups: [116n, 159n],
+  setresuid: [117n, 147n],
+  setresgid: [119n, 149n],
   capset: [126n, 91n],
   setpriority: [141n, 140n],
   prctl: [157n, 167n],
+  keyctl: [250n, 219n],
+  openat: [257n, 56n],
   renameat: [264n, 38n],
   faccessat: [269n, 48n],
   dup3: [292n, 24n],
+  prlimit64: [302n, 261n],
+  clone3: [435n, 435n],
+  close_range: [436n, 436n],
   landlock_restrict_self: [446n, 446n],
 } as const;
 type Name = keyof typeof NUMBER;

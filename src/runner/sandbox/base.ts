@@ -4,11 +4,6 @@ import type { PathOption } from "./rules.ts";
 export const BASE: readonly { option: PathOption; path: string }[] = [
   ...[
     "/bin/sh",
-    // By these the shell becomes another user's, in a session of its own.
-    "/usr/bin/setpriv",
-    "/bin/setpriv",
-    "/usr/bin/setsid",
-    "/bin/setsid",
     // The kernel executes a program's loader; libraries are only read.
     "/lib64/ld-linux-x86-64.so.2",
     "/lib/ld-linux-aarch64.so.1",
@@ -26,7 +21,7 @@ export const BASE: readonly { option: PathOption; path: string }[] = [
     "/usr/local/lib",
     "/etc/ld.so.cache",
     "/etc/ld.so.preload",
-    // The names of users and groups, which setpriv needs, and the time zone.
+    // The names of users and groups, and the time zone.
     "/etc/nsswitch.conf",
     "/etc/passwd",
     "/etc/group",

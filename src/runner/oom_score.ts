@@ -1,0 +1,30 @@
+import { ErrnoError } from "../sys/errno.ts";
+import { readKernelFile, writeKernelFile } from "../sys/kernel_files.ts";
+import type { Started } from "../sys/started.ts";
+import { delay } from "./waiting.ts";
+
+const NORMAL = 0;
+/** A process that was just started executes its program within this, most often. */
+const LOOK_MS = 1;
+
+/** Whether filed is to outlive others where memory runs out, as OOMScoreAdjust= of its unit may say. Its jobs are not. */
+const IS_PROTECTED = Number(readKernelFile("/proc/self/oom_score_adj")) < NORMAL;
+
+/**
+ * Takes from a job the protection that it has inherited, as sshd(8) does for those that log in.
+ *
+ * Not before it has executed its program: until then it shares our memory, and what shares it has one score.
+ * @see proc_pid_oom_score_adj(5)
+ */
+export async function unprotect({ pid, hasLeft }: Started, ended: Promise<unknown>): Promise<void> {
+  if (!IS_PROTECTED) return;
+  let hasEnded = false;
+  ended.then(() => hasEnded = true);
+  while (!hasLeft() && !hasEnded) await delay(LOOK_MS);
+  if (hasEnded) return; // Its number may mean another process.
+  try {
+    writeKernelFile(`/proc/${pid}/oom_score_adj`, String(NORMAL));
+  } catch (error) {
+    if (!(error instanceof ErrnoError)) throw error; // It has just ended.
+  }
+}

@@ -1,0 +1,77 @@
+import { CMemory } from "./c_memory.ts";
+import { type Step, toSucceed } from "./child_code.ts";
+import { readKernelFile } from "./kernel_files.ts";
+import { AT_FDCWD, systemCall } from "./system_call.ts";
+
+/** Whom a process becomes, by number: a name could be that of another user, who chose it to look like a number. */
+export interface Credentials {
+  uid: number;
+  gid: number;
+  /** The supplementary groups, which need not have `gid` among them. */
+  groups: readonly number[];
+}
+
+const PR_SET_DUMPABLE = 4n; // linux/prctl.h
+const NOT_DUMPABLE = 0n;
+const PR_SET_SECUREBITS = 28n;
+const NO_SECUREBITS = 0n; // linux/securebits.h
+const O_WRONLY = 1n;
+const GROUP_AND_OTHERS_WRITE = 0o022;
+
+/**
+ * How a child of root becomes another user for good: of what setuid(2) leaves as it is, nothing of root's is left.
+ *
+ * The child shares our memory until it executes its program. setresuid(2) makes that memory not dumpable, so that the user
+ * can't trace the child meanwhile, and through it us; where fs.suid_dumpable says otherwise, prctl(2) does.
+ * @param groupList Where the groups are in memory, gid_t each.
+ * @see credentials(7), capabilities(7), ptrace(2)
+ */
+export function becoming({ uid, gid, groups }: Credentials, groupList: bigint): Step[] {
+  const [u, g] = [BigInt(uid), BigInt(gid)];
+  return [
+    { call: systemCall("prctl", PR_SET_SECUREBITS, NO_SECUREBITS, 0n, 0n, 0n), is: "either way" }, // They may be locked.
+    ...toSucceed(
+      systemCall("umask", BigInt(umaskForOthers())),
+      systemCall("setgroups", BigInt(groups.length), groupList),
+      systemCall("setresgid", g, g, g),
+      systemCall("setresuid", u, u, u),
+      systemCall("prctl", PR_SET_DUMPABLE, NOT_DUMPABLE, 0n, 0n, 0n),
+      // Locked securebits may have kept some through setresuid(2); the inheritable ones stay in any case.
+      systemCall("capset", NO_CAPABILITIES.header, NO_CAPABILITIES.data),
+    ),
+  ];
+}
+
+/**
+ * Has the audit log name the user whose job it is, as pam_loginuid(8) does. That takes a right of root's, and a kernel that
+ * audits: elsewhere it stays undone.
+ * @param fd The lowest descriptor that is not in use.
+ * @param path Where the text "/proc/self/loginuid" is in memory.
+ * @param uid Where the user's number is, in digits.
+ */
+export function auditedAs(fd: number, path: bigint, uid: { address: bigint; length: number }): Step[] {
+  return [
+    systemCall("openat", AT_FDCWD, path, O_WRONLY, 0n),
+    systemCall("write", BigInt(fd), uid.address, BigInt(uid.length)),
+  ].map((call) => ({ call, is: "either way" }));
+}
+
+/** Ours, and no file of another user is one that all may write: as sshd(8) has it. */
+function umaskForOthers(): number {
+  return UMASK | GROUP_AND_OTHERS_WRITE;
+}
+
+const UMASK = readUmask();
+
+/** Read, as umask(2) tells it only by changing it for all threads. */
+function readUmask(): number {
+  const [, octal = "0"] = /^Umask:\t(\d+)$/m.exec(readKernelFile("/proc/self/status")) ?? [];
+  return parseInt(octal, 8);
+}
+
+const VERSION_3 = 0x20080522; // linux/capability.h
+const SET_WORDS = 6; // effective, permitted, inheritable: the lower 32 of each, then the upper
+const NO_CAPABILITIES = {
+  header: CMemory.of(Uint32Array.of(VERSION_3, 0)).address,
+  data: CMemory.of(new Uint32Array(SET_WORDS)).address,
+};
