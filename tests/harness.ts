@@ -167,8 +167,8 @@ export class Filed implements AsyncDisposable {
   }
 
   /** Runs a shell script in which `$M` is the mount. */
-  sh(script: string, options: { user?: string } = {}): Promise<Ran> {
-    return sh(script, { M: this.mount }, options);
+  sh(script: string, options: { user?: string; env?: Record<string, string> } = {}): Promise<Ran> {
+    return sh(script, { ...options.env, M: this.mount }, options);
   }
 
   /** Runs a Python script in which `M` is the mount. */
