@@ -1,0 +1,43 @@
+/** What one user's directories keep waiting: nobody but that user. */
+import assert from "node:assert/strict";
+import { ok, rootTest, startFiled, within } from "../harness.ts";
+import { HungMount } from "../hung_mount.ts";
+
+/** Below what any wait for a directory that does not answer would take. */
+const SOON_MS = 1_000;
+/** What a stop may take at the most, with `--grace 0`: docs/promises.md. */
+const STOP_MS = 2_000;
+const [OTHER, OTHER_UID] = ["daemon", 1] as const;
+
+for (const config of [{}, { max_memory_mb: 500 }]) {
+  const what = `${Object.keys(config)}` || "no limit";
+  rootTest(
+    `a home that does not answer keeps neither others' jobs nor a stop waiting, with ${what}`,
+    async () => {
+      const name = `filed-hung-${crypto.randomUUID().slice(0, 8)}`;
+      await using filed = await startFiled({ config });
+      const home = `${filed.place.path}/home`;
+      await Deno.mkdir(home);
+      await Deno.chmod(filed.place.path, 0o711);
+      await ok(filed.sh(`chmod 1777 $M/pending && useradd -M -d ${home} -s /bin/sh ${name}`));
+      try {
+        const uid = Number(await ok(filed.sh(`id -u ${name}`)));
+        await using hung = await HungMount.make(home, uid);
+        await ok(filed.sh("echo 'echo waiting' > $M/pending/bait", { user: name }));
+        await hung.asked(); // The job's process waits for its home.
+        const before = performance.now();
+        await ok(filed.sh("echo 'echo started' > $M/pending/other", { user: OTHER }));
+        assert.match(await filed.finished("other"), /\nstarted\n/);
+        await ok(filed.sh("echo id -u > $M/pending/.given"));
+        await ok(filed.sh(`chown ${OTHER} $M/pending/.given && mv $M/pending/.given $M/pending/given`));
+        assert.match(await filed.finished("given"), new RegExp(`\n${OTHER_UID}\n`));
+        assert.ok(performance.now() - before < 2 * SOON_MS);
+        const stopping = performance.now();
+        await within("the stop", () => filed.stop());
+        assert.ok(performance.now() - stopping < STOP_MS, `${performance.now() - stopping} ms`);
+      } finally {
+        await ok(filed.sh(`userdel ${name}`));
+      }
+    },
+  );
+}
