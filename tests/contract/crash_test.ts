@@ -17,7 +17,9 @@ const CHILDREN = {
   "its shell": "echo up >&3; while :; do sleep 60; done",
   "what ignores SIGTERM": "trap '' TERM; echo up >&3; while :; do sleep 60; done",
   "a child with setsid": "setsid sleep 60 & echo up >&3; wait",
-  "a grandchild that left": "setsid sh -c '(setsid sleep 60; true) & echo up >&3'; exit",
+  // Its shell is gone too: the attempt goes on for what holds the output.
+  "a grandchild that left":
+    "sleep 60 & setsid sh -c '(setsid sh -c \"echo up >&3; sleep 60\"; true) &'; exit",
 } as const;
 for (const [what, children] of Object.entries(CHILDREN)) {
   Deno.test(`after a crash ${what} is ended before anything starts`, async () => {
@@ -29,6 +31,7 @@ for (const [what, children] of Object.entries(CHILDREN)) {
     await filed.submit("other", "flock -n lock echo gone || echo alive");
     await filed.stop("SIGKILL");
     await using next = await Filed.start(place);
+    await next.event("attempt interrupted", { job: "job" });
     assert.match(await next.finished("other"), /\ngone\n$/);
     assert.match(await next.finished("job"), /\ngone\n$/);
     await wire.end();
