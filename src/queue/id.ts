@@ -19,16 +19,32 @@ export function parseJobId(name: Uint8Array): JobId | { fault: IdFault } {
 
 /**
  * Whether a file of this name is kept and never run: what editors and copying programs call a file until it is
- * whole (`.x.swp`, `.x.Ab12Cd`, `x~`).
+ * whole (`.x.swp`, `.x.Ab12Cd`, `x~`, `#x#`, `x.part`, `x.tmp-1310408140`).
  */
 export function isDraft(id: string): boolean {
-  return id.startsWith(".") || id.endsWith("~");
+  return id.startsWith(".") || id.endsWith("~") || AUTO_SAVE.test(id) || TEMPORARY.test(id);
 }
 
 /** What editors call the file that they are about to replace. */
 export function backupOf(id: string): string {
   return `${id}~`;
 }
+
+/** What Emacs keeps while somebody types. */
+const AUTO_SAVE = /^#.+#$/su;
+/**
+ * Programs that fetch, copy or rewrite a file add one of these until it is whole. A number alone (`x.1310408140`) is not one of
+ * them: jobs are called so too.
+ */
+const SUFFIXES = [
+  "[.]te?mp([-.][^.]+)?", // 7-Zip; atomically(npm); mktemp(1) with x.tmp.XXXXXX
+  "[.](part|filepart|partial)", // Firefox, KDE, yt-dlp; WinSCP; rclone
+  "[.](crdownload|opdownload|incomplete)", // Chromium; Opera
+  "[.]aria2(__temp)?",
+  "[.]sw[opx]x?", // vim, for a file whose own name starts with a dot or where it must be visible
+  "___jb_(tmp|old|bak)___", // JetBrains
+];
+const TEMPORARY = new RegExp(`.(${SUFFIXES.join("|")})$`, "isu");
 
 const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const CONTROL = /\p{Cc}/u; // C0, DEL and C1: a terminal would obey them

@@ -26,10 +26,39 @@ for (const [name, bytes, expected] of NAMES) {
   Deno.test(`parseJobId() of ${name}`, () => assert.deepEqual(parseJobId(bytes), expected));
 }
 
-const DRAFTS = [["x", false], [".x", true], [".x.Ab12Cd", true], ["x~", true], ["x.y", false], [
-  "~x",
-  false,
-]] as const;
-for (const [id, expected] of DRAFTS) {
-  Deno.test(`isDraft("${id}") is ${expected}`, () => assert.equal(isDraft(id), expected));
-}
+const DRAFTS = [
+  ...[".x", ".x.Ab12Cd", "x~", "#x#", "#.x#", "#x#y#"],
+  ...[
+    "x.tmp",
+    "x.TMP",
+    "x.temp",
+    "x.tmp-1623f4a",
+    "x.tmp.4711",
+    "x.sh.tmp",
+    "x.part",
+    "x.sh.partial",
+    "x.5f3a.partial",
+  ],
+  ...["x.filepart", "x.crdownload", "x.opdownload", "x.incomplete", "x.aria2", "x.aria2__temp"],
+  ...["x.swp", "x.swo", "x.swx", "x.swpx", "x___jb_tmp___", "x___jb_old___"],
+];
+for (const id of DRAFTS) Deno.test(`${id} is the name of a draft`, () => assert.ok(isDraft(id)));
+
+const IDS = [
+  ...["x", "x.y", "~x", "x.1", "backup.2026", "x.1310408140", "#x", "x#", "#", "##", "# #x", "x.tmp.4711.sh"],
+  ...[
+    "tmp",
+    "part",
+    "apart",
+    "x.tmpl",
+    "x.party",
+    "x-part",
+    "tmp.x",
+    "swp",
+    "xswp",
+    "x.download",
+    "x.bak",
+    "x.old",
+  ],
+];
+for (const id of IDS) Deno.test(`${id} is the name of a job`, () => assert.ok(!isDraft(id)));

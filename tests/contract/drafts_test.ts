@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { Filed, ok, startFiled } from "../harness.ts";
 import { assertHeld, assertStarted, Gate, mv, open, read, resume, startPaused, write } from "./expect.ts";
 
-Deno.test("a name that starts with a dot or ends in a tilde is kept, listed and never run", async () => {
+Deno.test("a name that programs give a file until it is whole is kept, listed and never run", async () => {
   await using filed = await startFiled();
-  const drafts = [".x", "x~", ".x~", "...", "~", ".Ab12Cd.swp"];
+  const drafts = [".x", "x~", ".x~", "...", "~", ".Ab12Cd.swp", "#x#", "x.tmp", "x.tmp-1623f4a", "x.part"];
   for (const id of drafts) await filed.submit(id, "echo never");
   await assertStarted(filed);
   assert.deepEqual(await filed.list("pending"), drafts.sort());
@@ -22,7 +22,7 @@ Deno.test("a draft is still one after a restart", async () => {
   assert.equal(await again.finished("x"), ">>> echo later\nlater\n");
 });
 
-for (const draft of [".x", "x~"]) {
+for (const draft of [".x", "x~", "#x#", "x.5f3a2b1c.partial", "x.filepart", "x.crdownload", "x.tmp.4711"]) {
   Deno.test(`renaming the draft ${draft} submits it once, whole`, async () => {
     await using filed = await startFiled();
     await filed.submit(draft, "echo whole");
@@ -32,6 +32,19 @@ for (const draft of [".x", "x~"]) {
     assert.deepEqual(await filed.list("pending"), []);
   });
 }
+
+Deno.test("a number behind a dot makes no draft of a job", async () => {
+  await using filed = await startFiled();
+  for (const id of ["x.1", "backup.2026"]) assert.equal(await filed.finish(id, "true"), ">>> true\n");
+});
+
+Deno.test("what Emacs saves by itself while somebody types does not run", async () => {
+  await using filed = await startFiled();
+  for (const text of ["rm -r", "rm -r /srv", "rm -r /srv/shop/tmp"]) await filed.submit("#.x#", text);
+  await assertHeld(filed, "#.x#");
+  await Deno.remove(`${filed.mount}/pending/#.x#`);
+  await assertStarted(filed);
+});
 
 Deno.test("renaming a draft to another draft does not submit it", async () => {
   await using filed = await startFiled();
