@@ -5,6 +5,7 @@ import { CREATED_NAME_MS, CreatedNames } from "./created_names.ts";
 import { commandNodeid, logNodeid, nodeOf, viewOf } from "./nodes.ts";
 import type { CommandHandle, OpenCommands } from "./open_commands.ts";
 import type { OpenLogs } from "./open_logs.ts";
+import { requireRight } from "./rights.ts";
 
 /** How long the kernel goes by what a listing told it, as `ls -l` and `find` do. */
 const LISTED_MS = 50;
@@ -87,7 +88,7 @@ export class JobInodes {
    * @param uid Who changes it.
    * @param handle The one that the size is to be changed through.
    * @returns What the node shows then.
-   * @throws {ErrnoError} EACCES for the size of a log, EFBIG, ESTALE.
+   * @throws {ErrnoError} EPERM, EACCES; EACCES for the size of a log; EFBIG, ESTALE.
    */
   async change(
     nodeid: NodeId,
@@ -95,11 +96,13 @@ export class JobInodes {
     changes: AttributeChanges,
     handle: CommandHandle | undefined,
   ): Promise<Attributes> {
-    if (await this.#changeRemoved(nodeid, changes)) return await this.attributes(nodeid);
+    if (await this.#changeRemoved(nodeid, uid, changes)) return await this.attributes(nodeid);
     const job = await this.#justMade(nodeid) ?? await this.jobOf(nodeid);
-    if (viewOf(job.state) === nodeOf(nodeid)?.kind) await this.#changeFile(job, uid, changes, handle);
-    else this.#refusePast(changes);
-    await this.#changeOwnership(job, changes);
+    const isShown = viewOf(job.state) === nodeOf(nodeid)?.kind;
+    if (!isShown) this.#refusePast(changes);
+    requireRight(uid, job, changes, handle ? "by-handle" : "by-name");
+    if (isShown) await this.#changeFile(job, uid, changes, handle);
+    await this.#changeOwnership(job, uid, changes);
     return await this.#attributes(nodeid, "changed");
   }
 
@@ -159,28 +162,36 @@ export class JobInodes {
     if (sizeBytes !== undefined || isPutOff) throw new ErrnoError("ESTALE");
   }
 
-  /** @throws {ErrnoError} ESTALE if the job is removed meanwhile. */
-  async #changeOwnership(job: Job, { mode, uid, gid }: AttributeChanges): Promise<void> {
+  /** @throws {ErrnoError} ESTALE if the job is removed meanwhile, EPERM if it is given away. */
+  async #changeOwnership(job: Job, caller: number, { mode, uid, gid }: AttributeChanges): Promise<void> {
     if (mode === undefined && uid === undefined && gid === undefined) return;
+    const ownership = {
+      ...mode === undefined ? {} : { mode: mode & PERMISSIONS },
+      ...uid === undefined ? {} : { uid },
+      ...gid === undefined ? {} : { gid },
+    };
     for (let current: Job | undefined = job; current; current = await this.#queue.get(job.number)) {
-      const changed = await this.#queue.setOwnership(current, {
-        ...mode === undefined ? {} : { mode: mode & PERMISSIONS },
-        ...uid === undefined ? {} : { uid },
-        ...gid === undefined ? {} : { gid },
-      });
+      requireRight(caller, current, { ...ownership, privileges: "keep" }, "by-name");
+      const changed = await this.#queue.setOwnership(current, ownership);
       if (changed) return; // else it has just started, or ended
     }
     throw new ErrnoError("ESTALE");
   }
 
   /** @returns Whether the job is removed and still open: what is changed of it goes with its last handle. */
-  async #changeRemoved(nodeid: NodeId, { mode, uid, gid, sizeBytes }: AttributeChanges): Promise<boolean> {
+  async #changeRemoved(nodeid: NodeId, caller: number, changes: AttributeChanges): Promise<boolean> {
     const node = nodeOf(nodeid);
-    if (node?.kind === "log") return this.#logs.get(node.number) !== undefined;
+    const { mode, uid, gid, sizeBytes } = changes;
+    if (node?.kind === "log") {
+      const removed = this.#logs.get(node.number);
+      if (removed) requireRight(caller, removed, changes, "by-name");
+      return removed !== undefined;
+    }
     const file = node?.kind === "command" ? this.#commands.orphan(node.number) : undefined;
     if (!file || (await this.#queue.get(file.job.number))?.state === "pending") return false;
-    if (sizeBytes !== undefined) file.truncate(sizeBytes, this.#now());
     const { job } = file;
+    requireRight(caller, job, changes, "by-handle");
+    if (sizeBytes !== undefined) file.truncate(sizeBytes, this.#now());
     file.job = {
       ...job,
       mode: mode === undefined ? job.mode : mode & PERMISSIONS,

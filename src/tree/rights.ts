@@ -1,0 +1,44 @@
+import { type AttributeChanges, ErrnoError } from "../fuse/mod.ts";
+import type { Ownership } from "../queue/queue.ts";
+import type { State } from "../queue/states.ts";
+
+const ROOT = 0;
+const WRITE_BITS = 0o222;
+const OWNERS_WRITE = 0o200;
+const OTHERS_WRITE = 0o022;
+
+/**
+ * Judges a change of attributes by the job as it is. The kernel has done so by what it last heard of one of the job's two nodes,
+ * and root may have given the job away since, through the other.
+ *
+ * Which groups the caller is in is not known here: where a group's right would do, that is left to the kernel.
+ * @param how `by-handle`: the size is changed through a handle that was opened for writing.
+ * @throws {ErrnoError} EPERM, EACCES.
+ */
+export function requireRight(
+  uid: number,
+  job: Ownership & { state: State },
+  changes: AttributeChanges,
+  how: "by-handle" | "by-name",
+): void {
+  const { mode, uid: newUid, gid, sizeBytes, atime, mtime } = changes;
+  if (uid === ROOT) return;
+  const isOwner = uid === job.uid;
+  const isOwnersMatter = mode !== undefined || newUid !== undefined || gid !== undefined ||
+    isGiven(atime) || isGiven(mtime);
+  if (isOwnersMatter && !isOwner) throw new ErrnoError("EPERM");
+  if (newUid !== undefined && newUid !== job.uid) throw new ErrnoError("EPERM");
+  const mayWrite = (writableMode(job) & (isOwner ? OWNERS_WRITE : OTHERS_WRITE)) !== 0;
+  const isTouched = atime === "now" || mtime === "now";
+  if (isTouched && !isOwner && !mayWrite) throw new ErrnoError("EACCES");
+  if (sizeBytes !== undefined && how === "by-name" && !mayWrite) throw new ErrnoError("EACCES");
+}
+
+function isGiven(time: number | "now" | undefined): boolean {
+  return typeof time === "number";
+}
+
+/** As shown: nobody may write to a log. */
+function writableMode({ mode, state }: { mode: number; state: State }): number {
+  return state === "pending" ? mode : mode & ~WRITE_BITS;
+}

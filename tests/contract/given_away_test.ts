@@ -1,0 +1,139 @@
+/** Who owned a job and has a handle of it: what that is good for once root has given the job to somebody else. */
+import assert from "node:assert/strict";
+import { Filed, ok, rootTest } from "../harness.ts";
+import { startPaused } from "./expect.ts";
+
+/** Users that every Debian has, each with a group of the same name. */
+const [ANN, BOB] = ["daemon", "bin"] as const;
+
+/** Where all may submit and retry, and a job fails at once. */
+async function start(): ReturnType<typeof startPaused> {
+  const filed = await startPaused();
+  await Deno.chmod(filed.place.path, 0o711);
+  await filed.configure({ max_attempts: 1, max_job_count: 20 });
+  await ok(filed.sh("chmod 1777 $M/pending $M/failed"));
+  return filed;
+}
+
+/**
+ * Runs Python as ANN, in which `M` is the mount. `wait()` goes on once the test has done its part: ANN prints a line there.
+ */
+function asAnn(filed: Filed, program: string, act: () => Promise<void>): Promise<string> {
+  const child = new Deno.Command("setpriv", {
+    args: ["--reuid", ANN, "--regid", ANN, "--init-groups", "python3", "-uc", `${PRELUDE}${program}`],
+    env: { M: filed.mount, PATH: "/usr/sbin:/usr/bin:/sbin:/bin" }, // Not what is in the home of root.
+    cwd: "/",
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  return (async () => {
+    const writer = child.stdin.getWriter();
+    let said = "";
+    for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+      said += text;
+      if (!said.endsWith("READY\n")) continue;
+      said = said.replace("READY\n", "");
+      await act();
+      await writer.write(new TextEncoder().encode("\n"));
+    }
+    await writer.close();
+    assert.ok((await child.status).success);
+    return said;
+  })();
+}
+
+const PRELUDE = `
+import errno, os, sys
+M = os.environ["M"]
+def wait():
+    print("READY")
+    sys.stdin.readline()
+def tell(what, call):
+    try:
+        call()
+        print(what, "done")
+    except OSError as error:
+        print(what, errno.errorcode[error.errno])
+`;
+
+/** Each of ANN's attempts on the handle `fd`, which is of a file that she owned. */
+const CHANGES = `
+tell("chmod", lambda: os.fchmod(fd, 0o644))
+tell("chmod by /proc", lambda: os.chmod(f"/proc/self/fd/{fd}", 0o644))
+tell("chown", lambda: os.fchown(fd, os.getuid(), -1))
+tell("chgrp", lambda: os.fchown(fd, -1, os.getgid()))
+tell("times", lambda: os.utime(fd, (1e9, 1e9)))
+tell("now", lambda: os.utime(fd))
+`;
+
+rootTest("who had a log open changes nothing of the job that root gave away and that ran again", async () => {
+  await using filed = await start();
+  await ok(filed.sh("umask 077; echo 'exit 1' > $M/pending/x", { user: ANN }));
+  await filed.finished("x");
+  const said = await asAnn(
+    filed,
+    `
+fd = os.open(M + "/failed/x", os.O_RDONLY)
+path = os.open(M + "/failed/x", os.O_PATH)
+os.fstat(fd)
+wait()
+${CHANGES}
+tell("chmod by O_PATH", lambda: os.chmod(f"/proc/self/fd/{path}", 0o644))
+tell("open by O_PATH", lambda: os.open(f"/proc/self/fd/{path}", os.O_RDONLY))
+tell("open by /proc", lambda: print(os.pread(os.open(f"/proc/self/fd/{fd}", os.O_RDONLY), 999, 0)))
+`,
+    async () => {
+      await ok(filed.sh(`cd $M; mv failed/x pending/.x; chown ${BOB} pending/.x; mv pending/.x pending/x`));
+      await filed.events("attempt ended", { job: "x" }, 2);
+    },
+  );
+  assert.doesNotMatch(said, /done|exit/);
+  assert.match(said, /^chmod E(PERM|STALE)$/m);
+  assert.equal(await ok(filed.sh("stat -c '%a %U %G' $M/failed/x")), `400 ${BOB} ${ANN}\n`);
+});
+
+rootTest("who had a log open changes nothing of the job that root gave away and that waits", async () => {
+  await using filed = await start();
+  await ok(filed.sh("umask 077; echo 'exit 1' > $M/pending/x", { user: ANN }));
+  await filed.finished("x");
+  const said = await asAnn(
+    filed,
+    `fd = os.open(M + "/failed/x", os.O_RDONLY)\nwait()\n${CHANGES}`,
+    () => ok(filed.sh(`cd $M; mv failed/x pending/.x; chown ${BOB} pending/.x`)).then(() => {}),
+  );
+  assert.doesNotMatch(said, /done/);
+  assert.equal(await ok(filed.sh("stat -c '%a %U' $M/pending/.x")), `600 ${BOB}\n`);
+});
+
+rootTest(
+  "who had a command open changes nothing of the job that root gave away and that failed",
+  async () => {
+    await using filed = await start();
+    await ok(filed.sh("umask 077; echo 'exit 1' > $M/pending/.x", { user: ANN }));
+    const said = await asAnn(
+      filed,
+      `fd = os.open(M + "/pending/.x", os.O_RDONLY)\nwait()\n${CHANGES}`,
+      async () => {
+        await ok(filed.sh(`cd $M; chown ${BOB} pending/.x; mv pending/.x pending/x`));
+        await filed.event("attempt ended", { job: "x" });
+      },
+    );
+    assert.doesNotMatch(said, /done/);
+    assert.equal(await ok(filed.sh("stat -c '%a %U' $M/failed/x")), `400 ${BOB}\n`);
+  },
+);
+
+rootTest("who may write to a job, and does not own it, may touch it and nothing else", async () => {
+  await using filed = await start();
+  await ok(filed.sh("umask 0; echo 'exit 1' > $M/pending/.x", { user: BOB }));
+  const said = await asAnn(
+    filed,
+    `fd = os.open(M + "/pending/.x", os.O_RDWR)\n${CHANGES}`,
+    () => Promise.resolve(),
+  );
+  assert.equal(
+    said.replaceAll("\n", "; "),
+    "chmod EPERM; chmod by /proc EPERM; chown EPERM; chgrp EPERM; times EPERM; now done; ",
+  );
+});
