@@ -6,7 +6,9 @@
  *   client stat PATH COUNT                           prints ns
  *   client read PATH COUNT                           the whole file, as cat does; prints ns
  *   client remove DIR PREFIX COUNT                   prints ns
- *   client latency MOUNT FIFO COUNT                  prints, in turn, ns from close() of a job to its first
+ *   client hold MOUNT PREFIX COUNT                   submits jobs and keeps them open; prints 0, and stays until its
+ *                                                    input ends
+ *   client latency MOUNT FIFO COUNT [PREFIX]         prints, in turn, ns from close() of a job to its first
  *                                                    instruction, and from a spawn of the same shell to the same
  */
 #define _GNU_SOURCE
@@ -19,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -140,6 +143,25 @@ static void remove_all(const char *dir, const char *prefix, long count) {
 	print_since(start);
 }
 
+/* A job that was closed by one handle has its place in the queue, and another handle holds it. */
+static void hold(const char *mount, const char *prefix, long count) {
+	struct rlimit files;
+	char dir[4096], byte;
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0) err(1, "getrlimit");
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0) err(1, "setrlimit");
+	snprintf(dir, sizeof dir, "%s/pending", mount);
+	for (long i = 0; i < count; i++) {
+		int fd = open(path_of(dir, prefix, i), O_CREAT | O_EXCL | O_WRONLY, 0644);
+		if (fd < 0 || write(fd, JOB, strlen(JOB)) < 0) err(1, "%s", path_of(dir, prefix, i));
+		if (close(dup(fd)) < 0) err(1, "close");
+	}
+	printf("0\n");
+	fflush(stdout);
+	if (read(0, &byte, 1) < 0) err(1, "read");
+	for (long i = 0; i < count; i++) unlink(path_of(dir, prefix, i));
+}
+
 static void await_byte(int fifo, int64_t start) {
 	struct pollfd wanted = {.fd = fifo, .events = POLLIN};
 	char text[16];
@@ -148,7 +170,7 @@ static void await_byte(int fifo, int64_t start) {
 	if (read(fifo, text, sizeof text) < 0) err(1, "read");
 }
 
-static void measure_latency(const char *mount, char *fifo_path, long count) {
+static void measure_latency(const char *mount, char *fifo_path, long count, const char *prefix) {
 	char dir[4096], command[4096];
 	snprintf(dir, sizeof dir, "%s/pending", mount);
 	snprintf(command, sizeof command, "echo >%s", fifo_path);
@@ -156,7 +178,7 @@ static void measure_latency(const char *mount, char *fifo_path, long count) {
 	if (fifo < 0) err(1, "%s", fifo_path);
 	for (long i = 0; i < count; i++) {
 		usleep(REST_US);
-		int fd = open(path_of(dir, "latency", i), O_CREAT | O_EXCL | O_WRONLY, 0644);
+		int fd = open(path_of(dir, prefix, i), O_CREAT | O_EXCL | O_WRONLY, 0644);
 		if (fd < 0 || write(fd, command, strlen(command)) < 0) err(1, "%s", dir);
 		int64_t start = now();
 		if (close(fd) < 0) err(1, "close");
@@ -191,8 +213,10 @@ int main(int argc, char **argv) {
 		read_often(argv[2], atol(argv[3]));
 	} else if (strcmp(what, "remove") == 0 && argc == 5) {
 		remove_all(argv[2], argv[3], atol(argv[4]));
-	} else if (strcmp(what, "latency") == 0 && argc == 5) {
-		measure_latency(argv[2], argv[3], atol(argv[4]));
+	} else if (strcmp(what, "hold") == 0 && argc == 5) {
+		hold(argv[2], argv[3], atol(argv[4]));
+	} else if (strcmp(what, "latency") == 0 && argc >= 5) {
+		measure_latency(argv[2], argv[3], atol(argv[4]), argc > 5 ? argv[5] : "latency");
 	} else {
 		errx(2, "see the top of client.c");
 	}

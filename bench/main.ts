@@ -9,6 +9,7 @@ import { type Growth, growth } from "./growth.ts";
 import { describe } from "./machine.ts";
 import { interruption, Rig } from "./rig.ts";
 import { type Row, tableOf } from "./row.ts";
+import { held } from "./rows/held.ts";
 import { idle } from "./rows/idle.ts";
 import { latency } from "./rows/latency.ts";
 import { listing } from "./rows/listing.ts";
@@ -29,6 +30,7 @@ const BENCHMARKS = {
   queued,
   shell,
   latency,
+  held,
   listing,
   start,
   output,

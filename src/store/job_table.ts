@@ -1,7 +1,8 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { changeRow, COLUMNS, fromRow, newRow, type Row, type RowChanges } from "./job_row.ts";
 import type { SqlValue, StoredJob } from "./job_row.ts";
-import { type Ready, ReadyJobs } from "./ready_jobs.ts";
+import { Places, type Ready } from "./places.ts";
+import { ReadyJobs } from "./ready_jobs.ts";
 import type { JobChanges, JobRecord, NewJob } from "./store.ts";
 
 /** How many jobs are kept in memory, those that have something to be written not counted. */
@@ -42,7 +43,7 @@ interface Entry extends StoredJob {
  * Which jobs are held is in memory only: it ends with the process that had them open.
  */
 export class JobTable {
-  /** The jobs that can start, those included that are held. */
+  /** The jobs that can start. */
   readonly ready: ReadyJobs;
   readonly #database: DatabaseSync;
   /** Hears of the number of each job that gets a row. */
@@ -58,6 +59,8 @@ export class JobTable {
   readonly #absent = new Set<string>();
   readonly #unwritten = new Set<Entry>();
   readonly #holds = new Map<number, Hold>();
+  /** Those of them that are held in line and have a place; `undefined`: to be found anew. */
+  #inLine: Places | undefined = new Places();
   /** How jobs were held before the transaction that is open, and which got their row in it, or were removed without one. */
   readonly #holdsBefore = new Map<number, Hold | undefined>();
   readonly #added = new Set<number>();
@@ -77,9 +80,11 @@ export class JobTable {
          AND length(command) > 0
        ORDER BY place, number LIMIT ?3`,
     );
-    this.ready = new ReadyJobs(({ place, number }, limit) =>
-      (selectReady.all(place, number, limit) as unknown as [number, number][])
-        .map(([number, place]) => ({ number, place }))
+    this.ready = new ReadyJobs(
+      ({ place, number }, limit) =>
+        (selectReady.all(place, number, limit) as unknown as [number, number][])
+          .map(([number, place]) => ({ number, place })),
+      (number) => this.#holds.has(number),
     );
     this.#insert = database.prepare(
       `INSERT INTO jobs (number, id, state, log_bytes, attempts, place, visible_at, run, uid, gid, mode, created_at,
@@ -117,13 +122,13 @@ export class JobTable {
   change(number: number, { held, ...changes }: TableChanges): JobRecord {
     const entry = this.#entry(number) as Entry;
     const { stored, columns } = changeRow(entry, changes);
+    const before = this.#standingOf(entry);
     if (held !== undefined) this.#changeHold(number, held);
     const { id, visibleAt } = entry.job;
-    const before = readyOf(entry);
     Object.assign(entry, stored);
     if (visibleAt !== null || entry.job.visibleAt !== null) this.#timesVersion++;
     entry.job.held = this.#holds.has(number);
-    this.#changeReady(before, readyOf(entry));
+    this.#changeStanding(before, this.#standingOf(entry));
     if (columns.size === 0) return entry.job;
     entry.unwritten ??= new Map();
     for (const [column, value] of columns) entry.unwritten.set(column, value);
@@ -157,8 +162,10 @@ export class JobTable {
   /** Holds a job that is there, or lets it go: within a transaction or not, for good. */
   hold(number: number, held: Held): JobRecord {
     const entry = this.#entry(number) as Entry;
+    const before = this.#standingOf(entry);
     this.#setHold(number, holdOf(held));
     entry.job = { ...entry.job, held: this.#holds.has(number) };
+    this.#changeStanding(before, this.#standingOf(entry));
     return entry.job;
   }
 
@@ -167,8 +174,8 @@ export class JobTable {
     const entry = this.#entry(number);
     if (!entry) return;
     if (entry.job.visibleAt !== null) this.#timesVersion++;
+    this.#changeStanding(this.#standingOf(entry), NO_STANDING);
     this.#changeHold(number, false);
-    this.#changeReady(readyOf(entry), undefined);
     this.#drop(entry);
     if (entry.isNew) this.#added.add(number);
     else this.#delete.run(number);
@@ -181,11 +188,8 @@ export class JobTable {
 
   /** The place in the queue from which on jobs are held in line; `Infinity`: none is. */
   placeHeldInLine(): number {
-    let first = Infinity;
-    for (const [number, hold] of this.#holds) {
-      if (hold === "in-line") first = Math.min(first, this.get(number)?.place ?? Infinity);
-    }
-    return first;
+    this.#inLine ??= this.#findInLine();
+    return this.#inLine.at(0)?.place ?? Infinity;
   }
 
   get timesVersion(): number {
@@ -214,6 +218,7 @@ export class JobTable {
     const lost = [...this.#added, ...unwritten];
     for (const [number, hold] of this.#holdsBefore) this.#setHold(number, hold);
     for (const number of lost) this.#holds.delete(number);
+    this.#inLine = undefined;
     this.committed();
     this.#unwritten.clear();
     this.forget();
@@ -268,10 +273,24 @@ export class JobTable {
     return (this.#selectCommand.get(number) ?? []) as [];
   }
 
-  #changeReady(before: Ready | undefined, after: Ready | undefined) {
-    if (before?.place === after?.place) return;
-    if (before) this.ready.remove(before);
-    if (after) this.ready.add(after);
+  #standingOf(entry: Entry): Standing {
+    const { number, place } = entry.job;
+    const isInLine = place !== null && this.#holds.get(number) === "in-line";
+    return { ready: readyOf(entry), inLine: isInLine ? { number, place } : undefined };
+  }
+
+  #changeStanding(before: Standing, after: Standing) {
+    changePlace(this.ready, before.ready, after.ready);
+    if (this.#inLine) changePlace(this.#inLine, before.inLine, after.inLine);
+  }
+
+  #findInLine(): Places {
+    const found = new Places();
+    for (const [number, hold] of this.#holds) {
+      const place = hold === "in-line" ? this.get(number)?.place ?? null : null;
+      if (place !== null) found.add({ number, place });
+    }
+    return found;
   }
 
   /** Ids are unique at each moment, so what has to do with them is written in the order it was asked for. */
@@ -321,10 +340,29 @@ export class JobTable {
 
 const EMPTY = new Uint8Array();
 
-/** The job, if it can start but for being held. */
-function readyOf({ job: { number, state, place, visibleAt }, closedBytes }: Entry): Ready | undefined {
-  const isReady = state === "pending" && place !== null && visibleAt === null && closedBytes > 0;
+/** Where a job stands in the queue. */
+interface Standing {
+  /** It can start. */
+  ready: Ready | undefined;
+  /** It holds up what is behind it. */
+  inLine: Ready | undefined;
+}
+
+const NO_STANDING: Standing = { ready: undefined, inLine: undefined };
+
+function readyOf({ job: { number, state, place, visibleAt, held }, closedBytes }: Entry): Ready | undefined {
+  const isReady = state === "pending" && place !== null && visibleAt === null && closedBytes > 0 && !held;
   return isReady ? { number, place } : undefined;
+}
+
+function changePlace(
+  places: Pick<Places, "add" | "remove">,
+  before: Ready | undefined,
+  after: Ready | undefined,
+) {
+  if (before?.place === after?.place) return;
+  if (before) places.remove(before);
+  if (after) places.add(after);
 }
 
 function holdOf(held: Held): Hold | undefined {

@@ -1,8 +1,6 @@
-/** A job that can start as far as is known, and its place in the queue. */
-export interface Ready {
-  number: number;
-  place: number;
-}
+import { order, Places, type Ready } from "./places.ts";
+
+export type { Ready } from "./places.ts";
 
 /** What becomes of one of them in a search. */
 export type Verdict =
@@ -22,18 +20,23 @@ const END: Ready = { place: Infinity, number: Infinity };
 
 /**
  * The head of the queue in memory, so that a search for what can start asks the database only where the head has come to its
- * end. Whoever makes a job ready adds it; whoever makes it unready, or gives it another place, takes it out.
+ * end. Whoever makes a job ready adds it; whoever makes it unready, or gives it another place, takes it out. A job that is held
+ * is not ready: a search costs the same however many there are.
  */
 export class ReadyJobs {
   readonly #fetch: (after: Ready, limit: number) => Ready[];
-  /** In the order of the queue. */
-  #head: Ready[] = [];
+  readonly #isHeld: (number: number) => boolean;
+  readonly #head = new Places();
   /** All that is ready up to this one is in the head. */
   #last = BEGIN;
 
-  /** @param fetch What the database has that is ready behind a job in the queue, in order. */
-  constructor(fetch: (after: Ready, limit: number) => Ready[]) {
+  /**
+   * @param fetch What the database has that is ready behind a job in the queue, in order: what is held included, of which it
+   * does not know.
+   */
+  constructor(fetch: (after: Ready, limit: number) => Ready[], isHeld: (number: number) => boolean) {
     this.#fetch = fetch;
+    this.#isHeld = isHeld;
   }
 
   /** Whether a search may ask the database, which must know then what is in memory of jobs. */
@@ -43,22 +46,19 @@ export class ReadyJobs {
 
   add(ready: Ready): void {
     if (order(ready, this.#last) > 0) return;
-    const index = this.#indexOf(ready);
-    if (this.#isAt(index, ready)) return;
-    this.#head.splice(index, 0, ready);
+    this.#head.add(ready);
     if (this.#head.length <= KEPT) return;
-    this.#head.length = KEPT / 2;
+    this.#head.keepFirst(KEPT / 2);
     this.#last = this.#head.at(-1) as Ready;
   }
 
   remove(ready: Ready): void {
-    const index = this.#indexOf(ready);
-    if (this.#isAt(index, ready)) this.#head.splice(index, 1);
+    this.#head.remove(ready);
   }
 
   /** Forgets what is in memory: somebody changed the database, or it went back to what it was before. */
   reset(): void {
-    this.#head = [];
+    this.#head.keepFirst(0);
     this.#last = BEGIN;
   }
 
@@ -68,7 +68,7 @@ export class ReadyJobs {
     const gone: Ready[] = [];
     for (let index = 0; found.length < limit; index++) {
       if (index === this.#head.length && !this.#fetchMore()) break;
-      const ready = this.#head[index] as Ready;
+      const ready = this.#head.at(index) as Ready;
       if (ready.place >= line) break;
       const verdict = judge(ready);
       if (verdict === "may-start") found.push(ready.number);
@@ -80,31 +80,12 @@ export class ReadyJobs {
 
   /** @returns Whether there are more. */
   #fetchMore(): boolean {
-    if (!this.mayFetch) return false;
-    const more = this.#fetch(this.#last, FETCHED);
-    this.#last = more.length < FETCHED ? END : more.at(-1) as Ready;
-    for (const ready of more) this.#head.push(ready);
-    return more.length > 0;
-  }
-
-  #isAt(index: number, ready: Ready): boolean {
-    const found = this.#head[index];
-    return found !== undefined && order(found, ready) === 0;
-  }
-
-  /** Of the first that is not before it. */
-  #indexOf(ready: Ready): number {
-    let [low, high] = [0, this.#head.length];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (order(this.#head[middle] as Ready, ready) < 0) low = middle + 1;
-      else high = middle;
+    const before = this.#head.length;
+    while (this.mayFetch && this.#head.length === before) {
+      const more = this.#fetch(this.#last, FETCHED);
+      this.#last = more.length < FETCHED ? END : more.at(-1) as Ready;
+      for (const ready of more) if (!this.#isHeld(ready.number)) this.#head.add(ready);
     }
-    return low;
+    return this.#head.length > before;
   }
-}
-
-/** Two jobs may have one place in a file that was salvaged. */
-function order(a: Ready, b: Ready): number {
-  return a.place === b.place ? a.number - b.number : a.place - b.place;
 }

@@ -1,22 +1,36 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Ready, ReadyJobs, type Verdict } from "./ready_jobs.ts";
-
-const order = (a: Ready, b: Ready) => a.place - b.place || a.number - b.number;
+import { order, type Ready } from "./places.ts";
+import { ReadyJobs, type Verdict } from "./ready_jobs.ts";
 
 /** What a database and the jobs' owner would know. */
 class Model {
   readonly placeOf = new Map<number, number>();
   readonly held = new Set<number>();
+  readonly busy = new Set<number>();
   fetches = 0;
+  judged = 0;
   readonly ready = new ReadyJobs((after, limit) => {
     this.fetches++;
     return this.sorted().filter((one) => order(one, after) > 0).slice(0, limit);
-  });
+  }, (number) => this.held.has(number));
 
   put(number: number, place: number) {
     this.placeOf.set(number, place);
-    this.ready.add({ number, place });
+    if (this.held.has(number)) this.ready.remove({ number, place });
+    else this.ready.add({ number, place });
+  }
+
+  hold(number: number) {
+    this.held.add(number);
+    const place = this.placeOf.get(number);
+    if (place !== undefined) this.ready.remove({ number, place });
+  }
+
+  letGo(number: number) {
+    this.held.delete(number);
+    const place = this.placeOf.get(number);
+    if (place !== undefined) this.ready.add({ number, place });
   }
 
   remove(number: number) {
@@ -34,13 +48,16 @@ class Model {
   }
 
   expected(limit: number, line: number): number[] {
-    return this.sorted().filter(({ number, place }) => place < line && !this.held.has(number))
-      .slice(0, limit).map(({ number }) => number);
+    return this.sorted().filter(({ number, place }) =>
+      place < line && !this.held.has(number) && !this.busy.has(number)
+    ).slice(0, limit).map(({ number }) => number);
   }
 
   #judge({ number, place }: Ready): Verdict {
+    this.judged++;
     if (this.placeOf.get(number) !== place) return "gone";
-    return this.held.has(number) ? "passed-over" : "may-start";
+    assert.ok(!this.held.has(number), "what is held is not looked at");
+    return this.busy.has(number) ? "passed-over" : "may-start";
   }
 }
 
@@ -54,7 +71,13 @@ const steps = fc.array(
       arbitrary: fc.record({ kind: fc.constantFrom("remove", "to the place of another"), number: numbers }),
     },
     { weight: 3, arbitrary: fc.record({ kind: fc.constant("take away"), number: numbers }) },
-    { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom("hold", "let go"), number: numbers }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constantFrom("hold", "let go", "is busy", "is idle"),
+        number: numbers,
+      }),
+    },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("reset"), number: numbers }) },
     { weight: 3, arbitrary: fc.record({ kind: fc.constant("find"), number: numbers }) },
   ),
@@ -78,8 +101,10 @@ Deno.test("ReadyJobs finds what a search of all would", () => {
           const place = model.placeOf.get(number);
           if (place !== undefined) placeBefore.set(number, place);
           model.placeOf.delete(number);
-        } else if (kind === "hold") model.held.add(number);
-        else if (kind === "let go") model.held.delete(number);
+        } else if (kind === "hold") model.hold(number);
+        else if (kind === "let go") model.letGo(number);
+        else if (kind === "is busy") model.busy.add(number);
+        else if (kind === "is idle") model.busy.delete(number);
         else if (kind === "reset") model.ready.reset();
         else {
           const [limit, line] = [number % 7 + 1, number % 5 === 0 ? places / 2 : Infinity];
@@ -119,4 +144,21 @@ Deno.test("ReadyJobs keeps a head of what is added without end", () => {
   for (let number = 0; number < 20_000; number++) model.put(number, number);
   assert.ok(model.ready.mayFetch);
   assert.deepEqual(model.find(20_000), model.expected(20_000, Infinity));
+});
+
+Deno.test("ReadyJobs looks at no job that is held, however many there are, and fetches past them once", () => {
+  const model = new Model();
+  for (let number = 0; number < 15_000; number++) model.put(number, number);
+  for (let number = 0; number < 15_000; number++) model.hold(number);
+  model.put(15_000, 15_000);
+  assert.deepEqual(model.find(1), [15_000]);
+  const { fetches } = model;
+  for (let number = 15_001; number < 15_100; number++) {
+    model.hold(number - 1);
+    model.put(number, number);
+    assert.deepEqual(model.find(1), [number]);
+  }
+  assert.deepEqual([model.judged, model.fetches], [100, fetches]);
+  model.letGo(7_000);
+  assert.deepEqual(model.find(1), [7_000]);
 });

@@ -313,13 +313,12 @@ export class SqliteStore implements Store {
 
   /** The first jobs in the queue that can start. */
   #findReady(limit: number): number[] {
-    const { holds, ready } = this.#jobs;
+    const { ready } = this.#jobs;
     if (ready.mayFetch) this.#write();
     const busy = this.#runs.busy();
     return ready.find(limit, this.#jobs.placeHeldInLine(), (one) => {
       if (!this.#jobs.isReady(one)) return "gone";
-      const isPassedOver = holds.has(one.number) || busy.has(this.#jobs.get(one.number) as JobRecord);
-      return isPassedOver ? "passed-over" : "may-start";
+      return busy.has(this.#jobs.get(one.number) as JobRecord) ? "passed-over" : "may-start";
     });
   }
 

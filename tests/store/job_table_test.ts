@@ -114,6 +114,52 @@ Deno.test("a hold that concerns nothing else stays when a transaction is rolled 
   assert.deepEqual([jobs.isClosed(1), jobs.get(1)?.held], [true, false]);
 });
 
+/** All that a search finds. */
+const found = (jobs: JobTable) => jobs.ready.find(10, jobs.placeHeldInLine(), () => "may-start");
+const closed = (place: number) => ({ command: bytes("x"), unclosed: null, place, held: false });
+
+Deno.test("a job is ready while it is not held, also once a hold was rolled back", () => {
+  using place = open();
+  const { jobs } = place;
+  for (const number of [1, 2]) jobs.add(number, newJob(`job ${number}`));
+  place.commit(() => [1, 2].map((number) => jobs.change(number, closed(number))));
+  assert.deepEqual(found(jobs), [1, 2]);
+  jobs.hold(1, true);
+  assert.deepEqual(found(jobs), [2]);
+  jobs.hold(1, false);
+  place.commit(() => jobs.change(2, { held: true }));
+  assert.deepEqual(found(jobs), [1]);
+  place.rollBack(() => jobs.change(2, { held: false }));
+  assert.deepEqual(found(jobs), [1]);
+  place.commit(() => jobs.change(2, { held: false }));
+  assert.deepEqual(found(jobs), [1, 2]);
+  jobs.hold(2, true);
+  jobs.forget();
+  assert.deepEqual(found(jobs), [1]);
+});
+
+Deno.test("what is held in line is known by its place of the moment, also after a rollback", () => {
+  using place = open();
+  const { jobs } = place;
+  for (const number of [1, 2, 3]) jobs.add(number, newJob(`job ${number}`));
+  place.commit(() => [1, 2, 3].map((number) => jobs.change(number, closed(number))));
+  place.commit(() => jobs.change(2, { held: "in-line" }));
+  assert.deepEqual([found(jobs), jobs.placeHeldInLine()], [[1], 2]);
+  place.rollBack(() => jobs.change(2, { held: false, place: 9 }));
+  assert.deepEqual([found(jobs), jobs.placeHeldInLine()], [[1], 2]);
+  place.commit(() => jobs.change(2, { place: 4 }));
+  assert.deepEqual([found(jobs), jobs.placeHeldInLine()], [[1, 3], 4]);
+  place.commit(() => jobs.change(2, { place: null }));
+  assert.equal(jobs.placeHeldInLine(), Infinity);
+  place.commit(() => jobs.change(2, { place: 5 }));
+  place.commit(() => jobs.change(1, { held: "in-line" }));
+  assert.equal(jobs.placeHeldInLine(), 1);
+  place.commit(() => jobs.remove(1));
+  assert.equal(jobs.placeHeldInLine(), 5);
+  jobs.hold(2, false);
+  assert.equal(jobs.placeHeldInLine(), Infinity);
+});
+
 Deno.test("many jobs are not all kept in memory, and none of them is lost", () => {
   using place = open();
   const { jobs } = place;
