@@ -1,18 +1,10 @@
 import { getLogger } from "@logtape/logtape";
-import { basename, dirname, join, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { SandboxOptions, Settings } from "./cli.ts";
+import { MountPoint } from "./daemon/mount_point.ts";
+import { prepareStateFile } from "./daemon/state_place.ts";
 import { jobEnvironment } from "./environment.ts";
-import {
-  badMountpoint,
-  clearStale,
-  type Mount,
-  mount,
-  MountError,
-  MountWatch,
-  Session,
-  type SessionEnd,
-  type StatFs,
-} from "./fuse/mod.ts";
+import { type Mount, mount, MountWatch, Session, type SessionEnd, type StatFs } from "./fuse/mod.ts";
 import { openLog } from "./log.ts";
 import { Notifier } from "./notify.ts";
 import { Queue } from "./queue/queue.ts";
@@ -22,6 +14,7 @@ import { identityOf } from "./runner/identity.ts";
 import { limitsOf, refusalOf } from "./runner/sandbox/limits.ts";
 import type { SandboxRules, SandboxSettings } from "./runner/sandbox/rules.ts";
 import { Scheduler } from "./runner/scheduler.ts";
+import { StartError } from "./start_error.ts";
 import { StopSignals } from "./stop_signals.ts";
 import { Alarm } from "./sys/alarm.ts";
 import { environ } from "./sys/environ.ts";
@@ -42,11 +35,6 @@ const QUIET_MS = 10_000;
 /** How long open files may keep an unmounted file system alive: what they still ask is answered until then. */
 const UNMOUNT_MS = 250;
 
-/** What keeps filed from starting, as one line for the person who started it. */
-export class StartError extends Error {
-  override readonly name = "StartError";
-}
-
 /**
  * Serves a queue until it is told to stop, or its mount point is unmounted.
  * @throws {StartError | StoreError | MountError} If it can't start; then no mount and no process is left.
@@ -57,7 +45,8 @@ export async function runDaemon(settings: Settings): Promise<void> {
   const sandbox = settings.sandbox && await prepareSandbox(settings.sandbox);
   const stateFile = await prepareStateFile(settings);
   await using store = SqliteStore.open(stateFile);
-  const mountpoint = await prepareMountpoint(settings.mountpoint);
+  await using place = await MountPoint.prepare(settings.mountpoint, `fuse.${NAME}`);
+  const mountpoint = place.path;
   if (stateFile.startsWith(`${mountpoint}/`)) {
     throw new StartError(`The state file ${stateFile} is in the mount point; name another file with --state`);
   }
@@ -115,35 +104,6 @@ export async function runDaemon(settings: Settings): Promise<void> {
   await endMount(mounted, ended);
   if (reason instanceof Error) throw reason;
   log.info("stopped");
-}
-
-/** @returns The state file's real path, which need not exist. */
-async function prepareStateFile({ stateFile, stateDirectory }: Settings): Promise<string> {
-  const path = resolve(stateFile);
-  const directory = dirname(path);
-  try {
-    if (stateDirectory === "made") await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
-    const place = join(await Deno.realPath(directory), basename(path));
-    return await Deno.realPath(place).catch(() => place); // It may be a link, or not there yet.
-  } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound
-      ? `the directory ${directory} does not exist; create it, or name another file with --state`
-      : error instanceof Deno.errors.NotCapable
-      ? "Deno keeps programs out of /dev, /proc and /sys; name another file with --state"
-      : `${(error as Error).message}; name another file with --state`;
-    throw new StartError(`Cannot open the state file ${path}: ${reason}`, { cause: error });
-  }
-}
-
-/** Clears what a dead daemon left mounted, and makes the directory if it is not there. @returns Its real path. */
-async function prepareMountpoint(path: string): Promise<string> {
-  try {
-    await clearStale(path, `fuse.${NAME}`);
-    await Deno.mkdir(path, { recursive: true });
-    return await Deno.realPath(path);
-  } catch (error) {
-    throw error instanceof MountError ? error : badMountpoint(path, error);
-  }
 }
 
 /** What this kernel can do of a sandbox. @throws {StartError} If that is nothing, or less than required. */

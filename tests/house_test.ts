@@ -110,7 +110,7 @@ Deno.test("every file of src/ is used, but for tests", async () => {
 /** Files that both threads load, or only the main one, in which a synchronous call can't meet the mount. */
 const SYNCHRONOUS_BEFORE_THE_MOUNT = new Set([
   "src/store/integrity.ts", // the state file, before it is opened
-  "src/store/lock.ts", // flock(2) on the state file
+  "src/store/own_files.ts", // files beside the state file
   "src/store/sqlite_store.ts", // its log beside the state file, which daemon.ts keeps out of the mount point
   "src/store/log_file.ts", // the same
 ]);

@@ -1,5 +1,6 @@
 import { ErrnoError } from "../sys/errno.ts";
-import { close, openReadWrite } from "../sys/file.ts";
+import { close, openPathItself, openReadWrite } from "../sys/file.ts";
+import { readKernelLink } from "../sys/kernel_files.ts";
 import { MNT_DETACH, mount as mountSystemCall, MS_NODEV, MS_NOSUID, umount } from "../sys/mount.ts";
 import { POLLERR, PollSet } from "../sys/poll.ts";
 import { effectiveGid, effectiveUid } from "../sys/process.ts";
@@ -100,7 +101,9 @@ async function resolveDirectory(mountpoint: string): Promise<string> {
   }
 }
 
+/** By a descriptor of the directory: its path could lead elsewhere by now, if others can write above it. */
 function mountAsRoot(path: string, options: MountOptions): number {
+  using place = holdDirectory(path);
   const fd = openDevice();
   const data = [
     `fd=${fd}`,
@@ -110,13 +113,35 @@ function mountAsRoot(path: string, options: MountOptions): number {
     ...sharedOptions(options),
   ];
   try {
-    mountSystemCall(options.fsname, path, `fuse.${options.subtype}`, MS_NOSUID | MS_NODEV, data.join(","));
+    mountSystemCall(
+      options.fsname,
+      place.link,
+      `fuse.${options.subtype}`,
+      MS_NOSUID | MS_NODEV,
+      data.join(","),
+    );
     return fd;
   } catch (cause) {
     close(fd);
     if (!(cause instanceof ErrnoError)) throw cause;
     throw mountRefusal(path, cause);
   }
+}
+
+/** @returns An open directory as a path of /proc, and what closes it. @throws {MountError} */
+function holdDirectory(path: string): Disposable & { link: string } {
+  let fd: number;
+  try {
+    fd = openPathItself(path);
+  } catch (cause) {
+    if (!(cause instanceof ErrnoError)) throw cause;
+    throw mountRefusal(path, cause);
+  }
+  const link = `/proc/self/fd/${fd}`;
+  const held = { link, [Symbol.dispose]: () => close(fd) };
+  if (readKernelLink(link) === path) return held;
+  held[Symbol.dispose]();
+  throw new MountError("bad-mountpoint", `Cannot mount on ${path}: it is being moved or replaced; try again`);
 }
 
 function mountAsUser(path: string, options: MountOptions): Promise<number> {

@@ -5,6 +5,7 @@ const { symbols } = Deno.dlopen(LIBC, {
   // open and fcntl are variadic, but on Linux an integer is passed alike either way, on x86-64 and arm64.
   open: { parameters: ["buffer", "i32", "i32"], result: "i32" },
   fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  flock: { parameters: ["i32", "i32"], result: "i32" },
   access: { parameters: ["buffer", "i32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
   // Sizes here are below 2 GiB: an i32 holds each result and costs less than a bigint.
@@ -17,12 +18,16 @@ const { symbols } = Deno.dlopen(LIBC, {
 const O_RDONLY = 0o0;
 const O_WRONLY = 0o1;
 const O_RDWR = 0o2;
+const O_CREAT = 0o100;
 const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
 const O_PATH = 0o10000000;
+const O_NOFOLLOW = Deno.build.arch === "aarch64" ? 0o100000 : 0o400000;
 const F_OK = 0;
 const F_SETFD = 2;
 const F_SETFL = 4;
+const LOCK_EX = 2; // sys/file.h
+const LOCK_NB = 4;
 
 /** Whether this process can find anything at a path, symlinks followed. */
 export function exists(path: string): boolean {
@@ -35,6 +40,21 @@ export function exists(path: string): boolean {
  */
 export function openReadWrite(path: string): number {
   return check(symbols.open(cString(path), O_RDWR | O_NONBLOCK | O_CLOEXEC, 0), `open ${path}`);
+}
+
+/**
+ * Opens for reading and writing, and makes what is not there. No symbolic link is followed at the end of the path, and no
+ * pipe is waited for. Close-on-exec.
+ * @throws {ErrnoError} As open(2); ELOOP if it is a symbolic link.
+ */
+export function openOrMake(path: string, mode: number): number {
+  const flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+  return check(symbols.open(cString(path), flags, mode), `open ${path}`);
+}
+
+/** Takes flock(2)'s lock until `fd` is closed. @returns Whether nobody else has it. */
+export function tryLock(fd: number): boolean {
+  return symbols.flock(fd, LOCK_EX | LOCK_NB) === 0;
 }
 
 /** Opens for reading; close-on-exec. @throws {ErrnoError} As open(2). */
@@ -67,6 +87,11 @@ export function openWriteOnly(path: string): number {
  */
 export function openPath(path: string): number {
   return check(symbols.open(cString(path), O_PATH | O_CLOEXEC, 0), `open ${path}`);
+}
+
+/** The same for a symbolic link itself, where there is one at the end of the path. @throws {ErrnoError} As open(2). */
+export function openPathItself(path: string): number {
+  return check(symbols.open(cString(path), O_PATH | O_NOFOLLOW | O_CLOEXEC, 0), `open ${path}`);
 }
 
 /** Lets children inherit `fd`. @throws {ErrnoError} As fcntl(2). */

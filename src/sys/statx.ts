@@ -1,6 +1,7 @@
 /** struct statx, linux/stat.h: where what we use is. */
 export const STATX = {
   uid: 20,
+  gid: 24,
   mode: 28,
   ino: 32,
   blocks: 48,

@@ -27,7 +27,7 @@ function userTest(name: string, act: (place: Place) => Promise<void>) {
     ignore: !MAY_RUN,
     async fn() {
       await using place = await Place.make();
-      await Deno.chmod(place.path, 0o777);
+      await Deno.chmod(place.path, 0o1777);
       await act(place);
     },
   });
@@ -105,7 +105,7 @@ for (const [what, script, says] of DEVICES) {
     if (who === "root" && script !== "true") continue; // Root may.
     rootTest(`where ${what} ${who} is told what to do, in one line`, async () => {
       await using place = await Place.make();
-      await Deno.chmod(place.path, 0o777);
+      await Deno.chmod(place.path, 0o1777);
       await using program = await startWithDevices(place, script, [...prefix]);
       assert.match(program.stderr, /^filed: [^\n]+\n$/);
       assert.match(program.stderr, says);

@@ -1,0 +1,52 @@
+import { resolve } from "node:path";
+import { badMountpoint, clearStale, MountError, readMountInfo } from "../fuse/mod.ts";
+import { DistrustError, followTrusted } from "../trusted_path.ts";
+
+/** The directory that filed mounts on. Disposing of it removes it, if filed has made it and nothing is in it. */
+export class MountPoint implements AsyncDisposable {
+  private constructor(
+    /** Absolute and without symbolic links. */
+    readonly path: string,
+    /** The directories that were made for it, outermost first. */
+    readonly made: readonly string[],
+  ) {}
+
+  /**
+   * Clears what a dead daemon left mounted, and makes the directory if it is not there.
+   * @param type Mounts of that type may be cleared, and are not looked into.
+   * @throws {MountError}
+   */
+  static async prepare(path: string, type: string): Promise<MountPoint> {
+    const follow = () => followTrusted(path, "directory", (part) => isMounted(part, type));
+    try {
+      const { real, missing } = await follow();
+      await clearStale(real, type);
+      await Deno.mkdir(real, { recursive: true });
+      if ((await follow()).real !== real) throw new Error("it is no longer the same directory");
+      return new MountPoint(real, missing);
+    } catch (error) {
+      throw refusalOf(path, error);
+    }
+  }
+
+  /** Those who follow may want to make it, and be another user. To be disposed of after the mount. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      for (const directory of this.made.toReversed()) await Deno.remove(directory);
+    } catch { /* Somebody uses it, or has removed it. */ }
+  }
+}
+
+function isMounted(path: string, type: string): boolean {
+  return readMountInfo().some((mount) => mount.mountpoint === path && mount.type === type);
+}
+
+function refusalOf(path: string, error: unknown): MountError {
+  if (error instanceof MountError) return error;
+  if (error instanceof DistrustError) {
+    return new MountError("bad-mountpoint", `Cannot mount on ${resolve(path)}: ${error.message}`, {
+      cause: error,
+    });
+  }
+  return badMountpoint(path, error);
+}
