@@ -21,7 +21,8 @@ export async function niceSession(pid: number, nice: number, ended: Promise<unkn
       await delay(SESSION_MS);
     } catch (error) {
       if (!(error instanceof ErrnoError)) throw error;
-      if (!error.is("EAGAIN")) return; // a kernel without, or a process that ends
+      const isLater = error.is("EAGAIN", "EMFILE", "ENFILE", "ENOMEM");
+      if (!isLater) return; // a kernel without, or a process that ends
       await delay(RETRY_MS);
     }
   }

@@ -114,10 +114,14 @@ export function readBootId(): string {
   return readKernelFile("/proc/sys/kernel/random/boot_id").trim();
 }
 
+/** @throws {ErrnoError} If it is there, and can't be read for want of something. */
 function readProcFile(path: string): string | undefined {
   try {
     return readKernelFile(path);
-  } catch {
-    return undefined; // gone (ENOENT, ESRCH), or another user's (EACCES)
+  } catch (error) {
+    const isGone = error instanceof ErrnoError && error.is("ENOENT", "ESRCH");
+    const isClosed = error instanceof ErrnoError && error.is("EACCES", "EPERM");
+    if (isGone || isClosed) return undefined;
+    throw error;
   }
 }

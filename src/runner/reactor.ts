@@ -1,8 +1,11 @@
 import { Epoll } from "../sys/epoll.ts";
+import { ErrnoError } from "../sys/errno.ts";
 import { Waker } from "../sys/poll.ts";
 import { nextTurn } from "./waiting.ts";
 
 const WAKER_KEY = 0;
+/** Between two calls back for what the kernel does not watch. */
+const LOOK_MS = 20;
 
 /** Calls back what waits for a descriptor: for all of a thread's descriptors, one wait on another thread. */
 export class Reactor implements AsyncDisposable {
@@ -18,11 +21,17 @@ export class Reactor implements AsyncDisposable {
     this.#loop = this.#run();
   }
 
-  /** Calls `onReady` for as long as `fd` can be read, or is at its end. Dispose of the watch before `fd` is closed. */
+  /**
+   * Calls `onReady` for as long as `fd` can be read, or is at its end. Dispose of the watch before `fd` is closed. Where the kernel watches
+   * no more descriptors (ENOSPC, ENOMEM: epoll_ctl(2)), it is called now and then, whether `fd` can be read or not.
+   */
   watch(fd: number, onReady: () => void): Watch {
     const key = ++this.#lastKey;
+    if (!this.#isAdded(fd, key)) {
+      const timer = setInterval(onReady, LOOK_MS);
+      return new Watch(() => clearInterval(timer));
+    }
     this.#watches.set(key, onReady);
-    this.#epoll.add(fd, key);
     return new Watch(() => {
       if (this.#watches.delete(key)) this.#epoll.remove(fd);
     });
@@ -34,6 +43,16 @@ export class Reactor implements AsyncDisposable {
     await this.#loop;
     this.#waker[Symbol.dispose]();
     this.#epoll[Symbol.dispose]();
+  }
+
+  #isAdded(fd: number, key: number): boolean {
+    try {
+      this.#epoll.add(fd, key);
+      return true;
+    } catch (error) {
+      if (error instanceof ErrnoError && error.is("ENOSPC", "ENOMEM")) return false;
+      throw error;
+    }
   }
 
   async #run() {

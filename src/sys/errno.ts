@@ -10,6 +10,7 @@ export const ERRNO = {
   EIO: 5,
   ENXIO: 6,
   E2BIG: 7,
+  ENOEXEC: 8,
   EBADF: 9,
   ECHILD: 10,
   EAGAIN: 11,
@@ -67,15 +68,19 @@ export class ErrnoError extends Error {
   override readonly name = "ErrnoError";
   /** Positive, as in errno(3). */
   readonly errno: number;
+  /** What was tried: the call, most often, and with what. */
+  readonly what: string | undefined;
 
   constructor(errno: ErrnoName | number, message?: string, options?: ErrorOptions) {
     const number = typeof errno === "number" ? errno : ERRNO[errno];
     const label = errnoName(number) ?? `errno ${number}`;
     super(message ? `${message}: ${label}` : label, options);
     this.errno = number;
+    this.what = message;
   }
 
-  is(name: ErrnoName): boolean {
-    return this.errno === ERRNO[name];
+  /** Whether it is one of these. */
+  is(...names: ErrnoName[]): boolean {
+    return names.some((name) => this.errno === ERRNO[name]);
   }
 }

@@ -1,5 +1,6 @@
 import { ERRNO, ErrnoError } from "./errno.ts";
 import { check, cString, lastErrno, LIBC } from "./libc.ts";
+import { opened, refillReserve } from "./reserve.ts";
 
 const { symbols } = Deno.dlopen(LIBC, {
   // open and fcntl are variadic, but on Linux an integer is passed alike either way, on x86-64 and arm64.
@@ -57,9 +58,10 @@ export function tryLock(fd: number): boolean {
   return symbols.flock(fd, LOCK_EX | LOCK_NB) === 0;
 }
 
-/** Opens for reading; close-on-exec. @throws {ErrnoError} As open(2). */
+/** Opens for reading, for a short while; close-on-exec. @throws {ErrnoError} As open(2). */
 export function openReadOnly(path: string): number {
-  return check(symbols.open(cString(path), O_RDONLY | O_CLOEXEC, 0), `open ${path}`);
+  const name = cString(path);
+  return opened(() => symbols.open(name, O_RDONLY | O_CLOEXEC, 0), `open ${path}`);
 }
 
 /** @returns The reading end, which is non-blocking, and the writing end; both close-on-exec. @throws {ErrnoError} As pipe2(2). */
@@ -76,9 +78,10 @@ export function setNonblocking(fd: number): void {
   check(symbols.fcntl(fd, F_SETFL, O_NONBLOCK), "fcntl F_SETFL");
 }
 
-/** Opens for writing what is there; close-on-exec. @throws {ErrnoError} As open(2). */
+/** Opens for writing what is there, for a short while; close-on-exec. @throws {ErrnoError} As open(2). */
 export function openWriteOnly(path: string): number {
-  return check(symbols.open(cString(path), O_WRONLY | O_CLOEXEC, 0), `open ${path}`);
+  const name = cString(path);
+  return opened(() => symbols.open(name, O_WRONLY | O_CLOEXEC, 0), `open ${path}`);
 }
 
 /**
@@ -107,6 +110,7 @@ export function changeOwner(fd: number, uid: number, gid: number): void {
 /** @throws {ErrnoError} As close(2). */
 export function close(fd: number): void {
   check(symbols.close(fd), "close");
+  refillReserve();
 }
 
 /** @returns How many bytes `buffer` now holds, 0 at the end. @throws {ErrnoError} As read(2). */

@@ -1,6 +1,7 @@
 import { ErrnoError } from "./errno.ts";
 import { close } from "./file.ts";
-import { syscall } from "./syscall.ts";
+import { opened } from "./reserve.ts";
+import { syscall, trySyscall } from "./syscall.ts";
 
 /** Numbers of signal(7) that are the same on x86-64 and arm64. */
 const SIGNAL = { none: 0, SIGKILL: 9, SIGTERM: 15, SIGCONT: 18, SIGSTOP: 19 } as const;
@@ -18,7 +19,7 @@ export class Pidfd implements Disposable {
 
   /** @throws {ErrnoError} ESRCH if there is no such process; ENOSYS before Linux 5.3; EMFILE, ENFILE. */
   static open(pid: number): Pidfd {
-    return new Pidfd(syscall("pidfd_open", pid, 0, 0, 0));
+    return new Pidfd(opened(() => trySyscall("pidfd_open", pid, 0, 0, 0), "pidfd_open"));
   }
 
   /** Readable once the process has ended, poll(2). */

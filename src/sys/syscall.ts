@@ -12,6 +12,10 @@ const NUMBER = { pidfd_send_signal: 424, pidfd_open: 434 } as const;
  * @throws {ErrnoError} If it fails; it names the call.
  */
 export function syscall(name: keyof typeof NUMBER, a: number, b: number, c: number, d: number): number {
-  const result = symbols.syscall(BigInt(NUMBER[name]), BigInt(a), BigInt(b), BigInt(c), BigInt(d));
-  return check(Number(result), name);
+  return check(trySyscall(name, a, b, c, d), name);
+}
+
+/** The same. @returns -1 if it fails, with errno. */
+export function trySyscall(name: keyof typeof NUMBER, a: number, b: number, c: number, d: number): number {
+  return Number(symbols.syscall(BigInt(NUMBER[name]), BigInt(a), BigInt(b), BigInt(c), BigInt(d)));
 }
