@@ -7,7 +7,8 @@ export type Ending =
   | { kind: "signaled"; signal: string; limit?: ReachedLimit }
   | { kind: "timed-out"; afterSec: number }
   | { kind: "interrupted" }
-  | { kind: "not-started"; reason: string }
+  /** `isFinal`: it never will be, however often it is tried. */
+  | { kind: "not-started"; reason: string; isFinal: boolean }
   /** Moved to failed/ by hand before it ran. */
   | { kind: "withdrawn" };
 

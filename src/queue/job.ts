@@ -17,6 +17,7 @@ export type Settled =
  */
 export function settle(attempts: number, ending: Ending, config: Config, now: number): Settled {
   if (ending.kind === "exited" && ending.status === 0) return { state: "complete", attempts };
-  if (attempts >= config.maxAttempts) return { state: "failed", attempts };
+  const isFinal = ending.kind === "not-started" && ending.isFinal;
+  if (isFinal || attempts >= config.maxAttempts) return { state: "failed", attempts };
   return { state: "pending", attempts, visibleAt: now + backoffMs(config, attempts) };
 }

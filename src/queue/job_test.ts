@@ -22,10 +22,14 @@ const CASES: [string, number, Ending, ReturnType<typeof settle>][] = [
   ["the last failure", 3, { kind: "exited", status: 127 }, { state: "failed", attempts: 3 }],
   ["the last attempt timed out", 3, { kind: "timed-out", afterSec: 5 }, { state: "failed", attempts: 3 }],
   ["more attempts than there may be by now", 7, { kind: "interrupted" }, { state: "failed", attempts: 7 }],
-  ["not started", 1, { kind: "not-started", reason: "x" }, {
+  ["not started", 1, { kind: "not-started", reason: "x", isFinal: false }, {
     state: "pending",
     attempts: 1,
     visibleAt: NOW + 4_000,
+  }],
+  ["what can never start", 1, { kind: "not-started", reason: "x", isFinal: true }, {
+    state: "failed",
+    attempts: 1,
   }],
 ];
 for (const [name, attempts, ending, expected] of CASES) {

@@ -248,10 +248,13 @@ export class Queue {
     return changed;
   }
 
-  /** Takes up to `limit` jobs to run, in order of submission. Two callers never get the same job. */
-  async claim(limit: number): Promise<Claim[]> {
+  /**
+   * Takes up to `limit` jobs to run, in order of submission. Two callers never get the same job.
+   * @param admits Asked of each that could be taken, and only then, whether it is; `undefined`: each is.
+   */
+  async claim(limit: number, admits?: (job: Job) => boolean): Promise<Claim[]> {
     const runs = Array.from({ length: limit }, () => crypto.randomUUID());
-    const claims = await this.#store.claim(this.#now(), runs, logHeader);
+    const claims = await this.#store.claim(this.#now(), runs, logHeader, admits);
     if (claims.length > 0) this.#watchers.changed("pending", "active");
     return claims;
   }
@@ -301,7 +304,7 @@ export class Queue {
     return job;
   }
 
-  /** Puts the run's job back as if the attempt had not been made: it was stopped, and did not end. */
+  /** Puts the run's job back as if the attempt had not been made: it was stopped, and did not end; or it did not begin. */
   async requeue(run: RunToken): Promise<Job | undefined> {
     const job = await this.#store.settle(run, (job) => ({
       state: "pending",

@@ -9,6 +9,7 @@ import { Members } from "./members.ts";
 import type { EndedMessage, Exit, FromWorker, RunToken, StartMessage, Survivor } from "./messages.ts";
 import { type Process, readProcess } from "./processes.ts";
 import { type Host, NotStarted, Shell } from "./shell.ts";
+import type { Obstacle } from "./shortage.ts";
 import { atMost, Timer } from "./waiting.ts";
 
 /** Between SIGTERM and SIGKILL, for a command that timed out. */
@@ -25,12 +26,16 @@ export interface ExecutionHost extends Host {
   post(message: FromWorker, transfer?: ArrayBuffer[]): void;
 }
 
-/** Starts a command and posts what becomes of it, or that it could not be started. */
+/**
+ * Starts a command and posts what becomes of it, or that it could not be started.
+ * @param account Whom it runs as; `undefined`: the daemon's own user.
+ * @returns In that case why.
+ */
 export function execute(
   start: StartMessage,
   account: Account | undefined,
   host: ExecutionHost,
-): Execution | undefined {
+): Execution | Obstacle {
   const { run } = start;
   const cgroup = host.cgroups.take();
   try {
@@ -38,15 +43,15 @@ export function execute(
     host.post({ kind: "started", run, leader: shell.leader, cgroup });
     return new Execution(shell, start, cgroup, host);
   } catch (error) {
-    if (cgroup !== undefined) host.cgroups.release(cgroup, "once");
+    if (cgroup !== undefined) host.cgroups.release(cgroup, start.limits.maxMemoryMb > 0 ? "once" : "again");
     if (!(error instanceof NotStarted)) throw error;
-    host.post(overBefore(run, { kind: "not-started", reason: error.message }));
-    return undefined;
+    host.post(overBefore(run, error.obstacle));
+    return error.obstacle;
   }
 }
 
 /** What is said of a run that has had no process. */
-export function overBefore(run: RunToken, exit: Exit): EndedMessage {
+export function overBefore(run: RunToken, exit: EndedMessage["exit"]): EndedMessage {
   return { kind: "ended", run, exit, droppedBytes: 0, tail: new Uint8Array(), survivors: [] };
 }
 
@@ -124,8 +129,8 @@ export class Execution {
     if (isShellLeft) return { kind: "signaled", signal: "SIGKILL" };
     const { cgroup } = this.#reach;
     const exit = await this.#shell.exit;
-    const { problem } = this.#shell;
-    if (problem !== undefined) return { kind: "not-started", reason: problem };
+    const { obstacle } = this.#shell;
+    if (obstacle) return obstacle;
     const isOutOfMemory = limits.maxMemoryMb > 0 && cgroup !== undefined && hasRunOutOfMemory(cgroup);
     const limit = limitReached(exit, limits, isOutOfMemory);
     return limit ? { ...exit, limit } : exit;

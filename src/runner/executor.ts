@@ -70,6 +70,11 @@ export class Executor implements AsyncDisposable {
     this.#post({ kind: "start", ...run });
   }
 
+  /** Has runs started again, after one was put off by a shortage that is all's. */
+  resume(): void {
+    this.#post({ kind: "resume" });
+  }
+
   /** Says that `bytes` of a run's output are stored, so that more of it may come. */
   taken(run: RunToken, bytes: number): void {
     this.#post({ kind: "taken", run, bytes });

@@ -1,5 +1,6 @@
 import type { Limits, ReachedLimit } from "../queue/limits.ts";
 import type { SandboxSettings } from "./sandbox/rules.ts";
+import type { Obstacle } from "./shortage.ts";
 
 /** What the main thread and the worker that runs jobs say to each other, some at a time: plain data, structured-cloned. */
 
@@ -85,6 +86,14 @@ export interface ProcessIdentity {
   bootId: string;
 }
 
+/**
+ * Has runs started again. After one is put off by a shortage that is all's, those that were asked for until then are put off as well: so
+ * no job overtakes another.
+ */
+export interface ResumeMessage {
+  kind: "resume";
+}
+
 /** Ends all runs at once, each answered by `ended`, and then the worker. Answered by `stopped`. */
 export interface StopMessage {
   kind: "stop";
@@ -97,6 +106,7 @@ export type ToWorker =
   | EndMessage
   | TakenMessage
   | SweepMessage
+  | ResumeMessage
   | StopMessage;
 
 /** A process of the run exists, which may not come to the command. Posted before any other message of it, unless there is none. */
@@ -122,12 +132,12 @@ export interface Survivor {
   name: string;
 }
 
-/** How the command itself ended. */
+/** How the command itself ended, or why it did not begin. */
 export type Exit =
   | { kind: "exited"; status: number; limit?: ReachedLimit }
   | { kind: "signaled"; signal: string; limit?: ReachedLimit } // "SIGKILL", "SIGRTMIN+3"
   | { kind: "timed-out" }
-  | { kind: "not-started"; reason: string };
+  | Obstacle;
 
 /** The run is over: no process of it is left but `survivors`, and all of its output was posted before this. */
 export interface EndedMessage {

@@ -7,6 +7,8 @@ import type { QueueWatcher } from "../queue/watchers.ts";
 import type { Executor, ExecutorEvents } from "./executor.ts";
 import type { Identity } from "./identity.ts";
 import type { EndedMessage, Exit, OutputMessage, StartedMessage } from "./messages.ts";
+import { Pauses, type User } from "./pauses.ts";
+import type { Shortage } from "./shortage.ts";
 import { atMost } from "./waiting.ts";
 
 const log = getLogger(["filed", "runner"]);
@@ -24,6 +26,9 @@ interface Running {
   jobId: string;
   attempt: number;
   timeoutSec: number;
+  user: User;
+  /** Whether the executor has said if there is a process. */
+  isAnswered: boolean;
   /** What was last stored for this run: its messages are stored in the order they came. */
   stored: Promise<unknown>;
   /** filed stops: the attempt does not count. */
@@ -58,6 +63,7 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
   #executor: Executor | undefined;
   #state: "idle" | "starting-jobs" | "asked-again" | "stopped" = "stopped";
   #retry: ReturnType<typeof setTimeout> | undefined;
+  readonly #pauses = new Pauses(() => this.onRunnable());
   #onEmpty: (() => void) | undefined;
   #starting: Promise<void> = Promise.resolve();
 
@@ -97,6 +103,7 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
     this.#state = "stopped";
     this.#options.alarm.set(undefined);
     clearTimeout(this.#retry);
+    this.#pauses[Symbol.dispose]();
     await this.#starting;
     if (this.#running.size === 0) return;
     const empty = new Promise<void>((resolve) => this.#onEmpty = resolve);
@@ -121,6 +128,7 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
   }
 
   onStarted({ run, leader, cgroup }: StartedMessage) {
+    this.#answered(run);
     this.#store(run, () => this.#queue.identify(run, leader, cgroup));
   }
 
@@ -135,7 +143,12 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
 
   onEnded(message: EndedMessage) {
     const { run, exit } = message;
-    if (this.#running.has(run)) this.#living--;
+    const running = this.#running.get(run);
+    if (!running) return;
+    this.#living--;
+    this.#answered(run);
+    if (exit.kind === "put-off") return this.#putOff(run, running, exit.shortage);
+    this.#pauses.runEnded(running.user);
     this.#store(run, async (running) => {
       if (running.isStopped) {
         const job = await this.#queue.requeue(run);
@@ -149,13 +162,35 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
           state: job?.state ?? "taken away",
         });
       }
-      this.#running.delete(run);
-      if (this.#running.size === 0) this.#onEmpty?.();
+      this.#forget(run);
     });
   }
 
   onFailure(error: unknown) {
     this.#options.onFailure(error);
+  }
+
+  #answered(run: RunToken) {
+    const running = this.#running.get(run);
+    if (!running || running.isAnswered) return;
+    running.isAnswered = true;
+    if (this.#pauses.allowed !== undefined) this.onRunnable(); // It may have been what others waited for.
+  }
+
+  /** Takes a job back to its place: it has not begun. */
+  #putOff(run: RunToken, { user }: Running, shortage: Shortage) {
+    const returned = this.#pauses.putOff(shortage, user);
+    this.#store(run, async ({ attempt }) => {
+      const job = await this.#queue.requeue(run);
+      if (job) log.info("attempt put off", { job: job.id, attempt });
+      this.#forget(run);
+      returned();
+    });
+  }
+
+  #forget(run: RunToken) {
+    this.#running.delete(run);
+    if (this.#running.size === 0) this.#onEmpty?.();
   }
 
   /** A clock that was set back must not leave retries waiting for as long. */
@@ -196,30 +231,47 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
   async #fillSlots() {
     for (;;) {
       const config = await this.#queue.config();
-      const free = config.maxJobCount - this.#living;
+      const free = Math.min(config.maxJobCount - this.#living, this.#allowed());
       if (free <= 0 || this.#isStopped()) return;
       const limit = Math.min(free, CLAIM_LIMIT);
-      const claims = await this.#queue.claim(limit);
+      const claims = await this.#queue.claim(limit, this.#admits());
       if (this.#isStopped()) {
         for (const { run } of claims) await this.#queue.requeue(run);
         return;
       }
+      this.#pauses.take(claims.length);
       for (const claim of claims) this.#begin(claim, config);
       if (claims.length < limit) return;
     }
   }
 
+  /** How many starts a pause of all allows; none as long as one is still under way that may be put off, so that none overtakes it. */
+  #allowed(): number {
+    const { allowed } = this.#pauses;
+    if (allowed === undefined) return Infinity;
+    if (allowed <= 0 || this.#running.values().some(({ isAnswered }) => !isAnswered)) return 0;
+    this.#executor?.resume();
+    return allowed;
+  }
+
+  #admits(): ((job: Job) => boolean) | undefined {
+    if (!this.#pauses.areOfUsers) return undefined;
+    return (job) => this.#pauses.admit(userOf(this.#options.identityOf(job)));
+  }
+
   #begin(claim: Claim, config: Config) {
     const { job, run } = claim;
+    const identity = this.#options.identityOf(job);
     this.#living++;
     this.#running.set(run, {
       jobId: job.id,
       attempt: job.attempts,
       timeoutSec: config.timeoutSec,
+      user: userOf(identity),
+      isAnswered: false,
       stored: Promise.resolve(),
       isStopped: false,
     });
-    const identity = this.#options.identityOf(job);
     if (identity.kind === "refused") this.#refuse(run, identity.reason);
     else this.#execute(claim, config, identity);
     log.info("attempt started", { job: job.id, attempt: job.attempts }); // After what the job waits for.
@@ -244,7 +296,7 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
 
   /** Ends a run that nobody may make. */
   #refuse(run: RunToken, reason: string) {
-    const exit: Exit = { kind: "not-started", reason };
+    const exit: Exit = { kind: "not-started", reason, isFinal: false };
     this.onEnded({ kind: "ended", run, exit, droppedBytes: 0, tail: new Uint8Array(), survivors: [] });
   }
 
@@ -266,7 +318,11 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
   }
 }
 
-function endingOf(exit: Exit, timeoutSec: number): Ending {
+function userOf(identity: Identity): User {
+  return identity.kind === "other" ? identity.user.uid : "own";
+}
+
+function endingOf(exit: Exclude<Exit, { kind: "put-off" }>, timeoutSec: number): Ending {
   return exit.kind === "timed-out" ? { kind: "timed-out", afterSec: timeoutSec } : exit;
 }
 

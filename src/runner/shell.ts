@@ -1,8 +1,8 @@
 import type { Limits } from "../queue/limits.ts";
 import { ErrnoError } from "../sys/errno.ts";
 import { changeOwner, close, openReadOnly, pipe } from "../sys/file.ts";
-import { strerror } from "../sys/libc.ts";
 import type { Pidfd } from "../sys/pidfd.ts";
+import { requireReserve } from "../sys/reserve.ts";
 import type { Started } from "../sys/started.ts";
 import { resourceLimit, type Rlimit } from "../sys/rlimit.ts";
 import { waitsForExec } from "../sys/spawn.ts";
@@ -19,14 +19,19 @@ import type { Reactor } from "./reactor.ts";
 import { Rlimits } from "./rlimits.ts";
 import { RuleError } from "./sandbox/paths.ts";
 import type { Confinement, Sandbox } from "./sandbox/sandbox.ts";
+import { type Obstacle, obstacleOf } from "./shortage.ts";
 import { type Place, start as startProgram } from "./start.ts";
 
 /** Between two looks whether a process has ended that can't be held. */
 const LOOK_MS = 20;
 
-/** A command could not be started; the message is for its log. */
+/** A command could not be started; there is no process. */
 export class NotStarted extends Error {
   override readonly name = "NotStarted";
+
+  constructor(readonly obstacle: Obstacle, options?: ErrorOptions) {
+    super("not started", options);
+  }
 }
 
 /** Where a shell is started. */
@@ -54,18 +59,22 @@ export class Shell implements Disposable {
   readonly confinement: Confinement | undefined;
 
   readonly #failure: Started["failure"];
+  readonly #maxMemoryMb: number;
 
-  private constructor(spawned: Spawned, pipe: number, { nice }: Limits, { bootId, reactor }: Host) {
+  private constructor(
+    spawned: Spawned,
+    pipe: number,
+    { nice, maxMemoryMb }: Limits,
+    { bootId, reactor }: Host,
+  ) {
     const { pid, failure, place, confinement } = spawned;
-    // It can't have been waited for since the spawn, so even if it has ended, this is it.
-    const process = readProcess(pid);
-    if (!process) throw new Error(`Cannot read /proc/${pid}/stat of a process just started`);
-    this.leader = { pid, startTicks: process.startTicks, bootId };
+    this.leader = { pid, startTicks: startTicksOf(pid), bootId };
     this.pidfd = holdProcess(pid);
     this.pipe = pipe;
     this.place = place;
     this.confinement = confinement;
     this.#failure = failure;
+    this.#maxMemoryMb = maxMemoryMb;
     this.exit = this.pidfd ? untilEnd(pid, this.pidfd, reactor) : untilSeenToEnd(pid);
     if (nice > 0) niceSession(pid, nice, this.exit);
     unprotect(spawned, this.exit);
@@ -78,11 +87,13 @@ export class Shell implements Disposable {
     cgroup: string | undefined,
     host: Host,
   ): Shell {
-    if (start.command.includes(0)) throw new NotStarted("the command contains a NUL byte");
+    if (start.command.includes(0)) {
+      throw new NotStarted({ kind: "not-started", reason: "the command contains a NUL byte", isFinal: true });
+    }
     try {
       return Shell.#spawn(start, account, cgroup, host);
     } catch (error) {
-      throw asNotStarted(error);
+      throw asNotStarted(error, start.limits);
     }
   }
 
@@ -92,6 +103,7 @@ export class Shell implements Disposable {
     cgroup: string | undefined,
     host: Host,
   ): Shell {
+    requireReserve(); // So that what comes after the spawn can't fail for want of a descriptor.
     const { reader, writer } = pipe();
     try {
       // By the name /dev/stderr it can be opened by its owner only.
@@ -107,15 +119,27 @@ export class Shell implements Disposable {
   }
 
   /** Why the command was not executed; to be asked once the process has ended. */
-  get problem(): string | undefined {
+  get obstacle(): Obstacle | undefined {
     const error = this.#failure();
-    return error && reasonOf(error);
+    return error && obstacleOf(error, { in: "child", maxMemoryMb: this.#maxMemoryMb });
   }
 
   /** It may outlive this, where SIGKILL does not end it: then it is waited for all the same. */
   [Symbol.dispose](): void {
     this.exit.then(() => this.pidfd?.[Symbol.dispose]());
   }
+}
+
+/** Of a child that was not waited for since the spawn: so even if it has ended, the number means it. */
+function startTicksOf(pid: number): number {
+  try {
+    const process = readProcess(pid);
+    if (process) return process.startTicks;
+  } catch (cause) {
+    // No refusal of the start: the process is there. The next daemon ends it.
+    throw new Error(`Cannot read /proc/${pid}/stat of a process just started`, { cause });
+  }
+  throw new Error(`Cannot find /proc/${pid}/stat of a process just started`);
 }
 
 const NULL_DEVICE = openReadOnly("/dev/null");
@@ -157,31 +181,39 @@ function spawnConfined(start: StartMessage, confined: Confined, host: Host): Sta
   const { inside, outside } = rlimitsOf(limits, cgroup, host);
   return startProgram(cgroup, (place): SpawnSpec => ({
     ...common,
-    ...programOf(command, account, memory),
+    ...programOf(command, account, memory, host),
     rlimits: place === "inside" ? inside : outside,
     memory,
   }));
 }
 
 /** What is executed, and where it begins. */
-function programOf(command: Uint8Array, account: Account | undefined, memory: SpawnSpec["memory"]) {
-  if (!account) return { ...commandLine(command), cwd: OWN_DIRECTORIES };
+function programOf(
+  command: Uint8Array,
+  account: Account | undefined,
+  memory: SpawnSpec["memory"],
+  { environment }: Host,
+) {
+  if (!account) return { ...commandLine(command), cwd: ownDirectories(environment) };
   const { cwd } = account;
   return waitsForExec({ memory })
     ? { ...commandLineIn(cwd, command), cwd: [] }
     : { ...commandLine(command), cwd };
 }
 
-/** Where filed was started, by its name; where that is gone, the home of its user. */
-const OWN_DIRECTORIES = ownDirectories();
+/** Where jobs of filed's own user begin: where it was started, by its name; where that is gone, at home. */
+function ownDirectories(environment: Host["environment"]): string[] {
+  const home = new TextDecoder().decode(environment.get("HOME")).slice("HOME=".length);
+  return [...START_DIRECTORY, ...home.startsWith("/") ? [home] : []];
+}
 
-function ownDirectories(): string[] {
-  const home = Deno.env.get("HOME");
-  const homes = home?.startsWith("/") ? [home] : [];
+const START_DIRECTORY = startDirectory();
+
+function startDirectory(): string[] {
   try {
-    return [Deno.cwd(), ...homes];
+    return [Deno.cwd()];
   } catch {
-    return homes; // It was started in a directory that is gone.
+    return []; // It was removed before.
   }
 }
 
@@ -233,13 +265,11 @@ async function untilSeenToEnd(pid: number): Promise<WaitStatus> {
   }
 }
 
-function asNotStarted(error: unknown): unknown {
-  if (error instanceof ErrnoError) return new NotStarted(reasonOf(error), { cause: error });
-  return error instanceof RuleError ? new NotStarted(error.message, { cause: error }) : error;
-}
-
-/** `Argument list too long`, as the end of a sentence. */
-function reasonOf({ errno }: ErrnoError): string {
-  const reason = strerror(errno);
-  return reason.slice(0, 1).toLowerCase() + reason.slice(1);
+function asNotStarted(error: unknown, { maxMemoryMb }: Limits): unknown {
+  const cause = error instanceof RuleError ? error.cause : error;
+  const obstacle = cause instanceof ErrnoError ? obstacleOf(cause, { in: "filed", maxMemoryMb }) : undefined;
+  if (!(error instanceof RuleError)) return obstacle ? new NotStarted(obstacle, { cause: error }) : error;
+  const isShortage = obstacle?.kind === "put-off";
+  const rule: Obstacle = { kind: "not-started", reason: error.message, isFinal: false };
+  return new NotStarted(isShortage ? obstacle : rule, { cause: error });
 }

@@ -1,10 +1,11 @@
 import { setImmediate } from "node:timers";
 import { ErrnoError } from "../sys/errno.ts";
 import { readKernelFile } from "../sys/kernel_files.ts";
+import { dropReserve, keepDescriptors } from "../sys/reserve.ts";
 import { type Account, Accounts } from "./accounts.ts";
 import { Cgroups, findCgroups } from "./cgroup.ts";
 import { CgroupMemory } from "./cgroup_memory.ts";
-import { execute, type Execution, type ExecutionHost, overBefore } from "./execution.ts";
+import { execute, Execution, type ExecutionHost, overBefore } from "./execution.ts";
 import type {
   ConfineMessage,
   FromWorker,
@@ -19,7 +20,11 @@ import { Reactor } from "./reactor.ts";
 import { RuleError } from "./sandbox/paths.ts";
 import { Sandbox } from "./sandbox/sandbox.ts";
 import { tryOut } from "./sandbox/trial.ts";
+import { obstacleOf, type Shortage } from "./shortage.ts";
 import { sweep } from "./sweep.ts";
+
+/** For looks at processes and their groups: each takes one or two at a time, and what was started keeps one. */
+const KEPT_DESCRIPTORS = 8;
 
 /** The thread that runs jobs. An error that nothing here expects ends it, and its owner hears of that. */
 class Jobs {
@@ -29,8 +34,11 @@ class Jobs {
   /** Runs of users who are being looked up. */
   readonly #waiting = new Set<RunToken>();
   #sweeping: Promise<void> = Promise.resolve();
+  /** Why nothing is started until it is resumed. */
+  #shortage: Shortage | undefined;
 
   constructor({ cgroups, environment }: SetupMessage) {
+    keepDescriptors(KEPT_DESCRIPTORS);
     const place = cgroups === "used" ? readCgroups() : undefined;
     this.#host = {
       accounts: new Accounts(),
@@ -61,6 +69,9 @@ class Jobs {
           const survivors = await sweep(message.runs, this.#host.bootId, this.#host.cgroups);
           post({ kind: "swept", survivors });
         });
+        return;
+      case "resume":
+        this.#shortage = undefined;
         return;
       case "stop":
         this.#stop();
@@ -97,7 +108,8 @@ class Jobs {
       if (this.#waiting.delete(run)) this.#execute(message, account);
     } catch (error) {
       if (!(error instanceof ErrnoError)) throw error;
-      if (this.#waiting.delete(run)) post(overBefore(run, { kind: "not-started", reason: error.message }));
+      if (!this.#waiting.delete(run)) return;
+      post(overBefore(run, obstacleOf(error, { in: "filed", maxMemoryMb: message.limits.maxMemoryMb })));
     }
   }
 
@@ -109,10 +121,15 @@ class Jobs {
   }
 
   #execute(message: StartMessage, account: Account | undefined) {
+    const { run } = message;
+    if (this.#shortage) return post(overBefore(run, { kind: "put-off", shortage: this.#shortage }));
     const execution = execute(message, account, this.#host);
-    if (!execution) return;
-    this.#executions.set(message.run, execution);
-    execution.over.then(() => this.#executions.delete(message.run));
+    if (execution instanceof Execution) {
+      this.#executions.set(run, execution);
+      execution.over.then(() => this.#executions.delete(run));
+    } else if (execution.kind === "put-off" && execution.shortage.of === "all") {
+      this.#shortage = execution.shortage;
+    }
   }
 
   async #stop() {
@@ -124,6 +141,7 @@ class Jobs {
     this.#host.cgroupMemory[Symbol.dispose]();
     await this.#host.sandbox?.[Symbol.asyncDispose]();
     await this.#reactor[Symbol.asyncDispose]();
+    dropReserve();
     post({ kind: "stopped" });
   }
 }

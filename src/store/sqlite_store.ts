@@ -209,14 +209,15 @@ export class SqliteStore implements Store {
     now: number,
     runs: readonly string[],
     header: (command: Uint8Array) => Uint8Array,
+    admits?: (job: JobRecord) => boolean,
   ): Promise<Claimed[]> {
     const isSomeDue = (this.#nextVisibleAt() ?? Infinity) <= now;
     // Asked at each wake-up: where there is nothing, nothing is written, and no disk waited for.
-    const found = isSomeDue || !this.#batch.isReady ? undefined : this.#findReady(runs.length);
+    const found = isSomeDue || !this.#batch.isReady ? undefined : this.#findReady(runs.length, admits);
     if (found?.length === 0) return Promise.resolve([]);
     return this.#batch.run("prompt", () => {
       if (isSomeDue) this.#waiting.makeVisible(now);
-      const ready = found ?? this.#findReady(runs.length);
+      const ready = found ?? this.#findReady(runs.length, admits);
       return ready.map((number, index) => this.#start(number, runs[index] as string, header, now));
     });
   }
@@ -312,13 +313,14 @@ export class SqliteStore implements Store {
   }
 
   /** The first jobs in the queue that can start. */
-  #findReady(limit: number): number[] {
+  #findReady(limit: number, admits: ((job: JobRecord) => boolean) | undefined): number[] {
     const { ready } = this.#jobs;
     if (ready.mayFetch) this.#write();
     const busy = this.#runs.busy();
     return ready.find(limit, this.#jobs.placeHeldInLine(), (one) => {
       if (!this.#jobs.isReady(one)) return "gone";
-      return busy.has(this.#jobs.get(one.number) as JobRecord) ? "passed-over" : "may-start";
+      const job = this.#jobs.get(one.number) as JobRecord;
+      return busy.has(job) || admits?.(job) === false ? "passed-over" : "may-start";
     });
   }
 

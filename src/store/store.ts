@@ -190,11 +190,13 @@ export interface Store extends AsyncDisposable {
    * Takes up to `runs.length` jobs, submitted first, among those visible at `now`, closed and not empty, of which
    * (and of whose id) no run is left. Makes them active, counts the attempt, and begins a new log with `header`.
    * Two callers never get the same job.
+   * @param admits Asked of each that could be taken, and only then, whether it is; `undefined`: each is.
    */
   claim(
     now: number,
     runs: readonly string[],
     header: (command: Uint8Array) => Uint8Array,
+    admits?: (job: JobRecord) => boolean,
   ): Promise<Claimed[]>;
   /** When the next job that waits becomes visible. */
   nextVisibleAt(): Promise<number | undefined>;

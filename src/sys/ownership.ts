@@ -1,4 +1,4 @@
-import { userById } from "./passwd.ts";
+import { userByIdNow } from "./passwd.ts";
 import { effectiveGid, effectiveUid } from "./process.ts";
 
 /** To whom a file belongs, and who may write it: fields of stat(2). */
@@ -42,7 +42,7 @@ export function isRoot(): boolean {
  */
 export function nameOwner({ uid }: Ownership): string {
   try {
-    const user = userById(uid);
+    const user = userByIdNow(uid);
     return user ? `${user.name} (uid ${uid})` : `uid ${uid}`;
   } catch {
     return `uid ${uid}`;

@@ -2,13 +2,10 @@ import { addressOf } from "./c_memory.ts";
 import { ErrnoError } from "./errno.ts";
 import { HOST_ENDIAN, LIBC } from "./libc.ts";
 
-// On another thread: the database may be a server that does not answer.
+const GETPWUID_R = { parameters: ["u32", "buffer", "buffer", "usize", "buffer"], result: "i32" } as const;
 const { symbols } = Deno.dlopen(LIBC, {
-  getpwuid_r: {
-    parameters: ["u32", "buffer", "buffer", "usize", "buffer"],
-    result: "i32",
-    nonblocking: true,
-  },
+  getpwuid_r: GETPWUID_R,
+  getpwuid_r_elsewhere: { ...GETPWUID_R, name: "getpwuid_r", nonblocking: true },
 });
 
 const PASSWD = {
@@ -34,21 +31,40 @@ export interface User {
 }
 
 /**
- * Looks a user up wherever nsswitch.conf says; that can take seconds, or for ever, if it is a server that does not answer.
+ * Looks a user up wherever nsswitch.conf says, on another thread: it can take seconds, or for ever, if that is a server that
+ * does not answer.
  * @returns `undefined` if nobody has this uid.
  * @throws {ErrnoError} If the database can't be read.
  */
 export async function userById(uid: number): Promise<User | undefined> {
+  for (const room of rooms()) {
+    const answer = room.judge(await symbols.getpwuid_r_elsewhere(uid, ...room.args));
+    if (answer !== "too small") return answer?.user;
+  }
+}
+
+/** The same on this thread, which waits for it: for a last message only. */
+export function userByIdNow(uid: number): User | undefined {
+  for (const room of rooms()) {
+    const answer = room.judge(symbols.getpwuid_r(uid, ...room.args));
+    if (answer !== "too small") return answer?.user;
+  }
+}
+
+/** Room for an entry, ever larger. */
+function* rooms() {
   for (let bytes = FIRST_BUFFER_BYTES;; bytes *= 4) {
     const entry = new DataView(new ArrayBuffer(PASSWD.size));
     const strings = new Uint8Array(bytes);
     const result = new BigUint64Array(1);
-    const errno = await symbols.getpwuid_r(uid, entry, strings, BigInt(bytes), result);
-    const error = new ErrnoError(errno, "getpwuid_r");
-    if (error.is("ERANGE") && bytes < LAST_BUFFER_BYTES) continue;
-    if (isNotFound(error)) return undefined;
-    if (error.errno !== 0) throw error;
-    return result[0] === 0n ? undefined : decodePasswd(entry, strings);
+    const judge = (errno: number) => {
+      const error = new ErrnoError(errno, "getpwuid_r");
+      if (error.is("ERANGE") && bytes < LAST_BUFFER_BYTES) return "too small";
+      if (isNotFound(error)) return undefined;
+      if (error.errno !== 0) throw error;
+      return result[0] === 0n ? undefined : { user: decodePasswd(entry, strings) };
+    };
+    yield { args: [entry, strings, BigInt(bytes), result] as const, judge };
   }
 }
 

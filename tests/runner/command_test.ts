@@ -147,7 +147,7 @@ for (const [name, command, reason] of NOT_STARTED) {
   Deno.test(`a command that ${name} is not started`, async () => {
     await using workshop = new Workshop();
     const run = workshop.start(command);
-    assert.deepEqual(await run.exit(), { kind: "not-started", reason });
+    assert.deepEqual(await run.exit(), { kind: "not-started", reason, isFinal: true });
     // There may have been a process, which did not come to execute it.
     assert.deepEqual(run.kinds.filter((kind) => kind !== "started"), ["ended"]);
   });
