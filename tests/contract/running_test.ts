@@ -36,6 +36,17 @@ Deno.test("a command that is not UTF-8 runs byte for byte", async () => {
   assert.match(text, / ff 0a\n e9\n$/);
 });
 
+Deno.test("a job starts at home where the directory that filed was started in is gone", async () => {
+  await using place = await Place.make();
+  const [cwd, home] = [`${place.path}/started`, `${place.path}/home`];
+  await Deno.mkdir(cwd);
+  await Deno.mkdir(home);
+  await using filed = await Filed.start(place, { cwd, env: { HOME: home } });
+  assert.equal(outputOf(await filed.finish("before", "pwd -P"), "pwd -P"), `${cwd}\n`);
+  await Deno.remove(cwd);
+  assert.equal(outputOf(await filed.finish("after", "pwd -P"), "pwd -P"), `${home}\n`);
+});
+
 Deno.test("a command leads a process group of its own", async () => {
   await using filed = await startFiled();
   const command = "cut -d' ' -f1,5 /proc/$$/stat";
