@@ -5,6 +5,7 @@ import type {
   NodeRecord,
   Pace,
   RunRecord,
+  RunTraces,
   Store,
 } from "../store/store.ts";
 import { type Config, DEFAULT_CONFIG } from "./config.ts";
@@ -272,12 +273,8 @@ export class Queue {
     return this.#store.waitFromNow(this.#now());
   }
 
-  identify(
-    run: RunToken,
-    leader: NonNullable<RunRecord["leader"]>,
-    cgroup: string | undefined,
-  ): Promise<void> {
-    return this.#store.identify(run, leader, cgroup);
+  identify(run: RunToken, traces: RunTraces): Promise<void> {
+    return this.#store.identify(run, traces);
   }
 
   appendLog(run: RunToken, bytes: Uint8Array): Promise<void> {

@@ -122,12 +122,13 @@ export class Cgroups implements Disposable {
   }
 }
 
-/** Ends all of a group at once, also what forks meanwhile. Does nothing before Linux 5.14. */
-export function killCgroup(path: string): void {
+/** Ends all of a group at once, also what forks meanwhile. @returns Whether that was possible: not before Linux 5.14. */
+export function killCgroup(path: string): boolean {
   try {
     writeKernelFile(`${path}/cgroup.kill`, "1");
+    return true;
   } catch {
-    // Its processes are in cgroup.procs as well, and signalled one by one.
+    return false; // Its processes are in cgroup.procs as well, and signalled one by one.
   }
 }
 

@@ -14,8 +14,11 @@ const LAST_LOOK_MS = 64;
 /** Between two looks for processes that a signal has missed; the first comes soon, for what was just being forked. */
 const FIRST_FIND_MS = 20;
 const FIND_MS = 500;
-/** Looks that only stop what forks faster than it is found, before the first SIGKILL. */
+/** The same once SIGKILL was sent: to all of a cgroup at once, or to what was stopped before, there is little to miss. */
+const KILLED_FIND_MS = 50;
+/** Looks that only stop what forks faster than it is found, before the first SIGKILL; and the time for them. */
 const STOPPING_LOOKS = 16;
+const STOPPING_MS = 500;
 
 /** What a run's processes are reached by. */
 export interface Reach {
@@ -53,14 +56,14 @@ export class Termination {
     const { members, group } = this.#reach;
     const told = new Told(group?.id);
     const sentAt = readBootTicks();
-    const found = told.add(members.find());
+    const found = told.add(await members.find());
     signalAll(this.#reach, found, "SIGTERM");
     signalAll(this.#reach, found, "SIGCONT"); // What is stopped acts on SIGTERM once it continues.
     let nextFindAt = performance.now() + FIRST_FIND_MS;
     for (let look = FIRST_LOOK_MS;; look = Math.min(look * 2, LAST_LOOK_MS)) {
-      if (members.remaining().length === 0 || performance.now() >= nextFindAt) {
-        const found = members.find();
-        if (found.length === 0) return true;
+      if (!members.areLeft() || performance.now() >= nextFindAt) {
+        const found = await members.find();
+        if (found.length === 0 && !members.isUncertain) return true;
         // What was just being forked, or was leaving the group, when the signal was sent has not had it. What was
         // started since is left alone: it may be what a trap runs to clean up.
         for (const process of told.add(found.filter(({ startTicks }) => startTicks < sentAt))) {
@@ -102,35 +105,42 @@ class Told {
 
 /**
  * Ends all of a run with SIGKILL, and waits until it is gone.
- * @returns What is not gone after 2 s.
+ * @returns What is not gone after `killingMs`.
  */
-export async function killAll(reach: Reach): Promise<Survivor[]> {
+export async function killAll(reach: Reach, killingMs: number = KILLING_MS): Promise<Survivor[]> {
   const { members, cgroup } = reach;
-  const deadline = performance.now() + KILLING_MS;
-  if (cgroup !== undefined) killCgroup(cgroup);
-  stopAll(members);
+  const isKilled = cgroup !== undefined && killCgroup(cgroup);
+  if (!isKilled) signalAll(reach, await stopAll(members), "SIGKILL");
+  const deadline = performance.now() + killingMs;
+  let nextFindAt = isKilled ? performance.now() + KILLED_FIND_MS : 0;
   for (let look = FIRST_LOOK_MS;; look = Math.min(look * 2, LAST_LOOK_MS)) {
-    const found = members.find();
-    if (found.length === 0) return [];
-    if (performance.now() >= deadline) return found.map(({ pid, name }) => ({ pid, name }));
-    if (cgroup !== undefined) killCgroup(cgroup);
-    signalAll(reach, found, "SIGKILL");
+    const isLate = performance.now() >= deadline;
+    if (isLate || !members.areLeft() || performance.now() >= nextFindAt) {
+      const found = await members.find();
+      if (found.length === 0 && !members.isUncertain) return [];
+      if (isLate) return found.map(({ pid, name }) => ({ pid, name }));
+      if (cgroup !== undefined) killCgroup(cgroup);
+      signalAll(reach, found, "SIGKILL");
+      nextFindAt = performance.now() + KILLED_FIND_MS;
+    }
     await delay(look);
   }
 }
 
-/** What is stopped does not fork: once nothing new is found, SIGKILL leaves no child behind. */
-function stopAll(members: Members) {
-  const stopped = new Set<string>();
+/** What is stopped does not fork: once nothing new is found, SIGKILL leaves no child behind. @returns What was found. */
+async function stopAll(members: Members): Promise<Process[]> {
+  const stopped = new Map<string, Process>();
   const key = ({ pid, startTicks }: Process) => `${pid} ${startTicks}`;
-  for (let look = 0; look < STOPPING_LOOKS; look++) {
-    const fresh = members.find().filter((process) => !stopped.has(key(process)));
-    if (fresh.length === 0) return;
+  const deadline = performance.now() + STOPPING_MS;
+  for (let look = 0; look < STOPPING_LOOKS && performance.now() < deadline; look++) {
+    const fresh = (await members.find()).filter((process) => !stopped.has(key(process)));
+    if (fresh.length === 0) break;
     for (const process of fresh) {
       signalProcess(process, "SIGSTOP");
-      stopped.add(key(process));
+      stopped.set(key(process), process);
     }
   }
+  return [...stopped.values()];
 }
 
 /** The group in one step, so that no fork slips through, and what is not in it one by one. Nothing gets it twice. */

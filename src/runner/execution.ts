@@ -1,11 +1,12 @@
 import type { Limits } from "../queue/limits.ts";
+import { effectiveUid } from "../sys/process.ts";
 import type { Account } from "./accounts.ts";
 import { Capture } from "./capture.ts";
-import { cgroupPids, type Cgroups } from "./cgroup.ts";
+import type { Cgroups } from "./cgroup.ts";
 import { hasRunOutOfMemory } from "./cgroup_memory.ts";
 import { type Reach, Termination } from "./ending.ts";
 import { limitReached } from "./limit_reached.ts";
-import { Members } from "./members.ts";
+import { type Lookout, membersOf, type Traces } from "./members.ts";
 import type { EndedMessage, Exit, FromWorker, RunToken, StartMessage, Survivor } from "./messages.ts";
 import { type Process, readProcess } from "./processes.ts";
 import { type Host, NotStarted, Shell } from "./shell.ts";
@@ -23,6 +24,7 @@ const NUMBER_REUSE_MS = 100;
 /** What the runs of one worker share. */
 export interface ExecutionHost extends Host {
   cgroups: Cgroups;
+  lookout: Lookout;
   post(message: FromWorker, transfer?: ArrayBuffer[]): void;
 }
 
@@ -37,13 +39,16 @@ export function execute(
   host: ExecutionHost,
 ): Execution | Obstacle {
   const { run } = start;
-  const cgroup = host.cgroups.take();
+  const taken = host.cgroups.take();
   try {
-    const shell = Shell.spawn(start, account, cgroup, host);
-    host.post({ kind: "started", run, leader: shell.leader, cgroup });
-    return new Execution(shell, start, cgroup, host);
+    const shell = Shell.spawn(start, account, taken, host);
+    const cgroup = shell.place === "inside" ? taken : undefined;
+    if (taken !== undefined && cgroup === undefined) host.cgroups.release(taken, "once");
+    const uid = start.runAs?.uid ?? effectiveUid();
+    host.post({ kind: "started", run, leader: shell.leader, cgroup, uid });
+    return new Execution(shell, { ...start, cgroup, uid }, host);
   } catch (error) {
-    if (cgroup !== undefined) host.cgroups.release(cgroup, start.limits.maxMemoryMb > 0 ? "once" : "again");
+    if (taken !== undefined) host.cgroups.release(taken, start.limits.maxMemoryMb > 0 ? "once" : "again");
     if (!(error instanceof NotStarted)) throw error;
     host.post(overBefore(run, error.obstacle));
     return error.obstacle;
@@ -67,8 +72,8 @@ export class Execution {
   #hasTimedOut = false;
   #shellEndedAt = Infinity;
 
-  constructor(shell: Shell, start: StartMessage, cgroup: string | undefined, host: ExecutionHost) {
-    const { run, maxLogBytes } = start;
+  constructor(shell: Shell, start: StartMessage & Pick<Traces, "cgroup" | "uid">, host: ExecutionHost) {
+    const { run, uid, cgroup, maxLogBytes } = start;
     const { leader, pidfd } = shell;
     this.#shell = shell;
     this.#capture = new Capture(
@@ -78,12 +83,13 @@ export class Execution {
       host.reactor,
     );
     this.#reach = {
-      members: new Members({
+      members: membersOf({
         run,
+        uid,
         leader,
         hasGroup: () => pidfd?.hasGroup() ?? performance.now() < this.#shellEndedAt + NUMBER_REUSE_MS,
-        cgroupPids: () => cgroup === undefined ? [] : cgroupPids(cgroup),
-      }),
+        cgroup,
+      }, host.lookout),
       group: pidfd && { id: leader.pid, leader: pidfd },
       cgroup,
     };
@@ -143,22 +149,21 @@ export class Execution {
     this.#capture.read();
     if (!this.#capture.hasEnded) await atMost(FIRST_LINGER_MS, this.#capture.ended);
     if (this.#capture.hasEnded) return;
-    const groupGone = Promise.withResolvers<void>();
-    let group: Process[] = [];
-    const look = () => {
+    let isOver = false;
+    const over = Promise.race([this.#capture.ended, this.#terminating.promise]).then(() => {
+      isOver = true;
+    });
+    for (let group: Process[] = []; !isOver; await atMost(LINGER_MS, over)) {
       group = group.filter((process) => this.#isInGroup(process));
-      if (group.length === 0) group = this.#findGroup();
-      if (group.length === 0) groupGone.resolve();
-    };
-    look();
-    const timer = setInterval(look, LINGER_MS);
-    await Promise.race([this.#capture.ended, groupGone.promise, this.#terminating.promise]);
-    clearInterval(timer);
+      if (group.length === 0) group = await this.#findGroup();
+      if (group.length === 0) return;
+    }
   }
 
-  #findGroup(): Process[] {
+  async #findGroup(): Promise<Process[]> {
     if (this.#shell.pidfd?.hasGroup() === false) return [];
-    return this.#reach.members.find().filter(({ groupId }) => groupId === this.#shell.leader.pid);
+    const members = await this.#reach.members.find();
+    return members.filter(({ groupId }) => groupId === this.#shell.leader.pid);
   }
 
   #isInGroup({ pid, startTicks }: Process): boolean {

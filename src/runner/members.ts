@@ -1,69 +1,157 @@
+import { type Census, untilSeen } from "./census.ts";
+import { cgroupPids } from "./cgroup.ts";
+import type { Marked, Marks } from "./marks.ts";
 import type { ProcessIdentity, RunToken } from "./messages.ts";
-import { listProcesses, lives, type Process, readEnvironment } from "./processes.ts";
+import { lives, type Process, readProcess, readUids } from "./processes.ts";
 
 /** By what the processes of a run are known. */
 export interface Traces {
   run: RunToken;
+  /** Whom they run as; `undefined`: nobody knows any more. */
+  uid: number | undefined;
   /** The shell, of this boot: it began a session and a group of its own. */
   leader: ProcessIdentity | undefined;
   /** Whether the leader's number still is that of its group, and so can't have come to mean anything else. */
   hasGroup(): boolean;
-  /** The processes in the run's cgroup. */
-  cgroupPids(): number[];
+  /** The cgroup in which the leader was started; `undefined`: in none of its own. */
+  cgroup: string | undefined;
+}
+
+/** What looks at processes of the host, for all runs together. */
+export interface Lookout {
+  census: Census;
+  marks: Marks;
+}
+
+/** The processes of a run. */
+export interface Members {
+  /** Those that live now. */
+  find(): Promise<Process[]>;
+  /** Whether the last look was at processes that may be of the run, and that nobody could tell of. */
+  readonly isUncertain: boolean;
+  /** Whether some of those live that are known: much less work than `find`, and maybe blind to new ones. */
+  areLeft(): boolean;
+}
+
+/** A run with a cgroup has no process outside of it, unless somebody who may do that has moved it out of the run. */
+export function membersOf(traces: Traces, lookout: Lookout): Members {
+  const { cgroup } = traces;
+  return cgroup === undefined ? new TracedMembers(traces, lookout) : new GroupMembers(traces, cgroup);
+}
+
+/** What is in the run's cgroup and below it, and the leader. What else the host has costs nothing. */
+class GroupMembers implements Members {
+  readonly isUncertain = false;
+  readonly #leader: ProcessIdentity | undefined;
+  readonly #cgroup: string;
+
+  constructor({ leader }: Traces, cgroup: string) {
+    this.#leader = leader;
+    this.#cgroup = cgroup;
+  }
+
+  find(): Promise<Process[]> {
+    return untilSeen(() => {
+      const members = new Map<number, Process>();
+      for (const pid of this.#pids()) {
+        const process = readProcess(pid);
+        if (process && !process.isZombie) members.set(pid, process);
+      }
+      const leader = this.#leader && readProcess(this.#leader.pid);
+      const isIt = leader !== undefined && leader.startTicks === this.#leader?.startTicks && !leader.isZombie;
+      if (isIt) members.set(leader.pid, leader);
+      return [...members.values()];
+    });
+  }
+
+  areLeft(): boolean {
+    return this.#pids().length > 0 || this.#leader !== undefined && lives(this.#leader);
+  }
+
+  #pids(): number[] {
+    return cgroupPids(this.#cgroup).filter((pid) => pid > 0); // 0: a process that our PID namespace can't see
+  }
+}
+
+/** Remembered from one look to the next: a member stays one when its parent is gone. */
+class TracedMembers implements Members {
+  isUncertain = false;
+  readonly #traces: Traces;
+  readonly #lookout: Lookout;
+  #known = new Map<number, Process>();
+
+  constructor(traces: Traces, lookout: Lookout) {
+    this.#traces = traces;
+    this.#lookout = lookout;
+  }
+
+  /** One look costs some 25 us for each process of the host, for all runs that look at the time. */
+  async find(): Promise<Process[]> {
+    const { run, uid, leader, hasGroup } = this.#traces;
+    const { census, marks } = this.#lookout;
+    const processes = (await census.take()).filter(({ pid }) => pid !== Deno.pid);
+    marks.keepOnly(processes);
+    const wasMember = (process: Process) => this.#known.get(process.pid)?.startTicks === process.startTicks;
+    const asked = candidatesOf(processes, leader).filter((one) => !wasMember(one));
+    const { marks: marked, isUncertain } = await findMarks(asked, uid, marks);
+    const members = selectMembers(processes, {
+      leader,
+      hasGroup: hasGroup(),
+      wasMember,
+      hasMark: ({ pid }) => marked.get(pid) === run,
+      lives,
+    });
+    this.#known = new Map(members.map((member) => [member.pid, member]));
+    this.isUncertain = isUncertain;
+    return members;
+  }
+
+  areLeft(): boolean {
+    return this.#known.values().some(lives);
+  }
+}
+
+/** @param uid Whose processes are looked at; `undefined`: everybody's. The environment of any other is left alone. */
+export async function findMarks(
+  processes: readonly Process[],
+  uid: number | undefined,
+  marks: Marks,
+): Promise<Marked> {
+  const byUser = Map.groupBy(processes, ({ pid }) => userOf(pid, uid));
+  const found: Marked[] = [];
+  for (const [user, theirs] of byUser) if (user !== undefined) found.push(await marks.of(theirs, user));
+  return {
+    marks: new Map(found.flatMap((some) => [...some.marks])),
+    isUncertain: found.some((some) => some.isUncertain),
+  };
+}
+
+/** Whose a process is: `wanted` if it is theirs in any way, nobody's otherwise, or if it is gone. */
+function userOf(pid: number, wanted: number | undefined): number | undefined {
+  const uids = readUids(pid);
+  if (wanted === undefined) return uids?.effective;
+  return uids?.real === wanted || uids?.effective === wanted ? wanted : undefined;
 }
 
 /** What {@link selectMembers} asks about the processes of a list, after the list was made. */
 export interface Evidence {
   leader: ProcessIdentity | undefined;
   hasGroup: boolean;
-  cgroupPids: ReadonlySet<number>;
   wasMember(process: Process): boolean;
   hasMark(process: Process): boolean;
   lives(process: Process): boolean;
 }
 
-/** The processes of a run, remembered from one look to the next: a member stays one when its parent is gone. */
-export class Members {
-  readonly #traces: Traces;
-  #known = new Map<number, Process>();
-
-  constructor(traces: Traces) {
-    this.#traces = traces;
-  }
-
-  /** Those that live now. One look costs some 25 us for each process of the host. */
-  find(): Process[] {
-    const { run, leader, hasGroup, cgroupPids } = this.#traces;
-    const processes = listProcesses().filter(({ pid }) => pid !== Deno.pid);
-    const members = selectMembers(processes, {
-      leader,
-      hasGroup: hasGroup(),
-      cgroupPids: new Set(cgroupPids()),
-      wasMember: ({ pid, startTicks }) => this.#known.get(pid)?.startTicks === startTicks,
-      hasMark: ({ pid }) => hasMark(pid, run),
-      lives,
-    });
-    this.#known = new Map(members.map((member) => [member.pid, member]));
-    return members;
-  }
-
-  /** Those of the last look that live still: much less work, but blind to new ones. */
-  remaining(): Process[] {
-    return [...this.#known.values()].filter(lives);
-  }
-}
-
 /**
- * Picks a run's processes: those in its cgroup, those that carry its mark, those in the leader's group and session, and
- * what descends from any of them.
+ * Picks the processes of a run that has no cgroup: those that carry its mark, those in the leader's group and session, and what
+ * descends from any of them.
  *
  * That a number still means the process of the list is checked when it is signalled. What matters here is that it meant
  * the same when the list was made and when the evidence was asked for.
  */
 export function selectMembers(processes: readonly Process[], evidence: Evidence): Process[] {
   const { leader } = evidence;
-  // Nothing of the run is older than its leader. It saves reading most environments.
-  const candidates = processes.filter(({ startTicks }) => startTicks >= (leader?.startTicks ?? 0));
+  const candidates = candidatesOf(processes, leader);
   const members = new Map<number, Process>();
   const add = (process: Process) => members.set(process.pid, process);
   candidates.filter((process) => isKnownItself(process, evidence)).forEach(add);
@@ -74,9 +162,14 @@ export function selectMembers(processes: readonly Process[], evidence: Evidence)
   return [...members.values()];
 }
 
-function isKnownItself(process: Process, { leader, cgroupPids, wasMember, hasMark }: Evidence): boolean {
+/** Nothing of the run is older than its leader. It saves reading most environments. */
+function candidatesOf(processes: readonly Process[], leader: ProcessIdentity | undefined): Process[] {
+  return processes.filter(({ startTicks }) => startTicks >= (leader?.startTicks ?? 0));
+}
+
+function isKnownItself(process: Process, { leader, wasMember, hasMark }: Evidence): boolean {
   const isLeader = process.pid === leader?.pid && process.startTicks === leader.startTicks;
-  return isLeader || wasMember(process) || cgroupPids.has(process.pid) || hasMark(process);
+  return isLeader || wasMember(process) || hasMark(process);
 }
 
 /** The kernel gives the leader's number to no other process while its group or its session has a member. */
@@ -102,9 +195,4 @@ function addDescendants(candidates: readonly Process[], members: Map<number, Pro
     for (const child of found) members.set(child.pid, child);
     parents.push(...found);
   }
-}
-
-/** Whether a process began with the environment of a run. */
-export function hasMark(pid: number, run: RunToken): boolean {
-  return `\0${readEnvironment(pid)}`.includes(`\0FILED_RUN=${run}\0`);
 }

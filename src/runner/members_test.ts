@@ -20,7 +20,6 @@ function process(pid: number, rest: Partial<Process> = {}): Process {
 const NO_EVIDENCE: Evidence = {
   leader: LEADER,
   hasGroup: false,
-  cgroupPids: new Set(),
   wasMember: () => false,
   hasMark: () => false,
   lives: () => true,
@@ -38,7 +37,6 @@ const CASES: [string, Process[], Partial<Evidence>, number[]][] = [
     hasMark,
     leader: undefined,
   }, [7]],
-  ["what is in the cgroup", [process(7), process(8)], { cgroupPids: new Set([8]) }, [8]],
   ["what was a member before", [process(7), process(8)], { wasMember: ({ pid }) => pid === 7 }, [7]],
   ["the group that the leader left", [process(7, { groupId: 100, sessionId: 100 })], { hasGroup: true }, [7]],
   ["no group that has only the leader's number", [process(7, { groupId: 100, sessionId: 100 })], {}, []],

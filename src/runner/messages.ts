@@ -71,6 +71,8 @@ export interface SweepMessage {
 /** What is known of a run that a daemon before this one started. */
 export interface Leftover {
   run: RunToken;
+  /** Whom it ran as; `undefined`: nobody knows any more. */
+  uid: number | undefined;
   /** The process group's leader, if the run got as far as having one. */
   leader: ProcessIdentity | undefined;
   /** The cgroup made for the run, an absolute path. */
@@ -116,6 +118,8 @@ export interface StartedMessage {
   leader: ProcessIdentity;
   /** The cgroup made for the run, an absolute path. */
   cgroup: string | undefined;
+  /** Whom its processes run as. */
+  uid: number;
 }
 
 /** Bytes for the log, in the order written; never more than `maxLogBytes` of a run in all. */

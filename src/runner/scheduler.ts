@@ -127,9 +127,9 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
     this.#executor?.end(run, END_GRACE_MS);
   }
 
-  onStarted({ run, leader, cgroup }: StartedMessage) {
+  onStarted({ run, leader, cgroup, uid }: StartedMessage) {
     this.#answered(run);
-    this.#store(run, () => this.#queue.identify(run, leader, cgroup));
+    this.#store(run, () => this.#queue.identify(run, { leader, cgroup, uid }));
   }
 
   onOutput({ run, bytes }: OutputMessage) {

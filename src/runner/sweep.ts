@@ -1,26 +1,30 @@
 import { cgroupPids, type Cgroups } from "./cgroup.ts";
 import { killAll } from "./ending.ts";
-import { hasMark, Members } from "./members.ts";
+import { findMarks, type Lookout, membersOf } from "./members.ts";
 import type { Leftover, RunToken, Survivor } from "./messages.ts";
-import { holdProcess, lives } from "./processes.ts";
+import { holdProcess, lives, type Process, readProcess } from "./processes.ts";
+
+/** What a sweep is made with. */
+export interface SweepHost {
+  bootId: string;
+  cgroups: Cgroups;
+  lookout: Lookout;
+}
 
 /**
  * Ends what the runs of a dead daemon left behind, and removes its cgroups.
  * @returns What SIGKILL did not end.
  */
-export async function sweep(
-  runs: readonly Leftover[],
-  bootId: string,
-  cgroups: Cgroups,
-): Promise<Survivor[]> {
+export async function sweep(runs: readonly Leftover[], host: SweepHost): Promise<Survivor[]> {
+  const { bootId, cgroups, lookout } = host;
   const orphans = cgroups.listOrphans();
   // A reboot has ended all of a run.
   const ofThisBoot = runs.filter(({ leader }) => leader === undefined || leader.bootId === bootId);
   const survivors = await Promise.all(ofThisBoot.map(async (leftover) => {
     const cgroup = leftover.cgroup && cgroups.isOfRuns(leftover.cgroup)
       ? leftover.cgroup
-      : orphans.find((path) => hasProcessOf(leftover.run, path));
-    const left = await end(leftover, cgroup);
+      : await findGroup(leftover.run, orphans, lookout);
+    const left = await end(leftover, cgroup, lookout);
     if (cgroup !== undefined) cgroups.release(cgroup, "once");
     return left;
   }));
@@ -29,20 +33,29 @@ export async function sweep(
 }
 
 /** A group has one run at a time: what one of its processes is, all are. */
-function hasProcessOf(run: RunToken, cgroup: string): boolean {
-  return cgroupPids(cgroup).some((pid) => hasMark(pid, run));
+async function findGroup(
+  run: RunToken,
+  groups: readonly string[],
+  { marks }: Lookout,
+): Promise<string | undefined> {
+  for (const group of groups) {
+    const processes = cgroupPids(group).map(readProcess).filter((one): one is Process => one !== undefined);
+    const found = await findMarks(processes, undefined, marks);
+    if (found.marks.values().some((token) => token === run)) return group;
+  }
+  return undefined;
 }
 
-async function end({ run, leader }: Leftover, cgroup: string | undefined): Promise<Survivor[]> {
+async function end(
+  { run, uid, leader }: Leftover,
+  cgroup: string | undefined,
+  lookout: Lookout,
+): Promise<Survivor[]> {
   // Opened before the look, it is the leader's for certain.
   using pidfd = leader && holdProcess(leader.pid);
   const held = leader && lives(leader) ? pidfd : undefined;
-  const members = new Members({
-    run,
-    leader,
-    hasGroup: () => held?.hasGroup() ?? (leader !== undefined && lives(leader)),
-    cgroupPids: () => cgroup === undefined ? [] : cgroupPids(cgroup),
-  });
+  const hasGroup = () => held?.hasGroup() ?? (leader !== undefined && lives(leader));
+  const members = membersOf({ run, uid, leader, hasGroup, cgroup }, lookout);
   const group = leader && held && { id: leader.pid, leader: held };
   return await killAll({ members, group, cgroup });
 }

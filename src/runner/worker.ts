@@ -4,6 +4,7 @@ import { readKernelFile } from "../sys/kernel_files.ts";
 import { dropReserve, keepDescriptors } from "../sys/reserve.ts";
 import { type Account, Accounts } from "./accounts.ts";
 import { Cgroups, findCgroups } from "./cgroup.ts";
+import { Census } from "./census.ts";
 import { CgroupMemory } from "./cgroup_memory.ts";
 import { execute, Execution, type ExecutionHost, overBefore } from "./execution.ts";
 import type {
@@ -14,6 +15,7 @@ import type {
   StartMessage,
   ToWorker,
 } from "./messages.ts";
+import { Marks } from "./marks.ts";
 import { Outbox } from "./outbox.ts";
 import { readBootId } from "./processes.ts";
 import { Reactor } from "./reactor.ts";
@@ -47,6 +49,7 @@ class Jobs {
       reactor: this.#reactor,
       cgroups: new Cgroups(place),
       cgroupMemory: new CgroupMemory(place?.own),
+      lookout: { census: new Census(), marks: new Marks() },
       sandbox: undefined,
       post,
     };
@@ -66,7 +69,7 @@ class Jobs {
         return this.#executions.get(message.run)?.taken(message.bytes);
       case "sweep":
         this.#sweeping = this.#sweeping.then(async () => {
-          const survivors = await sweep(message.runs, this.#host.bootId, this.#host.cgroups);
+          const survivors = await sweep(message.runs, this.#host);
           post({ kind: "swept", survivors });
         });
         return;
@@ -137,6 +140,7 @@ class Jobs {
     for (const execution of executions) execution.end(0);
     for (const run of [...this.#waiting]) this.#endWaiting(run);
     await Promise.all([this.#sweeping, ...executions.map(({ over }) => over)]);
+    this.#host.lookout.marks[Symbol.dispose]();
     this.#host.cgroups[Symbol.dispose]();
     this.#host.cgroupMemory[Symbol.dispose]();
     await this.#host.sandbox?.[Symbol.asyncDispose]();

@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { Leader, RunRecord } from "./store.ts";
+import type { RunRecord, RunTraces } from "./store.ts";
 
 /** A run, and the job that it is or was of. */
 interface Entry extends RunRecord {
@@ -25,11 +25,12 @@ export class RunTable {
   constructor(database: DatabaseSync) {
     this.#insert = database.prepare("INSERT INTO runs (run, number, id) VALUES (?, ?, ?)");
     this.#identify = database.prepare(
-      "UPDATE runs SET pid = ?, start_ticks = ?, boot_id = ?, cgroup = ? WHERE run = ?",
+      "UPDATE runs SET pid = ?, start_ticks = ?, boot_id = ?, cgroup = ?, uid = ? WHERE run = ?",
     );
     this.#delete = database.prepare("DELETE FROM runs WHERE run = ?");
-    const rows = database.prepare("SELECT run, number, id, pid, start_ticks, boot_id, cgroup FROM runs")
-      .all();
+    const rows = database.prepare(
+      "SELECT run, number, id, pid, start_ticks, boot_id, cgroup, uid FROM runs",
+    ).all();
     this.#entries = new Map(rows.map((row) => [row.run as string, toEntry(row)]));
   }
 
@@ -39,7 +40,7 @@ export class RunTable {
   }
 
   all(): RunRecord[] {
-    return [...this.#entries.values()].map(({ run, leader, cgroup }) => ({ run, leader, cgroup }));
+    return [...this.#entries.values()].map(({ run, leader, cgroup, uid }) => ({ run, leader, cgroup, uid }));
   }
 
   /** What says of a job whether it has a run, or an earlier job of its id has one. */
@@ -51,10 +52,10 @@ export class RunTable {
   }
 
   /** The table hears of it with the next `write`. */
-  identify(run: string, leader: Leader, cgroup: string | undefined): void {
+  identify(run: string, traces: RunTraces): void {
     const entry = this.#entries.get(run);
     if (!entry) return;
-    Object.assign(entry, { leader, cgroup });
+    Object.assign(entry, traces);
     this.#identified.add(run);
   }
 
@@ -62,7 +63,7 @@ export class RunTable {
   add(run: string, number: number, id: string): void {
     this.#remember(run);
     this.#insert.run(run, number, id);
-    this.#entries.set(run, { run, number, id, leader: undefined, cgroup: undefined });
+    this.#entries.set(run, { run, number, id, leader: undefined, cgroup: undefined, uid: undefined });
   }
 
   remove(run: string): void {
@@ -75,9 +76,8 @@ export class RunTable {
   write(): void {
     for (const run of this.#identified) {
       this.#remember(run);
-      const { leader, cgroup } = this.#entries.get(run) as Entry;
-      const { pid, startTicks, bootId } = leader as Leader;
-      this.#identify.run(pid, startTicks, bootId, cgroup ?? null, run);
+      const { leader, cgroup, uid } = this.#entries.get(run) as Entry & RunTraces;
+      this.#identify.run(leader.pid, leader.startTicks, leader.bootId, cgroup ?? null, uid ?? null, run);
     }
     this.#identified.clear();
   }
@@ -113,5 +113,6 @@ function toEntry(row: Record<string, unknown>): Entry {
       bootId: row.boot_id as string,
     },
     cgroup: (row.cgroup ?? undefined) as string | undefined,
+    uid: (row.uid ?? undefined) as number | undefined,
   };
 }

@@ -91,6 +91,8 @@ const MIGRATIONS = [
     WHERE state = 'pending' AND place IS NOT NULL AND visible_at IS NULL AND length(command) > 0;
   CREATE INDEX jobs_unclosed ON jobs (number) WHERE unclosed IS NOT NULL;
   `,
+  // Whom a run's processes run as: NULL for those that an older filed started.
+  "ALTER TABLE runs ADD COLUMN uid INTEGER",
 ];
 
 /**

@@ -17,12 +17,12 @@ import type {
   Expected,
   JobChanges,
   JobRecord,
-  Leader,
   NewJob,
   NodeRecord,
   Pace,
   Renamed,
   RunRecord,
+  RunTraces,
   State,
   Store,
 } from "./store.ts";
@@ -230,8 +230,8 @@ export class SqliteStore implements Store {
     return this.#batch.run("relaxed", () => this.#waiting.waitFrom(now));
   }
 
-  identify(run: string, leader: Leader, cgroup: string | undefined): Promise<void> {
-    this.#runs.identify(run, leader, cgroup);
+  identify(run: string, traces: RunTraces): Promise<void> {
+    this.#runs.identify(run, traces);
     this.#batch.runSoon();
     return Promise.resolve();
   }

@@ -114,11 +114,19 @@ export interface Leader {
   bootId: string;
 }
 
-/** A run that may still have processes. */
-export interface RunRecord {
-  run: string;
-  leader: Leader | undefined;
+/** What the processes of a run are known by. */
+export interface RunTraces {
+  leader: Leader;
   cgroup: string | undefined;
+  /** Whom they run as. */
+  uid: number | undefined;
+}
+
+/** A run that may still have processes. */
+export interface RunRecord extends Omit<RunTraces, "leader"> {
+  run: string;
+  /** `undefined`: it did not come to have processes, or nothing could be stored of them. */
+  leader: Leader | undefined;
 }
 
 export type Renamed =
@@ -203,7 +211,7 @@ export interface Store extends AsyncDisposable {
   /** Moves the times of retries whose last attempt ended after `now` to as if it had ended now. */
   waitFromNow(now: number): Promise<void>;
   /** Remembers what a run's processes are known by; stored at most 5 ms later. */
-  identify(run: string, leader: Leader, cgroup: string | undefined): Promise<void>;
+  identify(run: string, traces: RunTraces): Promise<void>;
   /**
    * Forgets the run, whose processes are gone, and, if its job still is of that run, applies what `settle` makes of
    * the job. @returns The job after the change, if it was.

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { Census } from "../../src/runner/census.ts";
 import { Termination } from "../../src/runner/ending.ts";
-import { Members } from "../../src/runner/members.ts";
+import { Marks } from "../../src/runner/marks.ts";
+import { membersOf } from "../../src/runner/members.ts";
 import { lives, readBootId, readProcess } from "../../src/runner/processes.ts";
 import { delay } from "../../src/runner/waiting.ts";
 import { exists } from "../../src/sys/file.ts";
@@ -225,16 +227,17 @@ Deno.test("a leader that begins its group while processes are listed is told onc
   const process = readProcess(pid);
   assert.ok(process);
   using pidfd = Pidfd.open(pid);
-  const members = new Members({
+  const members = membersOf({
     run: "none",
+    uid: Deno.uid() ?? undefined,
     leader: { pid, startTicks: process.startTicks, bootId: readBootId() },
     hasGroup: () => { // Asked once they are listed.
       if (!exists(`${dir}/up`)) Deno.writeTextFileSync(`${dir}/go`, "\n");
       while (!exists(`${dir}/up`));
       return true;
     },
-    cgroupPids: () => [],
-  });
+    cgroup: undefined,
+  }, { census: new Census(), marks: new Marks() });
   const leader = Object.assign(Object.create(pidfd), {
     signalGroup(signal: SignalName) {
       pidfd.signalGroup(signal);

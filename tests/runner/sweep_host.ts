@@ -6,7 +6,7 @@ import { inheritedEnvironment } from "./workshop.ts";
 const [command, cgroups] = Deno.args;
 const run = crypto.randomUUID();
 const executor = new Executor({
-  onStarted: ({ leader, cgroup }) => console.log(JSON.stringify({ run, leader, cgroup })),
+  onStarted: ({ leader, cgroup, uid }) => console.log(JSON.stringify({ run, leader, cgroup, uid })),
   onOutput: ({ bytes }) => executor.taken(run, bytes.length),
   onEnded: () => Deno.exit(1),
   onFailure: () => Deno.exit(2),

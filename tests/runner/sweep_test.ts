@@ -49,7 +49,10 @@ for (const cgroups of ["used", "unused"] as const) {
 Deno.test("a sweep finds a run of which only the token is known", async () => {
   await using workshop = new Workshop();
   const { run, cgroup } = await leaveBehind(workshop, "wait", "used");
-  assert.deepEqual(await workshop.executor.sweep([{ run, leader: undefined, cgroup: undefined }]), []);
+  assert.deepEqual(
+    await workshop.executor.sweep([{ run, leader: undefined, cgroup: undefined, uid: undefined }]),
+    [],
+  );
   assert.deepEqual(workshop.processes(), []);
   if (cgroup) await assert.rejects(Deno.stat(cgroup), Deno.errors.NotFound);
 });
@@ -65,9 +68,9 @@ Deno.test("a sweep leaves a stranger alone that has the leader's number", async 
   const bootId = (await Deno.readTextFile("/proc/sys/kernel/random/boot_id")).trim();
   const run = crypto.randomUUID();
   const survivors = await workshop.executor.sweep([
-    { run, leader: { pid, startTicks: startTicks - 1, bootId }, cgroup: undefined },
-    { run, leader: { pid, startTicks, bootId: "of another boot" }, cgroup: undefined },
-    { run, leader: undefined, cgroup: "/sys/fs/cgroup/some/other" },
+    { run, leader: { pid, startTicks: startTicks - 1, bootId }, cgroup: undefined, uid: 0 },
+    { run, leader: { pid, startTicks, bootId: "of another boot" }, cgroup: undefined, uid: 0 },
+    { run, leader: undefined, cgroup: "/sys/fs/cgroup/some/other", uid: 0 },
   ]);
   assert.deepEqual(survivors, []);
   assert.equal(lives(process), true);

@@ -10,7 +10,7 @@ import type {
   StartMessage,
 } from "../../src/runner/messages.ts";
 import { environ } from "../../src/sys/environ.ts";
-import { listProcesses, type Process, signalProcess } from "../../src/runner/processes.ts";
+import { type Process, readProcess, signalProcess } from "../../src/runner/processes.ts";
 
 export const MIB = 1_048_576;
 
@@ -164,13 +164,16 @@ export function inheritedEnvironment(): ExecutorOptions["environment"] {
 
 /** The processes, but this one, that have `text` among their arguments. */
 export function processesWith(text: string): Process[] {
-  return listProcesses().filter(({ pid }) => {
+  const pids = [...Deno.readDirSync("/proc")].map(({ name }) => Number(name));
+  const found = pids.filter((pid) => {
     try {
       return pid !== Deno.pid && Deno.readTextFileSync(`/proc/${pid}/cmdline`).includes(text);
     } catch {
       return false;
     }
   });
+  const processes = found.map(readProcess).filter((process): process is Process => process !== undefined);
+  return processes.filter(({ isZombie }) => !isZombie);
 }
 
 export async function endProcessesWith(text: string): Promise<void> {

@@ -30,10 +30,10 @@ for (const [when, change] of ROLLED_BACK) {
     using place = open();
     const { runs } = place;
     place.commit(() => runs.add("run", 1, "a"));
-    runs.identify("run", LEADER, undefined);
+    runs.identify("run", { leader: LEADER, cgroup: undefined, uid: 9 });
     place.rollBack(() => change(runs));
     place.commit(() => {});
-    assert.deepEqual(place.stored(), [{ run: "run", leader: LEADER, cgroup: undefined }]);
+    assert.deepEqual(place.stored(), [{ run: "run", leader: LEADER, cgroup: undefined, uid: 9 }]);
   });
 }
 

@@ -347,13 +347,17 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
     await submit(store, "a");
     await submit(store, "b");
     await store.claim(T0, ["1", "2"], header);
-    await store.identify("1", { pid: 5, startTicks: 7, bootId: "boot" }, "/cgroup");
+    await store.identify("1", {
+      leader: { pid: 5, startTicks: 7, bootId: "boot" },
+      cgroup: "/cgroup",
+      uid: 9,
+    });
     await store[Symbol.asyncDispose]();
     await using again = await place.open();
     const runs = (await again.runs()).toSorted((one, other) => one.run.localeCompare(other.run));
     assert.deepEqual(runs, [
-      { run: "1", leader: { pid: 5, startTicks: 7, bootId: "boot" }, cgroup: "/cgroup" },
-      { run: "2", leader: undefined, cgroup: undefined },
+      { run: "1", leader: { pid: 5, startTicks: 7, bootId: "boot" }, cgroup: "/cgroup", uid: 9 },
+      { run: "2", leader: undefined, cgroup: undefined, uid: undefined },
     ]);
     assert.equal((await again.jobOf("1"))?.id, "a");
   });
