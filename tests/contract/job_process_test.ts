@@ -103,7 +103,7 @@ async function finish(filed: Filed, id: string, command: string): Promise<string
 }
 
 rootTest("of a daemon with odd attributes, another user's job has those of a login", async () => {
-  await using filed = await start({ prefix: PREFIX });
+  await using filed = await start({ before: PREFIX });
   const log = await finish(filed, "report", REPORT);
   for (const [what, expected, by] of TABLE) assert.match(log, expected, `${what} (${by})`);
 });

@@ -1,0 +1,119 @@
+/** What filed lacks is not counted against jobs: they wait, keep their order, and complete at their first attempt. */
+import assert from "node:assert/strict";
+import { Filed, type FiledOptions, makeFifo, ok, Place, run } from "../harness.ts";
+import { statusField } from "../proc.ts";
+import { started } from "./expect.ts";
+
+/** As many descriptors as filed itself uses, and some 20 more. */
+const FEW_DESCRIPTORS = "ulimit -n 64";
+
+/** Jobs that wait until there are lines in a FIFO, one for each. */
+class Queue implements AsyncDisposable {
+  private constructor(readonly place: Place, readonly ids: string[], private readonly go: Deno.FsFile) {}
+
+  static async make(count: number): Promise<Queue> {
+    const place = await Place.make();
+    const go = await Deno.open(await makeFifo(place, "go"), { read: true, write: true });
+    return new Queue(place, Array.from({ length: count }, (_, i) => `job-${100 + i}`), go);
+  }
+
+  start(options: FiledOptions): Promise<Filed> {
+    return Filed.start(this.place, options);
+  }
+
+  async submit(filed: Filed): Promise<void> {
+    for (const id of this.ids) {
+      await filed.submit(id, `read -r _ < ${this.place.path}/go; echo attempt $FILED_ATTEMPT`);
+    }
+  }
+
+  /** Lets that many jobs end. */
+  async let(count: number): Promise<void> {
+    await this.go.write(new TextEncoder().encode("\n".repeat(count)));
+  }
+
+  async assertComplete(filed: Filed): Promise<void> {
+    for (const id of this.ids) assert.match(await filed.finished(id), /\nattempt 1\n$/);
+    assert.deepEqual([await filed.list("failed"), await filed.list("complete")], [[], this.ids]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.go.close();
+    await this.place[Symbol.asyncDispose]();
+  }
+}
+
+/** The jobs that came to run, in the order of their last starts. */
+function ranInOrder(filed: Filed): string[] {
+  return [...new Set(started(filed).reverse())].reverse();
+}
+
+function warnings(filed: Filed): string[] {
+  return filed.log.filter(({ level }) => level === "WARN").map(({ message }) => message);
+}
+
+Deno.test("a restart in a shortage loses nothing", async () => {
+  await using queue = await Queue.make(20);
+  await using filed = await queue.start({ before: FEW_DESCRIPTORS });
+  await queue.submit(filed);
+  await filed.event("cannot start jobs");
+  await filed.stop();
+  await using next = await queue.start({});
+  await queue.let(queue.ids.length);
+  await queue.assertComplete(next);
+  assert.deepEqual(warnings(next), []);
+});
+
+const CASES: [string, number, FiledOptions][] = [
+  ["20 jobs, and descriptors for some of them", 20, { before: FEW_DESCRIPTORS }],
+  ["150 jobs, and descriptors for some of them", 150, {
+    before: "ulimit -n 200",
+    config: { max_job_count: 400 },
+  }],
+];
+for (const [name, count, options] of CASES) {
+  Deno.test(`${name}: all complete at their first attempt, in order, with one warning`, async () => {
+    await using queue = await Queue.make(count);
+    await using filed = await queue.start(options);
+    await queue.submit(filed);
+    const { properties } = await filed.event("cannot start jobs");
+    assert.equal(properties.missing, "file descriptors");
+    await queue.let(count);
+    await queue.assertComplete(filed);
+    await filed.event("can start jobs again");
+    assert.deepEqual(ranInOrder(filed), queue.ids);
+    assert.deepEqual(warnings(filed), ["cannot start jobs"]);
+  });
+}
+
+/** How many threads this user has, here and elsewhere, as RLIMIT_NPROC counts them. */
+async function countThreads(): Promise<number> {
+  let count = 0;
+  for await (const { name } of Deno.readDir("/proc")) {
+    const path = `/proc/${name}/status`;
+    const uid = /^\d+$/.test(name) && await statusField(path, "Uid").catch(() => undefined);
+    if (uid === Deno.uid()) count += await statusField(path, "Threads").catch(() => 0);
+  }
+  return count;
+}
+
+// Root is under no such limit; the run of this suite as an ordinary user is what it is for.
+Deno.test({
+  name:
+    "jobs, and processes for some of them: all complete at their first attempt, in order, with one warning",
+  ignore: Deno.uid() === 0,
+  fn: async () => {
+    await using queue = await Queue.make(60);
+    await using filed = await queue.start({ config: { max_job_count: 60 } });
+    const limit = await countThreads() + 20;
+    await ok(run(["prlimit", `--pid=${filed.pid}`, `--nproc=${limit}`]));
+    await queue.submit(filed);
+    const { properties } = await filed.event("cannot start jobs");
+    assert.equal(properties.missing, "processes and threads");
+    await queue.let(queue.ids.length);
+    await queue.assertComplete(filed);
+    await filed.event("can start jobs again");
+    assert.deepEqual(ranInOrder(filed), queue.ids);
+    assert.deepEqual(warnings(filed), ["cannot start jobs"]);
+  },
+});
