@@ -2,6 +2,7 @@ import type {
   Durability,
   JobChanges,
   JobRecord,
+  LogsInUse,
   NodeRecord,
   Pace,
   RunRecord,
@@ -53,6 +54,12 @@ export interface Moved {
   replaced: Job | undefined;
 }
 
+/** Who reads logs, by their numbers: those stay readable until `dropLog`. */
+export interface LogReaders extends LogsInUse {
+  /** A log that was in use is none of its job's any more. @param job As it was. */
+  replaced(job: Job): void;
+}
+
 const PLAIN_END = { droppedBytes: 0, tail: new Uint8Array(), survivors: [] };
 
 /** The queue: the jobs, their states and moves. All times are epoch ms. */
@@ -61,6 +68,7 @@ export class Queue {
   readonly #now: () => number;
   readonly #watchers: Watchers;
   readonly #newIds: Counter;
+  #logReaders: LogReaders = { has: () => false, replaced() {} };
   /** The settings as they were last read. */
   #known: { stored: string; settings: Partial<Config> } = { stored: "{}", settings: {} };
 
@@ -107,8 +115,13 @@ export class Queue {
     return this.#store.readCommand(number, "written");
   }
 
-  readLog(number: number, offset: number, size: number): Promise<Uint8Array> {
-    return this.#store.readLog(number, offset, size);
+  /** @param logNumber The job's, as it was when somebody began to read. */
+  readLog(logNumber: number, offset: number, size: number): Promise<Uint8Array> {
+    return this.#store.readLog(logNumber, offset, size);
+  }
+
+  keepLogsFor(readers: LogReaders) {
+    this.#logReaders = readers;
   }
 
   /** Adds an empty job, held until `release`; it is on disk at the latest with `close`. */
@@ -180,14 +193,12 @@ export class Queue {
    * Moves a job to a state, under an id. One that comes to pending is held until `release`, and
    * so are those behind it.
    * @param mayReplace Whether that other job of the id may be replaced, if the move is within one directory.
-   * @param keepLogOf Numbers whose log stays readable until `dropLog`, should the job be replaced.
    */
   async move(
     job: Job,
     to: State,
     id: JobId,
     mayReplace: (other: Job) => boolean,
-    keepLogOf: { has(number: number): boolean },
   ): Promise<Result<Moved>> {
     const move = moveBetween(job.state, to);
     if (move === "busy" || move === "forbidden") return refuse(move);
@@ -202,10 +213,11 @@ export class Queue {
         ...changesOfMove(move, now, id, replaced, this.#now()),
         ...log,
       }),
-      keepLogOf,
+      this.#logReaders,
     );
     if (renamed.kind === "missing") return refuse("missing");
     if (renamed.kind === "taken") return refuse("taken");
+    if (renamed.keptLog) this.#logReaders.replaced(renamed.keptLog);
     this.#watchers.changed(job.state, to);
     if (move === "restart" || move === "abort") this.#watchers.abandoned(job.run);
     this.#watchers.runnable();
@@ -223,8 +235,8 @@ export class Queue {
     return { ok: true, value: undefined };
   }
 
-  dropLog(number: number): Promise<void> {
-    return this.#store.dropLog(number);
+  dropLog(logNumber: number): Promise<void> {
+    return this.#store.dropLog(logNumber);
   }
 
   /** Owner and mode; the write bits of a job that is not pending stay as they are, for its next time there. */
@@ -255,7 +267,10 @@ export class Queue {
    */
   async claim(limit: number, admits?: (job: Job) => boolean): Promise<Claim[]> {
     const runs = Array.from({ length: limit }, () => crypto.randomUUID());
-    const claims = await this.#store.claim(this.#now(), runs, logHeader, admits);
+    const claims = await this.#store.claim(this.#now(), runs, logHeader, this.#logReaders, admits);
+    for (const { keptLog } of claims) {
+      if (keptLog) this.#logReaders.replaced(keptLog);
+    }
     if (claims.length > 0) this.#watchers.changed("pending", "active");
     return claims;
   }
@@ -373,7 +388,7 @@ export class Queue {
   /** What is still to come to the log of an attempt. */
   async #endOfLog(job: Job | undefined, end: LogEnd): Promise<Uint8Array> {
     if (!job) return new Uint8Array();
-    const [lastByte] = await this.#store.readLog(job.number, job.logBytes - 1, 1);
+    const [lastByte] = await this.#store.readLog(job.logNumber, job.logBytes - 1, 1);
     return logEnd(end, lastByte ?? NEWLINE);
   }
 

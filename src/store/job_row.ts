@@ -13,6 +13,7 @@ export interface StoredJob {
 /** What a change sets in a row. */
 export interface RowChanges extends Omit<JobChanges, "appendix" | "log" | "held" | "place" | "run"> {
   logBytes?: number;
+  logNumber?: number;
   place?: number | null;
   run?: string | null;
 }
@@ -23,7 +24,7 @@ export type SqlValue = string | number | Uint8Array | null;
 /** A job's row, as `fromRow` reads it. */
 export const COLUMNS = `
   number, id, state, length(command), length(unclosed), log_bytes, attempts, place, visible_at, run, uid, gid, mode,
-  foreign_writer, created_at, written_at, logged_at, changed_at, accessed_at`;
+  foreign_writer, created_at, written_at, logged_at, changed_at, accessed_at, log_number`;
 
 export type Row = [
   number: number,
@@ -45,6 +46,7 @@ export type Row = [
   loggedAt: number,
   changedAt: number,
   accessedAt: number | null,
+  logNumber: number | null,
 ];
 
 /** An array costs half of what an object does that node:sqlite makes, with its names. */
@@ -70,6 +72,7 @@ export function fromRow(row: Row, held: boolean): StoredJob {
     loggedAt: row[16],
     changedAt: row[17],
     accessedAt: row[18],
+    logNumber: row[19] ?? row[0],
   };
   return { job, closedBytes, unclosedBytes };
 }
@@ -82,6 +85,7 @@ export function newRow(number: number, { id, held, uid, gid, mode, now }: NewJob
     state: "pending",
     commandBytes: 0,
     logBytes: 0,
+    logNumber: number,
     attempts: 0,
     place: null,
     visibleAt: null,
@@ -107,6 +111,7 @@ const COLUMN_OF: Record<Column, string> = {
   id: "id",
   state: "state",
   logBytes: "log_bytes",
+  logNumber: "log_number",
   attempts: "attempts",
   place: "place",
   visibleAt: "visible_at",

@@ -28,11 +28,22 @@ export class Numbers {
     this.#lastPlace = database.prepare("SELECT max(place) AS place FROM jobs");
     this.#reserveJobs = database.prepare("UPDATE sqlite_sequence SET seq = ? WHERE name = 'jobs'");
     const last = database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'jobs'").get();
-    this.#lastJob = this.#lastReserved = (last?.seq ?? 0) as number;
+    const log = database.prepare("SELECT max(log_number) AS last FROM jobs WHERE log_number IS NOT NULL")
+      .get();
+    // A file that was salvaged may know only of the numbers that jobs have.
+    this.#lastJob = Math.max((last?.seq ?? 0) as number, (log?.last ?? 0) as number);
+    this.#lastReserved = (last?.seq ?? 0) as number;
   }
 
   nextJob(): number {
     return ++this.#lastJob;
+  }
+
+  /** Of a log that takes the place of one which somebody reads: no job has it either. */
+  nextLog(): number {
+    const number = this.nextJob();
+    this.use(number);
+    return number;
   }
 
   /** Has SQLite count a job's number as used, and those after it before they are: it then need not write down each. */

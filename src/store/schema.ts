@@ -93,6 +93,11 @@ const MIGRATIONS = [
   `,
   // Whom a run's processes run as: NULL for those that an older filed started.
   "ALTER TABLE runs ADD COLUMN uid INTEGER",
+  // NULL: the job's own number. The index finds the last one in use, and has a row for none but those.
+  `
+  ALTER TABLE jobs ADD COLUMN log_number INTEGER;
+  CREATE INDEX jobs_by_log ON jobs (log_number) WHERE log_number IS NOT NULL;
+  `,
 ];
 
 /**

@@ -17,6 +17,7 @@ import type {
   Expected,
   JobChanges,
   JobRecord,
+  LogsInUse,
   NewJob,
   NodeRecord,
   Pace,
@@ -163,7 +164,7 @@ export class SqliteStore implements Store {
     id: string,
     mayReplace: (other: JobRecord) => boolean,
     changes: (job: JobRecord, replaced: JobRecord | undefined) => JobChanges,
-    keepLogOf: { has(number: number): boolean },
+    logsInUse: LogsInUse,
   ): Promise<Renamed> {
     return this.#batch.run("durable", () => {
       const job = this.#expect(number, expected);
@@ -172,23 +173,25 @@ export class SqliteStore implements Store {
       const other = holder?.number === number ? undefined : holder;
       if (other) {
         if (other.state !== expected.state || !mayReplace(other)) return { kind: "taken" };
-        this.#delete(other.number, keepLogOf.has(other.number) ? "keep" : "drop");
+        this.#delete(other, logsInUse.has(other.logNumber) ? "keep" : "drop");
       }
-      const renamed = this.#apply(number, { ...changes(job, other), id });
-      return { kind: "renamed", job: renamed, replaced: other };
+      const renamed = this.#apply(number, { ...changes(job, other), id }, logsInUse);
+      const keptLog = renamed.logNumber === job.logNumber ? undefined : job;
+      return { kind: "renamed", job: renamed, replaced: other, keptLog };
     });
   }
 
   remove(number: number, expected: Expected, log: "drop" | "keep", durability: Durability): Promise<boolean> {
     return this.#batch.run(durability, () => {
-      if (!this.#expect(number, expected)) return false;
-      this.#delete(number, log);
+      const job = this.#expect(number, expected);
+      if (!job) return false;
+      this.#delete(job, log);
       return true;
     });
   }
 
-  readLog(number: number, offset: number, size: number): Promise<Uint8Array> {
-    return Promise.resolve(this.#logs.read(number, offset, size));
+  readLog(logNumber: number, offset: number, size: number): Promise<Uint8Array> {
+    return Promise.resolve(this.#logs.read(logNumber, offset, size));
   }
 
   appendLog(run: string, bytes: Uint8Array, now: number): Promise<void> {
@@ -198,10 +201,10 @@ export class SqliteStore implements Store {
     });
   }
 
-  dropLog(number: number): Promise<void> {
+  dropLog(logNumber: number): Promise<void> {
     return this.#batch.run("relaxed", () => {
-      this.#logs.drop(number);
-      this.#statements.forgetKeptLog.run(number);
+      this.#logs.drop(logNumber);
+      this.#statements.forgetKeptLog.run(logNumber);
     });
   }
 
@@ -209,6 +212,7 @@ export class SqliteStore implements Store {
     now: number,
     runs: readonly string[],
     header: (command: Uint8Array) => Uint8Array,
+    logsInUse: LogsInUse = NONE_IN_USE,
     admits?: (job: JobRecord) => boolean,
   ): Promise<Claimed[]> {
     const isSomeDue = (this.#nextVisibleAt() ?? Infinity) <= now;
@@ -218,7 +222,7 @@ export class SqliteStore implements Store {
     return this.#batch.run("prompt", () => {
       if (isSomeDue) this.#waiting.makeVisible(now);
       const ready = found ?? this.#findReady(runs.length, admits);
-      return ready.map((number, index) => this.#start(number, runs[index] as string, header, now));
+      return ready.map((number, index) => this.#start(number, runs[index] as string, header, logsInUse, now));
     });
   }
 
@@ -324,48 +328,78 @@ export class SqliteStore implements Store {
     });
   }
 
-  #start(number: number, run: string, header: (command: Uint8Array) => Uint8Array, now: number): Claimed {
-    const { id, attempts, logBytes } = this.#jobs.get(number) as JobRecord;
+  #start(
+    number: number,
+    run: string,
+    header: (command: Uint8Array) => Uint8Array,
+    logsInUse: LogsInUse,
+    now: number,
+  ): Claimed {
+    const before = this.#jobs.get(number) as JobRecord;
     const { closed: command } = this.#jobs.command(number) as { closed: Uint8Array };
-    this.#runs.add(run, number, id);
-    if (logBytes > 0) this.#logs.drop(number);
+    this.#runs.add(run, number, before.id);
+    const logNumber = this.#newLog(before, logsInUse);
     const head = header(command);
-    this.#logs.append(number, 0, head);
-    const logged = { logBytes: head.length, loggedAt: now };
-    const changes = { state: "active", attempts: attempts + 1, run, changedAt: now, ...logged } as const;
+    this.#logs.append(logNumber, 0, head);
+    const logged = { logNumber, logBytes: head.length, loggedAt: now };
+    const changes = {
+      state: "active",
+      attempts: before.attempts + 1,
+      run,
+      changedAt: now,
+      ...logged,
+    } as const;
     const job = this.#jobs.change(number, changes);
-    return { job, run, command };
+    return { job, run, command, keptLog: logNumber === before.logNumber ? undefined : before };
   }
 
-  #apply(number: number, { log, appendix, place, ...others }: JobChanges): JobRecord {
+  /** Drops the log of a job, or keeps it for those who read it. @returns The number of its next one. */
+  #newLog({ logNumber, logBytes }: JobRecord, logsInUse: LogsInUse): number {
+    if (logBytes === 0) return logNumber;
+    if (!logsInUse.has(logNumber)) {
+      this.#logs.drop(logNumber);
+      return logNumber;
+    }
+    this.#statements.keepLog.run(logNumber);
+    return this.#numbers.nextLog();
+  }
+
+  #apply(
+    number: number,
+    { log, appendix, place, ...others }: JobChanges,
+    logsInUse: LogsInUse = NONE_IN_USE,
+  ): JobRecord {
     const changes: TableChanges = others;
     const job = this.#jobs.get(number) as JobRecord;
     if (place === "next" || place === "first" && job.place === null) {
       changes.place = this.#numbers.nextPlace();
     } else if (place !== undefined && place !== "first") changes.place = place;
+    const logNumber = log === "new" ? this.#newLog(job, logsInUse) : job.logNumber;
     if (log === "new") {
-      this.#logs.drop(number);
+      changes.logNumber = logNumber;
       changes.logBytes = 0;
     }
     if (appendix !== undefined && appendix.length > 0) {
       const position = changes.logBytes ?? job.logBytes;
-      this.#logs.append(number, position, appendix);
+      this.#logs.append(logNumber, position, appendix);
       changes.logBytes = position + appendix.length;
     }
     return this.#jobs.change(number, changes);
   }
 
-  #append({ number, logBytes }: JobRecord, bytes: Uint8Array, now: number) {
-    this.#logs.append(number, logBytes, bytes);
+  #append({ number, logNumber, logBytes }: JobRecord, bytes: Uint8Array, now: number) {
+    this.#logs.append(logNumber, logBytes, bytes);
     this.#jobs.change(number, { logBytes: logBytes + bytes.length, loggedAt: now });
   }
 
-  #delete(number: number, log: "drop" | "keep") {
+  #delete({ number, logNumber }: JobRecord, log: "drop" | "keep") {
     this.#jobs.remove(number);
-    if (log === "drop") this.#logs.drop(number);
-    else this.#statements.keepLog.run(number);
+    if (log === "drop") this.#logs.drop(logNumber);
+    else this.#statements.keepLog.run(logNumber);
   }
 }
+
+const NONE_IN_USE: LogsInUse = { has: () => false };
 
 /** Statements name the index they are for where SQLite's planner would rather walk over all jobs of a state. */
 function prepareStatements(database: DatabaseSync) {

@@ -29,6 +29,8 @@ export interface JobRecord {
   /** Length of the command as it was last written, closed or not. */
   commandBytes: number;
   logBytes: number;
+  /** What its log is known by: the job's number, or another if somebody had the last log open when this one began. */
+  logNumber: number;
   /** Attempts made, the current one counted. */
   attempts: number;
   /** The order of submission; `null` for what was never submitted (drafts, files never closed with content). */
@@ -88,7 +90,7 @@ export interface JobChanges {
   loggedAt?: number;
   changedAt?: number;
   accessedAt?: number;
-  /** The old log goes. */
+  /** The old log goes, or is kept for those who read it. */
   log?: "new";
   /** Added to the log. */
   appendix?: Uint8Array;
@@ -105,6 +107,13 @@ export interface Claimed {
   job: JobRecord;
   run: string;
   command: Uint8Array;
+  /** The job as it was, if the log that it had then is kept for those who read it. */
+  keptLog: JobRecord | undefined;
+}
+
+/** The logs, by their numbers, that stay readable until `dropLog` when their jobs get another, or are removed. */
+export interface LogsInUse {
+  has(logNumber: number): boolean;
 }
 
 /** A process that can't be mistaken for another with the same pid. */
@@ -130,7 +139,13 @@ export interface RunRecord extends Omit<RunTraces, "leader"> {
 }
 
 export type Renamed =
-  | { kind: "renamed"; job: JobRecord; replaced: JobRecord | undefined }
+  | {
+    kind: "renamed";
+    job: JobRecord;
+    replaced: JobRecord | undefined;
+    /** As in `Claimed`. */
+    keptLog: JobRecord | undefined;
+  }
   | { kind: "missing" }
   | { kind: "taken" };
 
@@ -169,7 +184,6 @@ export interface Store extends AsyncDisposable {
    * Gives a job a new id, and the changes with it.
    * @param mayReplace Whether a job in `expected.state` that has the id may be removed; if not, the id is `taken`.
    * @param changes What else changes, given the job that it replaces.
-   * @param keepLogOf Numbers whose log stays readable until `dropLog`, should such a job be replaced.
    */
   rename(
     number: number,
@@ -177,7 +191,7 @@ export interface Store extends AsyncDisposable {
     id: string,
     mayReplace: (other: JobRecord) => boolean,
     changes: (job: JobRecord, replaced: JobRecord | undefined) => JobChanges,
-    keepLogOf: { has(number: number): boolean },
+    logsInUse: LogsInUse,
   ): Promise<Renamed>;
   /** Removes the job; `keep`: its log stays readable until `dropLog`. @returns Whether it was there. */
   remove(
@@ -188,11 +202,11 @@ export interface Store extends AsyncDisposable {
   ): Promise<boolean>;
 
   /** Bytes of a log from `offset`; fewer than `size` only at its end. */
-  readLog(number: number, offset: number, size: number): Promise<Uint8Array>;
+  readLog(logNumber: number, offset: number, size: number): Promise<Uint8Array>;
   /** Adds to the log of the job that this run is of; nothing if the job has moved on. */
   appendLog(run: string, bytes: Uint8Array, now: number): Promise<void>;
-  /** Removes the log that was kept of a removed job. */
-  dropLog(number: number): Promise<void>;
+  /** Removes a log that was kept. */
+  dropLog(logNumber: number): Promise<void>;
 
   /**
    * Takes up to `runs.length` jobs, submitted first, among those visible at `now`, closed and not empty, of which
@@ -204,6 +218,7 @@ export interface Store extends AsyncDisposable {
     now: number,
     runs: readonly string[],
     header: (command: Uint8Array) => Uint8Array,
+    logsInUse?: LogsInUse,
     admits?: (job: JobRecord) => boolean,
   ): Promise<Claimed[]>;
   /** When the next job that waits becomes visible. */

@@ -22,6 +22,7 @@ export function commandAttributes(job: Job, file: CommandFile | undefined, now: 
 export function logAttributes(job: Job, links: 0 | 1): Attributes {
   return {
     ...jobAttributes(job, job.loggedAt, links),
+    ino: inodeOf(job.logNumber), // Another if somebody has the last one open: tail -F tells them apart by it.
     sizeBytes: job.logBytes,
     mode: S_IFREG | job.mode & ~WRITE_BITS,
     ctimeMs: job.state === "active" ? Math.max(job.changedAt, job.loggedAt) : job.changedAt,

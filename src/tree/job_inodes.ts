@@ -61,7 +61,7 @@ export class JobInodes {
   #entry(job: Job, entryValidMs: number): Entry {
     const isCommand = viewOf(job.state) === "command";
     return {
-      nodeid: (isCommand ? commandNodeid(job.number) : logNodeid(job.number)) as NodeId,
+      nodeid: (isCommand ? commandNodeid(job.number) : logNodeid(job)) as NodeId,
       attributes: isCommand
         ? commandAttributes(job, this.#commands.get(job.number), this.#now())
         : logAttributes(job, 1),
@@ -76,6 +76,7 @@ export class JobInodes {
     if (node?.kind !== "command" && node?.kind !== "log") throw new ErrnoError("ESTALE");
     const job = await this.#queue.get(node.number);
     if (!job || viewOf(job.state) !== node.kind) throw new ErrnoError("ESTALE");
+    if (node.kind === "log" && node.logNumber !== job.logNumber) throw new ErrnoError("ESTALE");
     return job;
   }
 
@@ -118,8 +119,9 @@ export class JobInodes {
         why === "changed" && this.#createdNames.has(node.number);
       if (isShown && (job ?? file)) return commandAttributes(job ?? file?.job as Job, file, this.#now());
     } else {
-      if (job && (job.state !== "pending" || this.#logs.has(job.number))) return logAttributes(job, 1);
-      const removed = this.#logs.get(node.number);
+      const isJobs = job?.logNumber === node.logNumber;
+      if (isJobs && (job.state !== "pending" || this.#logs.has(node.logNumber))) return logAttributes(job, 1);
+      const removed = this.#logs.get(node.logNumber);
       if (removed) return logAttributes(removed, 0);
     }
     throw new ErrnoError("ESTALE");
@@ -173,7 +175,10 @@ export class JobInodes {
     for (let current: Job | undefined = job; current; current = await this.#queue.get(job.number)) {
       requireRight(caller, current, { ...ownership, privileges: "keep" }, "by-name");
       const changed = await this.#queue.setOwnership(current, ownership);
-      if (changed) return; // else it has just started, or ended
+      if (!changed) continue; // It has just started, or ended.
+      const isGivenAway = uid !== undefined && uid !== current.uid && current.state === "pending";
+      if (isGivenAway) this.#logs.disown(current);
+      return;
     }
     throw new ErrnoError("ESTALE");
   }
@@ -183,7 +188,7 @@ export class JobInodes {
     const node = nodeOf(nodeid);
     const { mode, uid, gid, sizeBytes } = changes;
     if (node?.kind === "log") {
-      const removed = this.#logs.get(node.number);
+      const removed = this.#logs.get(node.logNumber);
       if (removed) requireRight(caller, removed, changes, "by-name");
       return removed !== undefined;
     }

@@ -7,7 +7,7 @@ export type Node =
   | { kind: "new-id" }
   | { kind: "config" }
   | { kind: "command"; number: number }
-  | { kind: "log"; number: number };
+  | { kind: "log"; number: number; logNumber: number };
 
 /** The nodes that are always there, with the name each has in the root. */
 export const FIXED_NODES = [
@@ -25,21 +25,29 @@ export type FixedNode = (typeof FIXED_NODES)[number];
 /** The first nodeid of a job; those below it are for nodes that are always there. */
 const FIRST_JOB = 16n;
 
+/** Bits of a nodeid that tell the job; those above tell its log, if that has another number. */
+const JOB_BITS = 33n;
+
 /**
  * Nodeids are derived from the job's number, which the store never uses twice: nothing is to be remembered for a
  * nodeid, and it stays the same after a restart.
  */
 export function nodeOf(nodeid: bigint): Node | undefined {
   if (nodeid < FIRST_JOB) return FIXED_NODES[Number(nodeid) - 1]?.node;
-  return { kind: nodeid % 2n === 0n ? "command" : "log", number: Number((nodeid - FIRST_JOB) / 2n) };
+  const job = BigInt.asUintN(Number(JOB_BITS), nodeid);
+  const number = Number((job - FIRST_JOB) / 2n);
+  if (job % 2n === 0n) return { kind: "command", number };
+  return { kind: "log", number, logNumber: Number(nodeid >> JOB_BITS) || number };
 }
 
 export function commandNodeid(number: number): bigint {
   return FIRST_JOB + BigInt(number) * 2n;
 }
 
-export function logNodeid(number: number): bigint {
-  return commandNodeid(number) + 1n;
+/** Each log is a node of its own: who has an old one open must not see, in the kernel's memory, what is in the next. */
+export function logNodeid({ number, logNumber }: { number: number; logNumber: number }): bigint {
+  const log = logNumber === number ? 0n : BigInt(logNumber);
+  return log << JOB_BITS | commandNodeid(number) + 1n;
 }
 
 /** What a job's file shows, which its state decides. */
@@ -47,5 +55,8 @@ export function viewOf(state: State): "command" | "log" {
   return state === "pending" ? "command" : "log";
 }
 
-/** stat(2)'s inode number of a job's file: the same wherever the job is. */
+/**
+ * stat(2)'s inode number of a job's file: the same wherever the job is, unless its log took the place of one that somebody has
+ * open. That has the inode number that a job of the log's number would have, which there is not.
+ */
 export const inodeOf = commandNodeid;

@@ -1,57 +1,75 @@
 import { getLogger } from "@logtape/logtape";
-import type { Job, Queue } from "../queue/queue.ts";
+import type { Job, LogReaders, Queue } from "../queue/queue.ts";
 
 const log = getLogger(["filed", "tree"]);
 
-/** One open of a job's log. */
+/** One open of a job's log: of the attempt that it was opened for, whatever the job does later. */
 export interface LogHandle {
   kind: "log";
-  number: number;
+  logNumber: number;
 }
 
-/** The logs that somebody reads: one of a removed job is kept until its last reader closes. */
-export class OpenLogs {
+/** The logs that somebody reads: one that its job has no more is kept until its last reader closes. */
+export class OpenLogs implements LogReaders {
   readonly #queue: Queue;
+  /** How many have a log open, by its number. */
   readonly #readers = new Map<number, number>();
   readonly #removed = new Map<number, Job>();
+  /** Logs of jobs that were given away: what the kernel knows of who may open them can be old. */
+  readonly #disowned = new Set<number>();
 
   constructor(queue: Queue) {
     this.#queue = queue;
   }
 
-  has(number: number): boolean {
-    return this.#readers.has(number);
+  /** Whether the next log of its job must be another than this. */
+  has(logNumber: number): boolean {
+    return this.#readers.has(logNumber) || this.#disowned.has(logNumber);
   }
 
-  open(number: number): LogHandle {
-    this.#readers.set(number, (this.#readers.get(number) ?? 0) + 1);
-    return { kind: "log", number };
+  open(logNumber: number): LogHandle {
+    this.#readers.set(logNumber, (this.#readers.get(logNumber) ?? 0) + 1);
+    return { kind: "log", logNumber };
   }
 
-  /** The job was removed, its log kept because somebody read it; by now the last reader may have closed it. */
+  /** The job has another owner. */
+  disown({ logNumber, logBytes }: Job) {
+    if (logBytes > 0) this.#disowned.add(logNumber);
+  }
+
+  replaced(job: Job) {
+    this.removed(job);
+  }
+
+  /**
+   * The job was removed, or has another log, and this one was kept because somebody read it; by now the last reader may have
+   * closed it.
+   */
   async removed(job: Job): Promise<void> {
-    if (this.has(job.number)) this.#removed.set(job.number, job);
-    else await this.#drop(job.number);
+    const { logNumber } = job;
+    this.#disowned.delete(logNumber);
+    if (this.#readers.has(logNumber)) this.#removed.set(logNumber, job);
+    else await this.#drop(logNumber);
   }
 
-  /** A removed job that is still read, as it was. */
-  get(number: number): Job | undefined {
-    return this.#removed.get(number);
+  /** The job, as it was, whose log this no longer is. */
+  get(logNumber: number): Job | undefined {
+    return this.#removed.get(logNumber);
   }
 
-  async release({ number }: LogHandle): Promise<void> {
-    const readers = (this.#readers.get(number) ?? 1) - 1;
-    if (readers > 0) return void this.#readers.set(number, readers);
-    this.#readers.delete(number);
-    if (this.#removed.delete(number)) await this.#drop(number);
+  async release({ logNumber }: LogHandle): Promise<void> {
+    const readers = (this.#readers.get(logNumber) ?? 1) - 1;
+    if (readers > 0) return void this.#readers.set(logNumber, readers);
+    this.#readers.delete(logNumber);
+    if (this.#removed.delete(logNumber)) await this.#drop(logNumber);
   }
 
-  /** The job is gone, whatever becomes of its log: at the next start, what could not be dropped is. */
-  async #drop(number: number) {
+  /** The log is gone, whatever becomes of it: at the next start, what could not be dropped is. */
+  async #drop(logNumber: number) {
     try {
-      await this.#queue.dropLog(number);
+      await this.#queue.dropLog(logNumber);
     } catch (error) {
-      log.warn("cannot drop the log of a removed job", { number, error });
+      log.warn("cannot drop a log that nobody reads any more", { logNumber, error });
     }
   }
 }

@@ -81,6 +81,7 @@ export class Tree implements FileSystem, Disposable {
     this.#options = options;
     this.#commands = new OpenCommands(queue, now);
     this.#logs = new OpenLogs(queue);
+    queue.keepLogsFor(this.#logs);
     this.#config = new ConfigFile(queue, now);
     this.#jobs = new JobInodes(queue, this.#commands, this.#logs, now);
     this.#fixed = new FixedInodes(queue, this.#config, options.owner, now);
@@ -151,7 +152,7 @@ export class Tree implements FileSystem, Disposable {
     const job = await this.#jobIn(stateOf(parent), idOf(name));
     const mayTake = await this.#rightToTake(request, parent);
     if (!mayTake(job)) throw new ErrnoError("ESTALE");
-    const log = this.#logs.has(job.number) ? "keep" : "drop";
+    const log = this.#logs.has(job.logNumber) ? "keep" : "drop";
     granted(await this.#queue.remove(job, log));
     this.#commands.removed(job.number, "removed");
     if (log === "keep") await this.#logs.removed(job);
@@ -173,7 +174,7 @@ export class Tree implements FileSystem, Disposable {
     const mayTake = await this.#rightToTake(request, parent);
     if (!mayTake(job)) throw new ErrnoError("ESTALE");
     const mayReplace = (other: Job) => !(flags & RENAME_NOREPLACE) && mayTake(other);
-    const { replaced } = granted(await this.#queue.move(job, to, idOf(newName), mayReplace, this.#logs));
+    const { replaced } = granted(await this.#queue.move(job, to, idOf(newName), mayReplace));
     if (replaced) {
       this.#commands.removed(replaced.number, "removed");
       await this.#logs.removed(replaced);
@@ -220,7 +221,7 @@ export class Tree implements FileSystem, Disposable {
       case "command":
         return handle.file.read(offset, sizeBytes);
       case "log":
-        return this.#queue.readLog(handle.number, offset, sizeBytes);
+        return this.#queue.readLog(handle.logNumber, offset, sizeBytes);
       default:
         return handle.bytes.subarray(offset, offset + sizeBytes);
     }
@@ -328,8 +329,8 @@ export class Tree implements FileSystem, Disposable {
     return job;
   }
 
-  #openLog({ number, state }: Job): Opened {
-    const opened = this.#opened(this.#logs.open(number));
+  #openLog({ logNumber, state }: Job): Opened {
+    const opened = this.#opened(this.#logs.open(logNumber));
     // What the kernel has of a log stays right until its time changes: there is another then.
     return state === "active" ? opened : { ...opened, cache: "keep" };
   }

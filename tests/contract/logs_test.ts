@@ -216,6 +216,57 @@ Deno.test("ten jobs that print without end at once leave the daemon's memory bou
   assert.ok(peak < 400 * MIB, `${peak / MIB} MiB`);
 });
 
+Deno.test("who has a log open reads that to its end when the job runs again, and nothing of the next", async () => {
+  await using place = await Place.make();
+  await using filed = await Filed.start(place);
+  const word = `${place.path}/word`;
+  await Deno.writeTextFile(word, "one");
+  const command = `cat ${word}; head -c 300000 /dev/zero | tr '\\0' x`;
+  const log = await filed.finish("x", command);
+  using file = await Deno.open(`${filed.mount}/complete/x`);
+  const begun = new Uint8Array(10);
+  await file.read(begun);
+  await Deno.writeTextFile(word, "two");
+  await ok(filed.sh("mv $M/complete/x $M/pending/"));
+  await filed.events("attempt ended", { job: "x" }, 2);
+  assert.match(await read(filed, "complete/x"), /two/);
+  const rest = await new Response(file.readable).text();
+  assert.equal(new TextDecoder().decode(begun) + rest, log);
+});
+
+Deno.test("tail -f stays with its attempt, and tail -F goes on to the next", async () => {
+  await using filed = await startFiled({ config: { max_attempts: 1 } });
+  await using wire = await Wire.make(filed.place);
+  using gate = await Gate.make(filed.place);
+  await using stayed = await Wire.make(filed.place, "stayed");
+  await using followed = await Wire.make(filed.place, "followed");
+  const command =
+    `echo $FILED_ATTEMPT-$(cat ${filed.place.path}/word); echo up > ${wire.path}; ${gate.waiting}; false`;
+  await Deno.writeTextFile(`${filed.place.path}/word`, "first");
+  await filed.submit("x", command);
+  await wire.line();
+  const tails = ["-f", "-F"].map((option, index) => {
+    const script = `exec tail -s 0.1 --max-unchanged-stats=1 -n +2 ${option} "$M/active/x" > ${
+      [stayed, followed][index]?.path
+    } 2>&1`;
+    return new Deno.Command("sh", { args: ["-c", script], env: { M: filed.mount } }).spawn();
+  });
+  try {
+    for (const wire of [stayed, followed]) assert.equal(await wire.line(), "1-first");
+    await gate.closedOn();
+    gate.open();
+    await filed.event("attempt ended", { job: "x" });
+    await Deno.writeTextFile(`${filed.place.path}/word`, "second");
+    await ok(filed.sh("mv $M/failed/x $M/pending/"));
+    for (let line = ""; line !== "1-second"; line = await followed.line());
+  } finally {
+    for (const tail of tails) tail.kill();
+    for (const tail of tails) await tail.status;
+    gate.open();
+  }
+  assert.deepEqual((await stayed.end()).filter((line) => line !== ""), ["[System Error]: exit status 1"]);
+});
+
 Deno.test("who read a log reads the next of its job after a retry, also one of the same size", async () => {
   await using place = await Place.make();
   await using filed = await Filed.start(place);

@@ -84,7 +84,7 @@ class Wired implements AsyncDisposable {
         uids: new Set(),
         of: "all",
       }, undefined);
-      if (job && id === "f") await this.queue.move(job, "failed", id, () => false, new Set());
+      if (job && id === "f") await this.queue.move(job, "failed", id, () => false);
     }
     const O_RDWR = 2;
     for (const [nodeid, flags] of [[18n, O_RDWR], [21n, 0], [7n, O_RDWR], [6n, 0]] as const) {

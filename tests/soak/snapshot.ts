@@ -35,7 +35,7 @@ export async function readSnapshot(path: string): Promise<Snapshot> {
         command,
         attempts,
         isSubmitted: place !== null,
-        log: text(await queue.readLog(number, 0, logBytes)),
+        log: text(await queue.readLog(job.logNumber, 0, logBytes)),
       });
     }
   }

@@ -104,6 +104,8 @@ Deno.test("a state file of version 1 is brought up to date, with its jobs", asyn
     path,
     `ALTER TABLE runs DROP COLUMN uid;
      ALTER TABLE jobs DROP COLUMN foreign_writer;
+     DROP INDEX jobs_by_log;
+     ALTER TABLE jobs DROP COLUMN log_number;
      DROP INDEX jobs_unclosed;
      DROP INDEX jobs_ready;
      ALTER TABLE jobs ADD COLUMN held INTEGER NOT NULL DEFAULT 0;

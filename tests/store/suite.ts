@@ -53,6 +53,7 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
       state: "pending",
       commandBytes: 0,
       logBytes: 0,
+      logNumber: 1,
       attempts: 0,
       place: null,
       visibleAt: null,
@@ -242,6 +243,42 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
     await using again = await place.open();
     assert.equal((await again.readLog(number, 0, 100)).length, 0);
   });
+
+  test(
+    "a log in use stays when its job gets another, until it is dropped, or a new start",
+    async (store, place) => {
+      const inUse = { has: () => true };
+      const number = await submit(store, "a", "one");
+      const [first] = await store.claim(T0, ["1"], header, inUse);
+      assert.deepEqual([first?.keptLog, first?.job.logNumber], [undefined, number]);
+      const end = { state: "pending", run: null } as const;
+      await store.settle("1", () => ({ ...end, command: utf8("two"), appendix: utf8("said\n") }));
+      const [second] = await store.claim(T0, ["2"], header, inUse);
+      const next = second?.job.logNumber as number;
+      assert.notEqual(next, number);
+      assert.deepEqual([second?.keptLog?.logNumber, second?.keptLog?.logBytes], [number, 13]);
+      await store.appendLog("2", utf8("new\n"), T0);
+      assert.equal(text(await store.readLog(number, 0, 100)), ">>> one\nsaid\n");
+      assert.equal(text(await store.readLog(next, 0, 100)), ">>> two\nnew\n");
+      await store.dropLog(number);
+      assert.equal((await store.readLog(number, 0, 100)).length, 0);
+      await store.settle("2", () => end);
+      const withdrawn = await store.rename(number, PENDING, "a", KEEP, () => ({
+        state: "failed",
+        log: "new",
+        appendix: utf8("end"),
+      }), inUse);
+      assert.ok(withdrawn.kind === "renamed" && withdrawn.keptLog?.logNumber === next);
+      const last = withdrawn.job.logNumber;
+      await store[Symbol.asyncDispose]();
+      await using again = await place.open();
+      assert.equal((await again.readLog(next, 0, 100)).length, 0);
+      assert.equal((await again.get(number))?.logNumber, last);
+      assert.equal(text(await again.readLog(last, 0, 100)), "end");
+      const other = await again.create(newJob("b"));
+      assert.ok(![number, next, last].includes(other?.number as number));
+    },
+  );
 
   test("list() pages by number, and skips nobody when jobs go in between", async (store) => {
     const numbers: number[] = [];
