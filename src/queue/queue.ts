@@ -208,7 +208,7 @@ export class Queue {
       job.number,
       { state: job.state, run: job.run },
       id,
-      (other) => move === "rename" && mayReplace(other),
+      (other) => move === "rename" && other.state === job.state && mayReplace(other),
       (now, replaced) => ({
         ...changesOfMove(move, now, id, replaced, this.#now()),
         ...log,
@@ -222,6 +222,29 @@ export class Queue {
     if (move === "restart" || move === "abort") this.#watchers.abandoned(job.run);
     this.#watchers.runnable();
     return { ok: true, value: renamed };
+  }
+
+  /**
+   * Gives a job that has just left pending the id that it was to get there, wherever it is.
+   * @param mayReplace Whether that job of the id, which waits in pending, may be replaced.
+   */
+  async renameLate(job: Job, id: JobId, mayReplace: (other: Job) => boolean): Promise<Result<Moved>> {
+    for (let current: Job | undefined = job; current; current = await this.#store.get(job.number)) {
+      const { state, run } = current;
+      const renamed = await this.#store.rename(
+        job.number,
+        { state, run },
+        id,
+        (other) => other.state === "pending" && mayReplace(other),
+        () => ({ changedAt: this.#now() }),
+        this.#logReaders,
+      );
+      if (renamed.kind === "taken") return refuse("taken");
+      if (renamed.kind === "missing") continue; // It has just ended.
+      this.#watchers.changed(state, "pending");
+      return { ok: true, value: renamed };
+    }
+    return refuse("missing");
   }
 
   /** Removes a job; what runs of it is ended. @param log Whether it stays readable until `dropLog`. */

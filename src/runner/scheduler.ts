@@ -156,7 +156,7 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
       } else {
         const job = await this.#queue.ended(run, { ...message, ending: endingOf(exit, running.timeoutSec) });
         log.info("attempt ended", {
-          job: running.jobId,
+          job: job?.id ?? running.jobId, // It may have got another meanwhile.
           attempt: running.attempt,
           ...exit,
           state: job?.state ?? "taken away",

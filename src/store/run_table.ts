@@ -14,6 +14,7 @@ interface Entry extends RunRecord {
 export class RunTable {
   readonly #insert: StatementSync;
   readonly #identify: StatementSync;
+  readonly #rename: StatementSync;
   readonly #delete: StatementSync;
   /** By token. */
   readonly #entries: Map<string, Entry>;
@@ -27,6 +28,7 @@ export class RunTable {
     this.#identify = database.prepare(
       "UPDATE runs SET pid = ?, start_ticks = ?, boot_id = ?, cgroup = ?, uid = ? WHERE run = ?",
     );
+    this.#rename = database.prepare("UPDATE runs SET id = ? WHERE run = ?");
     this.#delete = database.prepare("DELETE FROM runs WHERE run = ?");
     const rows = database.prepare(
       "SELECT run, number, id, pid, start_ticks, boot_id, cgroup, uid FROM runs",
@@ -64,6 +66,15 @@ export class RunTable {
     this.#remember(run);
     this.#insert.run(run, number, id);
     this.#entries.set(run, { run, number, id, leader: undefined, cgroup: undefined, uid: undefined });
+  }
+
+  /** The run's job has another id. */
+  rename(run: string, id: string): void {
+    const entry = this.#entries.get(run);
+    if (!entry) return;
+    this.#remember(run);
+    this.#rename.run(id, run);
+    this.#entries.set(run, { ...entry, id });
   }
 
   remove(run: string): void {

@@ -172,10 +172,11 @@ export class SqliteStore implements Store {
       const holder = this.#jobs.find(id);
       const other = holder?.number === number ? undefined : holder;
       if (other) {
-        if (other.state !== expected.state || !mayReplace(other)) return { kind: "taken" };
+        if (!mayReplace(other)) return { kind: "taken" };
         this.#delete(other, logsInUse.has(other.logNumber) ? "keep" : "drop");
       }
       const renamed = this.#apply(number, { ...changes(job, other), id }, logsInUse);
+      if (renamed.run !== null) this.#runs.rename(renamed.run, id);
       const keptLog = renamed.logNumber === job.logNumber ? undefined : job;
       return { kind: "renamed", job: renamed, replaced: other, keptLog };
     });

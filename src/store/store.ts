@@ -182,7 +182,7 @@ export interface Store extends AsyncDisposable {
   ): Promise<JobRecord | undefined>;
   /**
    * Gives a job a new id, and the changes with it.
-   * @param mayReplace Whether a job in `expected.state` that has the id may be removed; if not, the id is `taken`.
+   * @param mayReplace Whether the job that has the id may be removed; if not, the id is `taken`.
    * @param changes What else changes, given the job that it replaces.
    */
   rename(

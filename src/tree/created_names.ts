@@ -4,9 +4,9 @@
  */
 export const CREATED_NAME_MS = 2_000;
 
-/** The jobs whose name in pending the kernel may still resolve by itself, by number. */
+/** The jobs whose name in pending the kernel may still resolve by itself, by number, and who made them. */
 export class CreatedNames {
-  readonly #until = new Map<number, number>();
+  readonly #created = new Map<number, { until: number; uid: number }>();
   readonly #now: () => number;
 
   constructor(now: () => number) {
@@ -14,21 +14,26 @@ export class CreatedNames {
   }
 
   has(number: number): boolean {
-    return (this.#until.get(number) ?? 0) > this.#now();
+    return (this.#created.get(number)?.until ?? 0) > this.#now();
+  }
+
+  /** Whether that user made it, just so. */
+  isBy(uid: number, number: number): boolean {
+    return this.has(number) && this.#created.get(number)?.uid === uid;
   }
 
   /** The kernel was told the name for `CREATED_NAME_MS`. */
-  add(number: number) {
+  add(number: number, uid: number) {
     const now = this.#now();
-    for (const [other, until] of this.#until) { // The oldest come first.
+    for (const [other, { until }] of this.#created) { // The oldest come first.
       if (until > now) break;
-      this.#until.delete(other);
+      this.#created.delete(other);
     }
-    this.#until.set(number, now + CREATED_NAME_MS);
+    this.#created.set(number, { until: now + CREATED_NAME_MS, uid });
   }
 
   /** The kernel asked for the name, or will before it uses it. */
   delete(number: number): boolean {
-    return this.#until.delete(number);
+    return this.#created.delete(number);
   }
 }

@@ -46,8 +46,13 @@ export class JobInodes {
 
   /** What the creation of the job answers. */
   createdEntry(job: Job): Entry {
-    this.#createdNames.add(job.number);
+    this.#createdNames.add(job.number, job.uid);
     return this.#entry(job, CREATED_NAME_MS);
+  }
+
+  /** Whether that user made the job a short while ago, and knows it by the name in pending that the kernel was told then. */
+  isJustMadeBy(uid: number, job: Job): boolean {
+    return this.#createdNames.isBy(uid, job.number);
   }
 
   /**

@@ -1,3 +1,4 @@
+import { getLogger } from "@logtape/logtape";
 import type {
   AttributeChanges,
   AttributesReply,
@@ -23,7 +24,7 @@ import {
   S_IFMT,
   S_IFREG,
 } from "../fuse/mod.ts";
-import { type JobId, parseJobId } from "../queue/id.ts";
+import { isDraft, isRemovedName, type JobId, parseJobId } from "../queue/id.ts";
 import type { Job, Queue } from "../queue/queue.ts";
 import type { State } from "../queue/states.ts";
 import { ConfigFile, type ConfigHandle } from "./config_file.ts";
@@ -34,6 +35,8 @@ import { listJobs, listJobsWithEntries, listRoot } from "./listing.ts";
 import { FIXED_NODES, type FixedNode, nodeOf } from "./nodes.ts";
 import { type CommandHandle, OpenCommands } from "./open_commands.ts";
 import { type LogHandle, OpenLogs } from "./open_logs.ts";
+
+const log = getLogger(["filed", "tree"]);
 
 /** One open of new-id. */
 interface NewIdHandle {
@@ -152,10 +155,10 @@ export class Tree implements FileSystem, Disposable {
     const job = await this.#jobIn(stateOf(parent), idOf(name));
     const mayTake = await this.#rightToTake(request, parent);
     if (!mayTake(job)) throw new ErrnoError("ESTALE");
-    const log = this.#logs.has(job.logNumber) ? "keep" : "drop";
-    granted(await this.#queue.remove(job, log));
+    const itsLog = this.#logs.has(job.logNumber) ? "keep" : "drop";
+    granted(await this.#queue.remove(job, itsLog));
     this.#commands.removed(job.number, "removed");
-    if (log === "keep") await this.#logs.removed(job);
+    if (itsLog === "keep") await this.#logs.removed(job);
   }
 
   async rename(
@@ -169,19 +172,46 @@ export class Tree implements FileSystem, Disposable {
     if ((flags & ~RENAME_NOREPLACE) !== 0) throw new ErrnoError("EINVAL");
     const to = stateOf(newParent);
     const from = stateOf(parent);
-    const job = await this.#jobIn(from, idOf(name));
+    const newId = idOf(newName);
+    // sshfs and NFS do so, and unlink it once it is closed.
+    if (from === "active" && to === "active" && isRemovedName(newId)) {
+      return this.unlink(request, parent, name);
+    }
+    const job = await this.#queue.find(idOf(name));
+    if (from === "pending" && to === "pending" && job && this.#isLate(request, job, newId)) {
+      return await this.#renameLate(request, parent, job, newId, flags);
+    }
+    if (job?.state !== from) throw new ErrnoError("ENOENT");
     if (from === "pending" && to !== "pending") this.#jobs.renew(job);
     const mayTake = await this.#rightToTake(request, parent);
     if (!mayTake(job)) throw new ErrnoError("ESTALE");
     const mayReplace = (other: Job) => !(flags & RENAME_NOREPLACE) && mayTake(other);
-    const { replaced } = granted(await this.#queue.move(job, to, idOf(newName), mayReplace));
-    if (replaced) {
-      this.#commands.removed(replaced.number, "removed");
-      await this.#logs.removed(replaced);
-    }
+    const { replaced } = granted(await this.#queue.move(job, to, newId, mayReplace));
+    if (replaced) await this.#replaced(replaced);
     if (to !== "pending") this.#commands.removed(job.number, "moved");
     else if (from === "pending") await this.#commands.renamed(job.number);
     else this.#commands.moved(job.number);
+  }
+
+  /**
+   * Whether who made a job renames it within pending, and it has left that: some write a file anew under a name that can't be
+   * told from a job's.
+   */
+  #isLate({ uid }: Request, job: Job, newId: JobId): boolean {
+    return job.state !== "pending" && !isDraft(newId) && this.#jobs.isJustMadeBy(uid, job);
+  }
+
+  async #renameLate(request: Request, parent: NodeId, job: Job, newId: JobId, flags: number): Promise<void> {
+    const mayTake = await this.#rightToTake(request, parent);
+    const mayReplace = (other: Job) => !(flags & RENAME_NOREPLACE) && mayTake(other);
+    const { replaced } = granted(await this.#queue.renameLate(job, newId, mayReplace));
+    log.info("job that had started got another id", { job: newId, before: job.id });
+    if (replaced) await this.#replaced(replaced);
+  }
+
+  async #replaced(job: Job): Promise<void> {
+    this.#commands.removed(job.number, "removed");
+    await this.#logs.removed(job);
   }
 
   async open({ uid }: Request, nodeid: NodeId, flags: number): Promise<Opened> {

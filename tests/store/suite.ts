@@ -333,9 +333,26 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
     await store.update(a, PENDING, () => ({ held: true }), "relaxed");
     await store.claim(T0, ["1"], header);
     assert.equal((await store.get(active))?.state, "active");
-    assert.deepEqual(await store.rename(a, PENDING, "active", REPLACE, changes, NOBODY), { kind: "taken" });
+    const inPending = ({ state }: { state: string }) => state === "pending";
+    assert.deepEqual(await store.rename(a, PENDING, "active", inPending, changes, NOBODY), { kind: "taken" });
     const same = await store.rename(a, PENDING, "b", KEEP, () => ({ state: "failed" }), NOBODY);
     assert.ok(same.kind === "renamed" && same.job.state === "failed" && same.replaced === undefined);
+  });
+
+  test("a job that runs may get another id, which no new job starts under before the run has ended", async (store) => {
+    const number = await submit(store, "x.1");
+    const [claimed] = await store.claim(T0, ["1"], header);
+    const active = { state: "active", run: "1" } as const;
+    const renamed = await store.rename(number, active, "x", KEEP, () => ({ changedAt: T0 + 1 }), NOBODY);
+    assert.ok(renamed.kind === "renamed");
+    assert.deepEqual([renamed.job.state, renamed.job.id], ["active", "x"]);
+    assert.equal((await store.jobOf(claimed?.run as string))?.id, "x");
+    await store.remove(number, active, "drop", "durable");
+    await submit(store, "x.1");
+    await submit(store, "x");
+    assert.deepEqual((await store.claim(T0, ["2", "3"], header)).map(({ job }) => job.id), ["x.1"]);
+    await store.settle("1", () => ({}));
+    assert.deepEqual((await store.claim(T0, ["4"], header)).map(({ job }) => job.id), ["x"]);
   });
 
   test("places: the first is kept, the next is the end of the queue", async (store) => {
