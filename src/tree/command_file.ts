@@ -2,6 +2,7 @@ import { ErrnoError } from "../fuse/mod.ts";
 import { MAX_COMMAND_BYTES } from "../queue/job.ts";
 import type { Job } from "../queue/queue.ts";
 import type { Writers } from "../queue/writers.ts";
+import type { Charge } from "./accounts.ts";
 
 /**
  * The content of a pending job that somebody has open, shared by all who have: what each of them writes, the others
@@ -14,8 +15,9 @@ export class CommandFile {
   #closedVersion: number;
   /** Who may have written what is not closed yet; `all`, if it was emptied before. */
   #writers: { uids: Set<number>; of: Writers["of"] } = { uids: new Set(), of: "part" };
-  /** Open handles, and who opened those among them that keep the job from starting. */
-  handles = 0;
+  /** How many handles each user has of it. */
+  readonly #openers = new Map<number, number>();
+  /** Who opened those among them that keep the job from starting. */
   holders: number[] = [];
   /** Last change, epoch ms; `undefined`: none since it was opened. */
   modifiedAt: number | undefined;
@@ -29,13 +31,35 @@ export class CommandFile {
   /**
    * @param job As it was when last looked at.
    * @param origin `new`: it is to be stored even if nothing is written; `stored`: its content is still to come.
+   * @param charge For that content; who opens the file first is charged.
    */
-  constructor(public job: Job, origin: "new" | "stored") {
+  constructor(public job: Job, origin: "new" | "stored", readonly charge: Charge) {
     this.#storedVersion = this.#closedVersion = origin === "new" ? -1 : 0;
+  }
+
+  get handles(): number {
+    let handles = 0;
+    for (const count of this.#openers.values()) handles += count;
+    return handles;
+  }
+
+  opened(uid: number) {
+    this.#openers.set(uid, (this.#openers.get(uid) ?? 0) + 1);
+  }
+
+  /** One of this user's handles is gone, and with the last of all the content. */
+  closed(uid: number) {
+    const left = (this.#openers.get(uid) ?? 1) - 1;
+    if (left > 0) return void this.#openers.set(uid, left);
+    this.#openers.delete(uid);
+    const [other] = this.#openers.keys();
+    if (other === undefined) this.charge.set(0);
+    else if (uid === this.charge.uid) this.charge.passTo(other);
   }
 
   /** Takes what the store has, closed. */
   fill(bytes: Uint8Array) {
+    this.#recharge(bytes.length);
     this.#bytes = bytes;
     this.#writers = { uids: new Set(), of: "part" };
     this.#storedVersion = this.#closedVersion = this.#version;
@@ -68,23 +92,23 @@ export class CommandFile {
 
   /**
    * @returns How to take it back, should it not be possible to store it.
-   * @throws {ErrnoError} EFBIG.
+   * @throws {ErrnoError} EFBIG, EDQUOT, ENOSPC.
    */
   write(offset: number, data: Uint8Array, now: number): () => void {
     const end = offset + data.length;
     if (end > MAX_COMMAND_BYTES) throw new ErrnoError("EFBIG");
     // Always a new array: the old one may be on its way to the store, or to a reader.
-    const bytes = new Uint8Array(Math.max(this.#bytes.length, end));
+    const bytes = this.#allocate(Math.max(this.#bytes.length, end));
     bytes.set(this.#bytes);
     bytes.set(data, offset);
     return this.#replace(bytes, now);
   }
 
-  /** @throws {ErrnoError} EFBIG. */
+  /** @throws {ErrnoError} EFBIG, EDQUOT, ENOSPC. */
   truncate(size: number, now: number): () => void {
     if (size > MAX_COMMAND_BYTES) throw new ErrnoError("EFBIG");
+    const bytes = this.#allocate(size);
     if (size === 0) this.#writers = { uids: new Set(), of: "all" };
-    const bytes = new Uint8Array(size);
     bytes.set(this.#bytes.subarray(0, size));
     return this.#replace(bytes, now);
   }
@@ -101,6 +125,16 @@ export class CommandFile {
     if (this.isClosed) this.#writers = { uids: new Set(), of: "part" };
   }
 
+  #allocate(size: number): Uint8Array {
+    if (this.#openers.size > 0) this.charge.resize(size);
+    return new Uint8Array(size);
+  }
+
+  /** What nobody has open any more is gone with what is still under way for it. */
+  #recharge(size: number) {
+    if (this.#openers.size > 0) this.charge.set(size);
+  }
+
   #replace(bytes: Uint8Array, now: number): () => void {
     const before = this.#bytes;
     const version = ++this.#version;
@@ -110,6 +144,7 @@ export class CommandFile {
     for (const uid of this.holders) this.#writers.uids.add(uid);
     return () => {
       if (this.#version !== version) return; // Somebody wrote after us; theirs is stored or taken back by itself.
+      this.#recharge(before.length);
       this.#bytes = before;
     };
   }

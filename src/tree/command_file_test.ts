@@ -1,23 +1,25 @@
 import assert from "node:assert/strict";
 import { ErrnoError } from "../fuse/mod.ts";
 import type { Job } from "../queue/queue.ts";
+import { Accounts, Charge } from "./accounts.ts";
 import { CommandFile } from "./command_file.ts";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
 const text = (file: CommandFile) => new TextDecoder().decode(file.bytes);
 const JOB = { number: 1, id: "x" } as Job;
 const NOW = 1_000;
+const charge = () => new Charge(new Accounts(), 1, 0);
 
 function stored(content: string): CommandFile {
-  const file = new CommandFile(JOB, "stored");
+  const file = new CommandFile(JOB, "stored", charge());
   file.fill(utf8(content));
   return file;
 }
 
 Deno.test("a new file is neither stored nor closed, one that is in the store is both, also before it is read", () => {
-  const fresh = new CommandFile(JOB, "new");
+  const fresh = new CommandFile(JOB, "new", charge());
   assert.deepEqual([fresh.isStored, fresh.isClosed], [false, false]);
-  const loading = new CommandFile(JOB, "stored");
+  const loading = new CommandFile(JOB, "stored", charge());
   assert.deepEqual([loading.isStored, loading.isClosed], [true, true]);
 });
 

@@ -2,6 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import { formatConfig, parseConfig } from "../queue/config.ts";
 import type { Queue } from "../queue/queue.ts";
 import { ErrnoError } from "../fuse/mod.ts";
+import { type Accounts, Charge } from "./accounts.ts";
 
 const log = getLogger(["filed", "tree"]);
 
@@ -11,6 +12,7 @@ const MAX_BYTES = 65_536;
 export interface ConfigHandle {
   kind: "config";
   bytes: Uint8Array;
+  charge: Charge;
   hasWritten: boolean;
 }
 
@@ -18,11 +20,13 @@ export interface ConfigHandle {
 export class ConfigFile {
   readonly #queue: Queue;
   readonly #now: () => number;
+  readonly #accounts: Accounts;
   changedAt: number;
 
-  constructor(queue: Queue, now: () => number) {
+  constructor(queue: Queue, now: () => number, accounts: Accounts) {
     this.#queue = queue;
     this.#now = now;
+    this.#accounts = accounts;
     this.changedAt = now();
   }
 
@@ -30,17 +34,24 @@ export class ConfigFile {
     return new TextEncoder().encode(formatConfig(await this.#queue.config()));
   }
 
-  async open(contents: "keep" | "truncate"): Promise<ConfigHandle> {
+  /** @throws {ErrnoError} EDQUOT, ENOSPC if the user may have no more in memory. */
+  async open(uid: number, contents: "keep" | "truncate"): Promise<ConfigHandle> {
+    const bytes = contents === "truncate" ? new Uint8Array() : await this.bytes();
     return {
       kind: "config",
-      bytes: contents === "truncate" ? new Uint8Array() : await this.bytes(),
+      bytes,
+      charge: new Charge(this.#accounts, uid, bytes.length),
       hasWritten: false,
     };
   }
 
+  release({ charge }: ConfigHandle) {
+    charge.set(0);
+  }
+
   /**
    * Applies the text if it is whole JSON, and keeps it for the next write if it can still become that.
-   * @throws {ErrnoError} EINVAL if it is neither, EFBIG; then nothing is written.
+   * @throws {ErrnoError} EINVAL if it is neither, EFBIG, EDQUOT, ENOSPC; then nothing is written.
    */
   async write(handle: ConfigHandle, offset: number, data: Uint8Array, where: "at" | "end"): Promise<number> {
     const { length } = data;
@@ -51,6 +62,7 @@ export class ConfigFile {
     bytes.set(data, start);
     const parsed = parseConfig(decode(bytes));
     if (parsed.kind === "invalid") throw invalid(parsed.reason);
+    handle.charge.resize(bytes.length);
     handle.bytes = bytes;
     handle.hasWritten = true;
     if (parsed.kind === "settings") {
@@ -64,6 +76,7 @@ export class ConfigFile {
   /** Truncating changes no setting, only where this handle's text begins and ends. */
   truncate(handle: ConfigHandle, size: number) {
     handle.bytes = handle.bytes.slice(0, size);
+    handle.charge.set(handle.bytes.length);
   }
 
   /** @throws {ErrnoError} EINVAL if what was written ends too early. */

@@ -1,7 +1,9 @@
 import { getLogger } from "@logtape/logtape";
 import type { Job, Queue } from "../queue/queue.ts";
 import { ErrnoError } from "../fuse/mod.ts";
+import { type Accounts, Charge } from "./accounts.ts";
 import { CommandFile } from "./command_file.ts";
+import { Warnings } from "./warnings.ts";
 
 const log = getLogger(["filed", "tree"]);
 
@@ -28,16 +30,27 @@ export interface CommandHandle {
 export class OpenCommands implements Disposable {
   readonly #queue: Queue;
   readonly #now: () => number;
+  readonly #accounts: Accounts;
+  readonly #warnings: Warnings;
   readonly #files = new Map<number, CommandFile>();
   /** Removed jobs that are still open. */
   readonly #orphans = new Map<number, CommandFile>();
   /** Jobs whose makers have more to do to them than to write them; until that is done, or its time is over. */
   readonly #unfinished = new Set<number>();
   readonly #waiting = new Map<number, ReturnType<typeof setTimeout>>();
+  /** The jobs that are held, those that wait included, and whom each is counted for: its owner at the time. */
+  readonly #held = new Map<number, number>();
 
-  constructor(queue: Queue, now: () => number) {
+  constructor(queue: Queue, now: () => number, accounts: Accounts) {
     this.#queue = queue;
     this.#now = now;
+    this.#accounts = accounts;
+    this.#warnings = new Warnings(now);
+  }
+
+  /** To be called before a job comes to pending. @throws {ErrnoError} EDQUOT, ENOSPC if its owner may hold no more. */
+  requireRoom(owner: number) {
+    this.#accounts.requireRoom(owner, "heldJobs", 1);
   }
 
   /** The content of a pending job that is open. */
@@ -55,13 +68,17 @@ export class OpenCommands implements Disposable {
    * @param closed `unfinished`: once its maker has closed it, it will rename it, or give it its owner and mode.
    */
   created(job: Job, closed: "finished" | "unfinished"): CommandHandle {
-    const file = new CommandFile(job, "new");
+    const file = new CommandFile(job, "new", new Charge(this.#accounts, job.uid, 0));
+    this.#hold(job.number, job.uid);
     this.#files.set(job.number, file);
     if (closed === "unfinished") this.#unfinished.add(job.number);
     return handleOf(file, job.uid, "write");
   }
 
-  /** @throws {ErrnoError} ESTALE if the job is not pending any more: the kernel then looks the name up again. */
+  /**
+   * @throws {ErrnoError} ESTALE if the job is not pending any more: the kernel then looks the name up again; EDQUOT, ENOSPC if
+   * the user may have no more of it in memory, or the job's owner hold no more.
+   */
   async open(
     job: Job,
     uid: number,
@@ -69,8 +86,12 @@ export class OpenCommands implements Disposable {
     contents: "keep" | "truncate",
   ): Promise<CommandHandle> {
     const { number } = job;
-    if (access === "write") this.#stopWaiting(number);
-    const file = this.#files.get(number) ?? this.#load(job);
+    if (access === "write" && !this.#held.has(number)) this.requireRoom(job.uid);
+    const file = this.#files.get(number) ?? this.#load(job, uid);
+    if (access === "write") {
+      this.#hold(number, job.uid);
+      this.#stopWaiting(number);
+    }
     const handle = handleOf(file, uid, access);
     try {
       const [now] = await Promise.all([
@@ -152,9 +173,9 @@ export class OpenCommands implements Disposable {
     try {
       await this.flush(handle); // What came after the last flush: pages of a shared mapping.
     } catch (error) {
-      log.warn("what was written to a pending job is dropped", { job: file.job.id, error });
+      this.#warn(uid, "what was written to a pending job is dropped", { job: file.job.id, error });
     }
-    file.handles--;
+    file.closed(uid);
     if (isHolder) file.holders.splice(file.holders.indexOf(uid), 1);
     const files = file.isOrphan ? this.#orphans : this.#files;
     if (file.handles === 0 && files.get(number) === file) files.delete(number);
@@ -173,7 +194,8 @@ export class OpenCommands implements Disposable {
   }
 
   /** The job came to pending, held. */
-  moved(number: number) {
+  moved({ number, uid }: Job) {
+    this.#hold(number, uid);
     this.#releaseAfter(number, MOVE_WAIT_MS);
   }
 
@@ -184,6 +206,7 @@ export class OpenCommands implements Disposable {
   removed(number: number, how: "removed" | "moved") {
     this.#unfinished.delete(number);
     this.#stopWaiting(number);
+    this.#letGo(number);
     const file = this.#files.get(number);
     if (!file) return;
     file.isOrphan = true;
@@ -198,12 +221,39 @@ export class OpenCommands implements Disposable {
 
   /** Lets the job start; where that can't be stored, as soon as it can. */
   async #release(number: number) {
+    const owner = this.#letGo(number); // At once, as the queue does: it may be held again before that is stored.
     try {
       await this.#queue.release(number);
     } catch (error) {
       log.error("cannot let a job start", { number, error });
       const isOpenAgain = (this.#files.get(number)?.holders.length ?? 0) > 0; // Then its next close lets it start.
-      if (!isOpenAgain) this.#releaseAfter(number, RETRY_MS);
+      if (isOpenAgain) return;
+      if (owner !== undefined) this.#hold(number, owner);
+      this.#releaseAfter(number, RETRY_MS);
+    }
+  }
+
+  #hold(number: number, owner: number) {
+    if (this.#held.has(number)) return;
+    this.#held.set(number, owner);
+    this.#accounts.charge(owner, "heldJobs", 1);
+  }
+
+  /** @returns Whom it was counted for, if it was held. */
+  #letGo(number: number): number | undefined {
+    const owner = this.#held.get(number);
+    if (!this.#held.delete(number) || owner === undefined) return undefined;
+    this.#accounts.giveBack(owner, "heldJobs", 1);
+    return owner;
+  }
+
+  /** Logs what a user can cause at will. */
+  #warn(uid: number, message: string, fields: Record<string, unknown>) {
+    const verdict = this.#warnings.judge(uid);
+    if (verdict === "leave-out") return;
+    log.warn(message, fields);
+    if (verdict === "log-as-last") {
+      log.warn("more of what this user causes is left out for a minute", { uid });
     }
   }
 
@@ -222,8 +272,8 @@ export class OpenCommands implements Disposable {
     return this.#waiting.delete(number);
   }
 
-  #load(job: Job): CommandFile {
-    const file = new CommandFile(job, "stored");
+  #load(job: Job, uid: number): CommandFile {
+    const file = new CommandFile(job, "stored", new Charge(this.#accounts, uid, job.commandBytes));
     this.#files.set(job.number, file);
     file.ready = this.#reload(file);
     return file;
@@ -243,7 +293,7 @@ function refuseSpoiled({ spoiled }: CommandFile) {
 
 function handleOf(file: CommandFile, uid: number, access: "read" | "write"): CommandHandle {
   const isHolder = access === "write";
-  file.handles++;
+  file.opened(uid);
   if (isHolder) file.holders.push(uid);
   return { kind: "command", file, uid, isHolder, hasWritten: false };
 }

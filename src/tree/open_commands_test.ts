@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import type { Job, Queue } from "../queue/queue.ts";
+import { Accounts } from "./accounts.ts";
 import { OpenCommands } from "./open_commands.ts";
 
-const JOB = { number: 1, id: "x", state: "pending", uid: 1 } as Job;
+const JOB = { number: 1, id: "x", state: "pending", uid: 1, commandBytes: 0 } as Job;
 
 Deno.test("a job that is open again is not let go because an earlier try to do so failed", async () => {
   const releases: PromiseWithResolvers<void>[] = [];
@@ -15,7 +16,7 @@ Deno.test("a job that is open again is not let go because an earlier try to do s
       return releases.at(-1)?.promise;
     },
   } as unknown as Queue;
-  using commands = new OpenCommands(queue, () => 0);
+  using commands = new OpenCommands(queue, () => 0, new Accounts());
   const first = await commands.open(JOB, 1, "write", "keep");
   const released = commands.release(first);
   while (releases.length === 0) await Promise.resolve();

@@ -27,9 +27,11 @@ import {
 import { isDraft, isRemovedName, type JobId, parseJobId } from "../queue/id.ts";
 import type { Job, Queue } from "../queue/queue.ts";
 import type { State } from "../queue/states.ts";
+import { Accounts } from "./accounts.ts";
 import { ConfigFile, type ConfigHandle } from "./config_file.ts";
 import { granted } from "./errors.ts";
 import { FixedInodes, fixedNode } from "./fixed_inodes.ts";
+import { Handles } from "./handles.ts";
 import { JobInodes } from "./job_inodes.ts";
 import { listJobs, listJobsWithEntries, listRoot } from "./listing.ts";
 import { FIXED_NODES, type FixedNode, nodeOf } from "./nodes.ts";
@@ -76,16 +78,21 @@ export class Tree implements FileSystem, Disposable {
   readonly #config: ConfigFile;
   readonly #jobs: JobInodes;
   readonly #fixed: FixedInodes;
-  readonly #handles = new Map<Fh, Handle>();
-  #lastFh = 0n;
+  readonly #handles: Handles<Handle>;
 
-  constructor(queue: Queue, options: TreeOptions, now: () => number = Date.now) {
+  constructor(
+    queue: Queue,
+    options: TreeOptions,
+    now: () => number = Date.now,
+    accounts: Accounts = new Accounts(),
+  ) {
     this.#queue = queue;
     this.#options = options;
-    this.#commands = new OpenCommands(queue, now);
+    this.#commands = new OpenCommands(queue, now, accounts);
     this.#logs = new OpenLogs(queue);
     queue.keepLogsFor(this.#logs);
-    this.#config = new ConfigFile(queue, now);
+    this.#config = new ConfigFile(queue, now, accounts);
+    this.#handles = new Handles(accounts);
     this.#jobs = new JobInodes(queue, this.#commands, this.#logs, now);
     this.#fixed = new FixedInodes(queue, this.#config, options.owner, now);
   }
@@ -110,7 +117,7 @@ export class Tree implements FileSystem, Disposable {
 
   async setattr(request: Request, nodeid: NodeId, changes: AttributeChanges): Promise<AttributesReply> {
     const fixed = fixedNode(nodeid);
-    const handle = changes.fh === undefined ? undefined : this.#handles.get(changes.fh);
+    const handle = changes.fh === undefined ? undefined : this.#handles.find(changes.fh);
     if (!fixed) {
       const through = handle?.kind === "command" ? handle : undefined;
       return {
@@ -125,7 +132,16 @@ export class Tree implements FileSystem, Disposable {
     return await this.getattr(request, nodeid);
   }
 
-  async create(
+  create(
+    request: Request,
+    parent: NodeId,
+    name: Uint8Array,
+    how: { flags: number; mode: number; umask: number },
+  ): Promise<Created> {
+    return this.#handles.counted(request.uid, () => this.#create(request, parent, name, how));
+  }
+
+  async #create(
     request: Request,
     parent: NodeId,
     name: Uint8Array,
@@ -134,7 +150,7 @@ export class Tree implements FileSystem, Disposable {
     const job = await this.#createJob(request, parent, name, mode & ~umask, flags);
     const isUnfinished = (mode & 0o7777) === UNFINISHED_MODE && !(flags & O_TRUNC);
     const handle = this.#commands.created(job, isUnfinished ? "unfinished" : "finished");
-    return { entry: this.#jobs.createdEntry(job), opened: this.#opened(handle) };
+    return { entry: this.#jobs.createdEntry(job), opened: this.#opened(request.uid, handle) };
   }
 
   async mknod(
@@ -186,11 +202,12 @@ export class Tree implements FileSystem, Disposable {
     const mayTake = await this.#rightToTake(request, parent);
     if (!mayTake(job)) throw new ErrnoError("ESTALE");
     const mayReplace = (other: Job) => !(flags & RENAME_NOREPLACE) && mayTake(other);
+    if (to === "pending" && from !== "pending") this.#commands.requireRoom(job.uid);
     const { replaced } = granted(await this.#queue.move(job, to, newId, mayReplace));
     if (replaced) await this.#replaced(replaced);
     if (to !== "pending") this.#commands.removed(job.number, "moved");
     else if (from === "pending") await this.#commands.renamed(job.number);
-    else this.#commands.moved(job.number);
+    else this.#commands.moved(job);
   }
 
   /**
@@ -214,26 +231,31 @@ export class Tree implements FileSystem, Disposable {
     await this.#logs.removed(job);
   }
 
-  async open({ uid }: Request, nodeid: NodeId, flags: number): Promise<Opened> {
+  open({ uid }: Request, nodeid: NodeId, flags: number): Promise<Opened> {
+    return this.#handles.counted(uid, () => this.#open(uid, nodeid, flags));
+  }
+
+  async #open(uid: number, nodeid: NodeId, flags: number): Promise<Opened> {
     const node = nodeOf(nodeid);
     const access = (flags & O_ACCMODE) === O_RDONLY && !(flags & O_TRUNC) ? "read" : "write";
     const contents = flags & O_TRUNC ? "truncate" : "keep";
     switch (node?.kind) {
       case "config":
-        return this.#opened(await this.#config.open(contents));
+        return this.#opened(uid, await this.#config.open(uid, contents));
       case "new-id": {
         if (access === "write") throw new ErrnoError("EACCES");
         const bytes = new TextEncoder().encode(await this.#queue.newId() + "\n");
         this.#fixed.newIdBytes = bytes.length;
-        return this.#opened({ kind: "new-id", bytes });
+        return this.#opened(uid, { kind: "new-id", bytes });
       }
       case "command":
         return this.#opened(
+          uid,
           await this.#commands.open(await this.#jobs.jobOf(nodeid), uid, access, contents),
         );
       case "log":
         if (access === "write") throw new ErrnoError("EACCES");
-        return this.#openLog(await this.#jobs.jobOf(nodeid));
+        return this.#openLog(uid, await this.#jobs.jobOf(nodeid));
       default:
         throw new ErrnoError("EISDIR");
     }
@@ -246,7 +268,7 @@ export class Tree implements FileSystem, Disposable {
     offset: number,
     sizeBytes: number,
   ): Uint8Array | Promise<Uint8Array> {
-    const handle = this.#handle(fh);
+    const handle = this.#handles.get(fh);
     switch (handle.kind) {
       case "command":
         return handle.file.read(offset, sizeBytes);
@@ -265,7 +287,7 @@ export class Tree implements FileSystem, Disposable {
     data: Uint8Array,
     flags: number,
   ): Promise<number> {
-    const handle = this.#handle(fh);
+    const handle = this.#handles.get(fh);
     const where = flags & O_APPEND ? "end" : "at";
     if (handle.kind === "command") return await this.#commands.write(handle, offset, data, where);
     if (handle.kind === "config") return await this.#config.write(handle, offset, data, where);
@@ -273,20 +295,20 @@ export class Tree implements FileSystem, Disposable {
   }
 
   flush(_request: Request, _nodeid: NodeId, fh: Fh): void | Promise<void> {
-    const handle = this.#handle(fh);
+    const handle = this.#handles.get(fh);
     if (handle.kind === "command") return this.#commands.flush(handle);
     if (handle.kind === "config") return this.#config.flush(handle);
   }
 
   fsync(_request: Request, _nodeid: NodeId, fh: Fh): void | Promise<void> {
-    const handle = this.#handle(fh);
+    const handle = this.#handles.get(fh);
     if (handle.kind === "command") return this.#commands.sync(handle);
   }
 
   release(_request: Request, _nodeid: NodeId, fh: Fh): void | Promise<void> {
-    const handle = this.#handle(fh);
-    this.#handles.delete(fh);
+    const handle = this.#handles.remove(fh);
     if (handle.kind === "command") return this.#commands.release(handle);
+    if (handle.kind === "config") return this.#config.release(handle);
     if (handle.kind === "log") return this.#logs.release(handle);
   }
 
@@ -332,6 +354,7 @@ export class Tree implements FileSystem, Disposable {
   ): Promise<Job> {
     const id = idOf(name);
     if (stateOf(parent) !== "pending") throw new ErrnoError("EPERM");
+    this.#commands.requireRoom(request.uid);
     const directory = await this.#fixed.ownership(fixedNode(parent) as FixedNode);
     const gid = directory.mode & SETGID ? directory.gid : request.gid;
     const created = await this.#queue.create(id, { uid: request.uid, gid, mode: mode & 0o777 });
@@ -359,23 +382,16 @@ export class Tree implements FileSystem, Disposable {
     return job;
   }
 
-  #openLog({ logNumber, state }: Job): Opened {
-    const opened = this.#opened(this.#logs.open(logNumber));
+  #openLog(uid: number, { logNumber, state }: Job): Opened {
+    const opened = this.#opened(uid, this.#logs.open(logNumber));
     // What the kernel has of a log stays right until its time changes: there is another then.
     return state === "active" ? opened : { ...opened, cache: "keep" };
   }
 
-  #opened(handle: Handle): Opened {
-    const fh = ++this.#lastFh as Fh;
-    this.#handles.set(fh, handle);
+  #opened(uid: number, handle: Handle): Opened {
+    const fh = this.#handles.add(uid, handle);
     // The text of these two is that of the open, whatever the size of the file has become.
     return handle.kind === "new-id" || handle.kind === "config" ? { fh, cache: "direct" } : { fh };
-  }
-
-  #handle(fh: Fh): Handle {
-    const handle = this.#handles.get(fh);
-    if (!handle) throw new ErrnoError("EBADF");
-    return handle;
   }
 }
 
