@@ -2,6 +2,7 @@ import { getLogger } from "@logtape/logtape";
 import { dirname, resolve } from "node:path";
 import type { SandboxOptions, Settings } from "./cli.ts";
 import { MountPoint } from "./daemon/mount_point.ts";
+import { StateKeeper } from "./daemon/state_keeper.ts";
 import { prepareStateFile } from "./daemon/state_place.ts";
 import { jobEnvironment } from "./environment.ts";
 import { type Mount, mount, MountWatch, Session, type SessionEnd, type StatFs } from "./fuse/mod.ts";
@@ -45,6 +46,7 @@ export async function runDaemon(settings: Settings): Promise<void> {
   const sandbox = settings.sandbox && await prepareSandbox(settings.sandbox);
   const stateFile = await prepareStateFile(settings);
   await using store = SqliteStore.open(stateFile);
+  await using keeper = new StateKeeper(store, stateFile);
   await using place = await MountPoint.prepare(settings.mountpoint, `fuse.${NAME}`);
   const mountpoint = place.path;
   if (stateFile.startsWith(`${mountpoint}/`)) {
@@ -88,7 +90,7 @@ export async function runDaemon(settings: Settings): Promise<void> {
   await notifier.ready();
   log.info("ready", { mountpoint, state: stateFile, pid: Deno.pid, version: VERSION });
   using afterStart = new Rest(tidyMemory, STARTED_MS);
-  using afterChanges = new Rest(tidyMemory, QUIET_MS);
+  using afterChanges = new Rest(tidyMemory, QUIET_MS, undefined, () => keeper.look());
   afterStart.disturb();
   queue.watch({ onChanged: () => afterChanges.disturb() });
 

@@ -20,11 +20,12 @@ Deno.test("Rest acts once when it is quiet, and again after the next disturbance
 Deno.test("Rest looks again where something happened meanwhile", async () => {
   const clock = [0, 4, 5, 14]; // disturbed, again, a look, a look
   const acted = Promise.withResolvers<void>();
-  using rest = new Rest(acted.resolve, 10, () => clock.shift() ?? assert.fail());
+  let looks = 0;
+  using rest = new Rest(acted.resolve, 10, () => clock.shift() ?? assert.fail(), () => looks++);
   rest.disturb();
   rest.disturb();
   await acted.promise;
-  assert.deepEqual(clock, []);
+  assert.deepEqual([clock, looks], [[], 2]);
 });
 
 Deno.test("Rest does nothing once it is disposed of", () => {

@@ -111,6 +111,7 @@ Deno.test("every file of src/ is used, but for tests", async () => {
 const SYNCHRONOUS_BEFORE_THE_MOUNT = new Set([
   "src/store/integrity.ts", // the state file, before it is opened
   "src/store/own_files.ts", // files beside the state file
+  "src/store/write_back.ts", // the state file, after the mount
   "src/store/sqlite_store.ts", // its log beside the state file, which daemon.ts keeps out of the mount point
   "src/store/log_file.ts", // the same
 ]);

@@ -1,10 +1,9 @@
 import { ErrnoError } from "../sys/errno.ts";
-import { factsOf } from "../sys/facts.ts";
+import { factsOf, type FileFacts } from "../sys/facts.ts";
 import { close, openOrMake, tryLock } from "../sys/file.ts";
 import { readKernelFile } from "../sys/kernel_files.ts";
 import { strerror } from "../sys/libc.ts";
-import { FILE_MODE, guardBeside, requireOwn } from "./own_files.ts";
-import { StoreError } from "./store.ts";
+import { factsAt, FILE_MODE, guardBeside, refused, requireOwn } from "./own_files.ts";
 
 /**
  * Keeps a second daemon off a state file: flock(2) on the file itself, so that no lock file is left behind and the
@@ -15,21 +14,43 @@ import { StoreError } from "./store.ts";
  * @param path Without a symbolic link at its end.
  * @throws {StoreError} If another process holds it, or the file can't be opened, or trusted.
  */
-export function lockStateFile(path: string): Disposable {
+export function lockStateFile(path: string): Lock {
   using locking = new DisposableStack();
   const fd = locking.adopt(open(path), close);
   const facts = factsOf(fd);
   requireOwn(facts, path);
   if (!tryLock(fd)) {
-    const holder = holderOf(facts.inode);
-    throw refused(
-      path,
-      `another filed uses it${holder ? ` (pid ${holder})` : ""}; ` +
-        "stop that one, or name another file with --state",
-    );
+    const advice = "stop that one, or name another file with --state";
+    throw refused(path, `another filed uses it${holderOf(facts.inode)}; ${advice}`);
   }
   locking.use(guardBeside(path));
-  return locking.move();
+  requireFreeLog(path);
+  const locked = locking.move();
+  return { fd, facts, [Symbol.dispose]: () => locked.dispose() };
+}
+
+/** A state file that nobody else uses. */
+export interface Lock extends Disposable {
+  fd: number;
+  /** To know it by. */
+  facts: FileFacts;
+}
+
+/**
+ * A daemon whose state file was replaced goes on to use the write-ahead log that is beside the new one.
+ * @see SqliteStore, which holds a lock on it.
+ */
+function requireFreeLog(path: string) {
+  const log = `${path}-wal`;
+  if (!factsAt(log)) return;
+  using closing = new DisposableStack();
+  const fd = closing.adopt(open(log), close);
+  if (tryLock(fd)) return;
+  const { inode } = factsOf(fd);
+  throw refused(
+    path,
+    `another filed uses ${log}${holderOf(inode)}, as its state file was replaced; stop that one`,
+  );
 }
 
 function open(path: string): number {
@@ -39,10 +60,6 @@ function open(path: string): number {
     if (!(error instanceof ErrnoError)) throw error;
     throw refused(path, adviceOn(error), error);
   }
-}
-
-function refused(path: string, why: string, cause?: unknown): StoreError {
-  return new StoreError("unavailable", `Cannot open the state file ${path}: ${why}`, { cause });
 }
 
 function adviceOn(error: ErrnoError): string {
@@ -56,8 +73,12 @@ function adviceOn(error: ErrnoError): string {
   return `${strerror(error.errno)}; name another file with --state`;
 }
 
-/** The process that holds the lock, from /proc/locks, proc_locks(5): `1: FLOCK ADVISORY WRITE 708 fe:00:2321 0 EOF`. */
-function holderOf(inode: bigint): string | undefined {
+/**
+ * ` (pid 708)`, the process that holds the lock; empty if it can't be seen.
+ * @see proc_locks(5): `1: FLOCK ADVISORY WRITE 708 fe:00:2321 0 EOF`.
+ */
+function holderOf(inode: bigint): string {
   const locks = readKernelFile("/proc/locks");
-  return new RegExp(`FLOCK +ADVISORY +WRITE (\\d+) \\w+:\\w+:${inode} `).exec(locks)?.[1];
+  const pid = new RegExp(`FLOCK +ADVISORY +WRITE (\\d+) \\w+:\\w+:${inode} `).exec(locks)?.[1];
+  return pid === undefined ? "" : ` (pid ${pid})`;
 }

@@ -41,10 +41,12 @@ export function requireOwn(facts: FileFacts, path: string): void {
  */
 export function guardBeside(path: string): Disposable {
   using made = new DisposableStack();
-  const isOpen = withFacts(dirname(path), isOpenToAll);
+  const directory = factsAt(dirname(path));
+  const isOpen = directory !== undefined && isOpenToAll(directory);
   for (const beside of BESIDE.map((suffix) => path + suffix)) {
-    if (withFacts(beside, (facts) => (requireOwn(facts, beside), true))) continue;
-    if (!isOpen) continue;
+    const facts = factsAt(beside);
+    if (facts) requireOwn(facts, beside);
+    if (facts || !isOpen) continue;
     const fd = openOrMake(beside, FILE_MODE);
     made.defer(() => removeIfEmpty(beside));
     try {
@@ -56,8 +58,8 @@ export function guardBeside(path: string): Disposable {
   return made.move();
 }
 
-/** @returns `undefined` if nothing is there. @throws {ErrnoError} As open(2). */
-function withFacts<T>(path: string, use: (facts: FileFacts) => T): T | undefined {
+/** What is known of a file, or of the symbolic link that is there. @returns `undefined` if nothing is there. */
+export function factsAt(path: string): FileFacts | undefined {
   let fd: number;
   try {
     fd = openPathItself(path);
@@ -66,10 +68,16 @@ function withFacts<T>(path: string, use: (facts: FileFacts) => T): T | undefined
     throw error;
   }
   try {
-    return use(factsOf(fd));
+    return factsOf(fd);
   } finally {
     close(fd);
   }
+}
+
+/** Whether a file is the one at a path. */
+export function isAt(path: string, { inode, device }: FileFacts): boolean {
+  const there = factsAt(path);
+  return there?.inode === inode && there.device === device;
 }
 
 function removeIfEmpty(path: string) {
@@ -80,6 +88,7 @@ function removeIfEmpty(path: string) {
   }
 }
 
-function refused(path: string, why: string): StoreError {
-  return new StoreError("unavailable", `Cannot open the state file ${path}: ${why}`);
+/** Why a state file is not opened. @param why What is wrong, and what to do. */
+export function refused(path: string, why: string, cause?: unknown): StoreError {
+  return new StoreError("unavailable", `Cannot open the state file ${path}: ${why}`, { cause });
 }

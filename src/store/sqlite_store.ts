@@ -3,7 +3,7 @@ import { Batch } from "./batch.ts";
 import { COLUMNS, fromRow, type Row } from "./job_row.ts";
 import { JobTable, prepareForArrays, type TableChanges } from "./job_table.ts";
 import { openLogFile } from "./log_file.ts";
-import { lockStateFile } from "./lock.ts";
+import { type Lock, lockStateFile } from "./lock.ts";
 import { Numbers } from "./numbers.ts";
 import { RunTable } from "./run_table.ts";
 import { checkpoint, dropLeftovers, openDatabase } from "./schema.ts";
@@ -11,6 +11,8 @@ import { toStoreError } from "./sqlite_error.ts";
 import { SmallTable } from "./small_table.ts";
 import { SqliteLogs } from "./sqlite_logs.ts";
 import { WaitingJobs } from "./waiting_jobs.ts";
+import { isAt } from "./own_files.ts";
+import { writeBack } from "./write_back.ts";
 import type {
   Claimed,
   Durability,
@@ -28,13 +30,16 @@ import type {
   Store,
 } from "./store.ts";
 
+/** Not even the garbage collector may close them. */
+const LEFT_OPEN = new Set<DatabaseSync>();
 /** So many new jobs, at most, are in memory only. */
 const UNWRITTEN_JOBS = 64;
 
 /** A store in one SQLite file, for one process at a time; other processes may read it (`sqlite3 -readonly`). */
 export class SqliteStore implements Store {
   readonly #database: DatabaseSync;
-  readonly #lock: Disposable;
+  readonly #path: string;
+  readonly #lock: Lock;
   /** The write-ahead log: it is there for as long as the database is open. */
   readonly #log: Deno.FsFile;
   readonly #batch: Batch;
@@ -48,6 +53,7 @@ export class SqliteStore implements Store {
   readonly #nodes: SmallTable;
   /** Jobs that were answered for, and then could not be stored. */
   readonly #lost = new Map<number, unknown>();
+  #isClosed = false;
 
   /** Opens the file, and makes it if it is not there. @throws {StoreError} */
   static open(path: string): SqliteStore {
@@ -56,7 +62,8 @@ export class SqliteStore implements Store {
     const database = opening.adopt(openDatabase(path), (database) => database.close());
     try {
       const log = opening.use(openLogFile(`${path}-wal`));
-      const store = new SqliteStore(database, log, lock);
+      log.tryLockSync(true); // See lock.ts.
+      const store = new SqliteStore(database, log, { path, lock });
       store.#batch.first(() => {
         store.#jobs.write(); // Jobs may be new by the time that there is room.
         dropLeftovers(database);
@@ -69,8 +76,13 @@ export class SqliteStore implements Store {
     }
   }
 
-  private constructor(database: DatabaseSync, log: Deno.FsFile, lock: Disposable) {
+  private constructor(
+    database: DatabaseSync,
+    log: Deno.FsFile,
+    { path, lock }: { path: string; lock: Lock },
+  ) {
     this.#database = database;
+    this.#path = path;
     this.#lock = lock;
     this.#log = log;
     this.#batch = new Batch(database, {
@@ -277,13 +289,35 @@ export class SqliteStore implements Store {
     return this.#nodes.write(name, { uid, gid, mode });
   }
 
+  /** Whether the state file is still where it was opened. */
+  isInPlace(): boolean {
+    return isAt(this.#path, this.#lock.facts);
+  }
+
+  /**
+   * Writes all that is stored to the place of the state file, once that is no longer there; beside it, if another one is.
+   * @returns Where it is now.
+   * @throws If it can't be written.
+   */
+  async writeBack(): Promise<string> {
+    await this.#finish();
+    return writeBack(this.#database, this.#lock.fd, this.#path);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#database.isOpen) return;
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await this.#finish();
+    // SQLite would remove the write-ahead log by its name: another one by now, if the state file was replaced.
+    if (this.isInPlace()) this.#database.close();
+    else LEFT_OPEN.add(this.#database);
+    this.#log.close();
+    this.#lock[Symbol.dispose]();
+  }
+
+  async #finish() {
     this.#batch.run("relaxed", () => {}).catch(() => {}); // There may be something that is in memory only.
     await this.#batch.finish();
-    this.#log.close();
-    this.#database.close();
-    this.#lock[Symbol.dispose]();
   }
 
   /** Has the database know what memory knows, before it is searched. What fails then is in `#lost`. */

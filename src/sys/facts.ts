@@ -25,6 +25,8 @@ export interface FileFacts {
   /** With the type, as in stat(2). */
   mode: number;
   inode: bigint;
+  /** The file system that the inode is of: `major:minor`. */
+  device: string;
   /**
    * When anything of it, or any entry of a directory, was last changed, in epoch ns. The clock for that has steps of up to
    * 10 ms before Linux 6.13: within one, two changes look like one.
@@ -44,6 +46,9 @@ export function factsOf(fd: number): FileFacts {
     gid: BUFFER.getUint32(STATX.gid, HOST_ENDIAN),
     mode,
     inode: BUFFER.getBigUint64(STATX.ino, HOST_ENDIAN),
+    device: `${BUFFER.getUint32(STATX.dev_major, HOST_ENDIAN)}:${
+      BUFFER.getUint32(STATX.dev_minor, HOST_ENDIAN)
+    }`,
     changedAtNs: changedSec * NS_PER_SEC + BigInt(BUFFER.getUint32(STATX.ctime_nsec, HOST_ENDIAN)),
   };
 }

@@ -11,6 +11,7 @@ const { symbols } = Deno.dlopen(LIBC, {
   close: { parameters: ["i32"], result: "i32" },
   // Sizes here are below 2 GiB: an i32 holds each result and costs less than a bigint.
   read: { parameters: ["i32", "buffer", "usize"], result: "i32" },
+  pread: { parameters: ["i32", "buffer", "usize", "i64"], result: "i32" },
   write: { parameters: ["i32", "buffer", "usize"], result: "i32" },
   fchown: { parameters: ["i32", "u32", "u32"], result: "i32" },
   pipe2: { parameters: ["buffer", "i32"], result: "i32" },
@@ -116,6 +117,11 @@ export function close(fd: number): void {
 /** @returns How many bytes `buffer` now holds, 0 at the end. @throws {ErrnoError} As read(2). */
 export function read(fd: number, buffer: Uint8Array<ArrayBuffer>): number {
   return check(symbols.read(fd, buffer, BigInt(buffer.length)), "read");
+}
+
+/** Reads at a position, in bytes. @returns How many bytes `buffer` now holds, 0 at the end. @throws {ErrnoError} As pread(2). */
+export function readAt(fd: number, buffer: Uint8Array<ArrayBuffer>, position: number): number {
+  return check(symbols.pread(fd, buffer, BigInt(buffer.length), BigInt(position)), "pread");
 }
 
 /**

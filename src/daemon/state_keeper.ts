@@ -1,0 +1,58 @@
+import { getLogger } from "@logtape/logtape";
+
+const log = getLogger(["filed", "daemon"]);
+
+interface Kept {
+  isInPlace(): boolean;
+  writeBack(): Promise<string>;
+}
+
+/**
+ * Looks after the state file's place: whoever removes the file, or puts another one there, would take all jobs away with
+ * the next start, though they were acknowledged. Disposing of it writes them back; that comes before the store is closed.
+ */
+export class StateKeeper implements AsyncDisposable {
+  readonly #store: Kept;
+  readonly #path: string;
+  #isTold = false;
+
+  constructor(store: Kept, path: string) {
+    this.#store = store;
+    this.#path = path;
+  }
+
+  /** To be called now and then while things change. */
+  look(): void {
+    if (this.#isTold || this.#isInPlace()) return;
+    this.#isTold = true;
+    log.error(
+      "the state file was removed or replaced: a crash would lose all jobs; stop filed, and it writes them back",
+      { state: this.#path },
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isInPlace()) return;
+    try {
+      const state = await this.#store.writeBack();
+      const message = state === this.#path
+        ? "the state file was removed while filed ran, and is written back"
+        : "the state file was replaced while filed ran: the jobs of this run are in a file beside it";
+      log.warn(message, { state });
+    } catch (error) {
+      log.error("the state file was removed while filed ran, and can not be written back", {
+        state: this.#path,
+        error,
+      });
+    }
+  }
+
+  /** What can't be looked at may be there. */
+  #isInPlace(): boolean {
+    try {
+      return this.#store.isInPlace();
+    } catch {
+      return true;
+    }
+  }
+}
