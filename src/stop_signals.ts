@@ -1,15 +1,29 @@
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+import { getLogger } from "@logtape/logtape";
+import { ignoredSignals, ignoreSignal } from "./sys/ignored_signals.ts";
 
-/** SIGINT, SIGTERM, and SIGHUP (the terminal went away): the first asks to stop, the second to hurry. */
+const log = getLogger(["filed", "daemon"]);
+
+/** With their numbers, which are the same on x86-64 and arm64. */
+const STOPPING = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const;
+/** They would end filed, and leave a dead mount, while nobody who sends one means that. */
+const MEANINGLESS = { SIGUSR1: 10, SIGUSR2: 12 } as const;
+
+/**
+ * The signals that stop filed: the first asks to stop, the second to hurry. SIGQUIT is both. What filed was started
+ * to ignore stays ignored, but for SIGTERM.
+ */
 export class StopSignals implements Disposable {
   readonly #hurry = new AbortController();
   readonly #first = Promise.withResolvers<Deno.Signal>();
-  readonly #listeners: (readonly [Deno.Signal, () => void])[];
+  readonly #listeners = new Map<Deno.Signal, () => void>();
   #count = 0;
 
   constructor() {
-    this.#listeners = SIGNALS.map((signal) => [signal, () => this.#receive(signal)] as const);
-    for (const [signal, listener] of this.#listeners) Deno.addSignalListener(signal, listener);
+    const ignored = ignoredSignals();
+    this.#listen(STOPPING, (signal) => this.#stop(signal));
+    this.#listen(MEANINGLESS, (signal) => log.warn("a signal came that means nothing to filed", { signal }));
+    // Last, since to listen to any signal has the runtime handle SIGHUP and SIGINT too, and end the process.
+    for (const number of ignored) if (number !== STOPPING.SIGTERM) ignoreSignal(number);
   }
 
   /** The first signal's name, once it has come. */
@@ -26,9 +40,17 @@ export class StopSignals implements Disposable {
     for (const [signal, listener] of this.#listeners) Deno.removeSignalListener(signal, listener);
   }
 
-  #receive(signal: Deno.Signal) {
+  #listen(signals: Partial<Record<Deno.Signal, number>>, act: (signal: Deno.Signal) => void) {
+    for (const signal of Object.keys(signals) as Deno.Signal[]) {
+      const listener = () => act(signal);
+      this.#listeners.set(signal, listener);
+      Deno.addSignalListener(signal, listener);
+    }
+  }
+
+  #stop(signal: Deno.Signal) {
     this.#count++;
     if (this.#count === 1) this.#first.resolve(signal);
-    else this.#hurry.abort();
+    if (this.#count > 1 || signal === "SIGQUIT") this.#hurry.abort();
   }
 }
