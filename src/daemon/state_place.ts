@@ -1,7 +1,11 @@
 import { dirname, resolve } from "node:path";
 import type { Settings } from "../cli.ts";
+import { withinMs } from "../deadline.ts";
 import { StartError } from "../start_error.ts";
 import { DistrustError, followTrusted } from "../trusted_path.ts";
+
+/** Of a file system that does not answer for so long nothing is expected. */
+const LOOK_MS = 5_000;
 
 /**
  * Finds the place of the state file, in which nobody but root and we can put another one.
@@ -11,7 +15,7 @@ import { DistrustError, followTrusted } from "../trusted_path.ts";
 export async function prepareStateFile({ stateFile, stateDirectory }: Settings): Promise<string> {
   const path = resolve(stateFile);
   try {
-    const { real, missing } = await followTrusted(path, "file", () => false);
+    const { real, missing } = await withinMs(LOOK_MS, followTrusted(path, "file", () => false));
     if (missing.length <= 1) return real;
     if (stateDirectory === "expected") throw new Deno.errors.NotFound();
     await Deno.mkdir(dirname(real), { recursive: true, mode: 0o700 });

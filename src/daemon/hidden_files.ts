@@ -1,0 +1,63 @@
+import { getLogger } from "@logtape/logtape";
+import { LateError, withinMs } from "../deadline.ts";
+
+const log = getLogger(["filed", "daemon"]);
+
+/** The directory's file system may never answer. */
+const LOOK_MS = 5_000;
+
+/** Prints how many files there are in a directory, and in those below it where jobs would be: `2 pending`. */
+const COUNT = `
+for name in . pending active complete failed; do
+  count=0
+  for file in "$1/$name"/* "$1/$name"/.[!.]*; do
+    if [ ! -d "$file" ] && { [ -e "$file" ] || [ -L "$file" ]; }; then count=$((count + 1)); fi
+  done
+  [ "$count" = 0 ] || echo "$count $name"
+done`;
+
+/**
+ * Warns of files in a directory that is about to be mounted on: whoever submitted a job while filed was down wrote an
+ * ordinary file there, which the mount hides, and which does not run.
+ * @throws {LateError} If it does not answer. Then it can't be mounted on either: the kernel would wait for the look to end.
+ */
+export async function warnOfHidden(mountpoint: string): Promise<void> {
+  const counts = parse(await look(mountpoint));
+  if (counts.length === 0) return;
+  log.warn(
+    "the mount hides files that were written while filed was down, and that do not run: " +
+      "stop filed, move them away, start it, and submit them again",
+    {
+      files: counts.reduce((sum, { files }) => sum + files, 0),
+      directories: counts.map(({ name }) => name === "." ? mountpoint : `${mountpoint}/${name}`),
+    },
+  );
+}
+
+/** Looks in a child, which alone hangs if the file system does. */
+async function look(mountpoint: string): Promise<string> {
+  const child = new Deno.Command("sh", {
+    args: ["-c", COUNT, "sh", mountpoint],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  try {
+    const { stdout } = await withinMs(LOOK_MS, child.output());
+    return new TextDecoder().decode(stdout);
+  } catch (error) {
+    if (error instanceof LateError) {
+      child.kill("SIGKILL"); // Of no use once a server has read its request, so nobody waits for it.
+      child.unref();
+    }
+    throw error;
+  }
+}
+
+function parse(text: string): { files: number; name: string }[] {
+  const lines = text.split("\n").filter((line) => line !== "");
+  return lines.map((line) => {
+    const [files = "", name = ""] = line.split(" ");
+    return { files: Number(files), name };
+  });
+}
