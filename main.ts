@@ -1,3 +1,5 @@
+import { requireDescriptors } from "./src/descriptors.ts";
+import { lastWords } from "./src/last_words.ts";
 import { type Command, HELP, parseCommandLine, UsageError } from "./src/cli.ts";
 
 Deno.exit(await main());
@@ -10,6 +12,7 @@ async function main(): Promise<number> {
       console.log((await textOf(command)).trimEnd());
       return 0;
     }
+    requireDescriptors();
     const { runDaemon } = await import("./src/daemon.ts"); // Not needed to print a help text.
     await runDaemon(command.settings);
     return 0;
@@ -18,7 +21,7 @@ async function main(): Promise<number> {
       console.error(`filed: ${error.message}; see filed --help`);
       return 2;
     }
-    console.error(`filed: ${messageOf(error)}`);
+    console.error(`filed: ${lastWords(error)}`);
     return 1;
   }
 }
@@ -27,11 +30,4 @@ async function textOf({ what }: Command & { kind: "print" }): Promise<string> {
   if (what === "help") return HELP;
   const { manual, versionText } = await import("./src/about.ts");
   return what === "version" ? await versionText() : await manual(new URL("man/filed.1", import.meta.url));
-}
-
-/** One line for what went wrong; a bug shows where it is. */
-function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const isExpected = ["StoreError", "MountError", "StartError", "ManualError"].includes(error.name);
-  return isExpected ? error.message : error.stack ?? error.message;
 }

@@ -55,6 +55,7 @@ export async function runDaemon(settings: Settings): Promise<void> {
   const { uid, gid } = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
   const queue = new Queue(store);
   const failure = Promise.withResolvers<Error>();
+  using _bugs = onBug(failure.resolve);
   await using alarm = new Alarm();
   const scheduler = new Scheduler(queue, {
     alarm,
@@ -166,6 +167,22 @@ function tidyMemory() {
   } catch (error) {
     log.warn("cannot give memory back", { error });
   }
+}
+
+/** Hears of an error that nobody has caught, which would end the process with the mount left dead. */
+function onBug(act: (error: Error) => void): Disposable {
+  const listener = (event: PromiseRejectionEvent | ErrorEvent) => {
+    event.preventDefault();
+    act((event instanceof ErrorEvent ? event.error : event.reason) as Error);
+  };
+  globalThis.addEventListener("unhandledrejection", listener);
+  globalThis.addEventListener("error", listener);
+  return {
+    [Symbol.dispose]() {
+      globalThis.removeEventListener("unhandledrejection", listener);
+      globalThis.removeEventListener("error", listener);
+    },
+  };
 }
 
 /** One line for `systemctl status`. */

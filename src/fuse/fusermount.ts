@@ -39,7 +39,10 @@ export async function fuserunmount(mountpoint: string, how: "lazy" | "when-unuse
   const { success, stderr } = await child.output();
   if (success) return;
   const said = firstLine(stderr);
-  throw new MountError(/busy/i.test(said) ? "busy" : "failed", `Cannot unmount ${mountpoint}: ${said}`);
+  throw new MountError(
+    /busy/i.test(said) ? "busy" : "failed",
+    `Cannot unmount ${mountpoint}: ${said || "no reason given"}; ${HELPER} -uz ${mountpoint}`,
+  );
 }
 
 /** A value of an option in the helper's list. */

@@ -1,0 +1,59 @@
+/** Starts and stops where something is missing: one line that says what, and no mount left. */
+import assert from "node:assert/strict";
+import { Filed, mountsBelow, ok, Place, run } from "../harness.ts";
+import { Program } from "../program.ts";
+
+const LIMITED = ["sh", "-c", 'ulimit -n "$0" && exec "$@"'];
+
+for (const limit of ["63", "50", "44"]) {
+  Deno.test(`with ${limit} open files filed says how many it needs`, async () => {
+    await using place = await Place.make();
+    const args = ["--state", `${place.path}/filed.db`, `${place.path}/mnt`];
+    await using program = Program.start(args, {}, [...LIMITED, limit]);
+    assert.equal(await program.ended(), 1);
+    assert.match(
+      program.stderr,
+      /^filed: Cannot work with \d\d open files [^\n]+: filed needs 64, [^\n]+raise[^\n]+\n$/,
+    );
+    assert.deepEqual(await mountsBelow(place.path), []);
+  });
+}
+
+Deno.test("with 64 open files filed runs jobs", async () => {
+  await using place = await Place.make();
+  const mount = `${place.path}/mnt`;
+  const args = ["--state", `${place.path}/filed.db`, mount];
+  await using program = Program.start(args, {}, [...LIMITED, "64"]);
+  await program.says(/ready/);
+  for (const id of ["one", "two"]) await Deno.writeTextFile(`${mount}/pending/${id}`, "true");
+  await program.says(/attempt ended job="one".*state="complete"/);
+  await program.says(/attempt ended job="two".*state="complete"/);
+});
+
+Deno.test("a low soft limit of open files is raised to the hard one", async () => {
+  await using place = await Place.make();
+  const args = ["--state", `${place.path}/filed.db`, `${place.path}/mnt`];
+  await using program = Program.start(args, {}, ["sh", "-c", 'ulimit -Sn 20 && exec "$@"', "sh"]);
+  await program.says(/ready/);
+});
+
+// Root unmounts by itself. An ordinary user runs this in as_user_test.ts.
+Deno.test({
+  name: "where fusermount3 can't unmount at the stop, one line says so, with what to do",
+  ignore: Deno.uid() === 0,
+  async fn() {
+    await using place = await Place.make();
+    const script =
+      '#!/bin/sh\nPATH=${PATH#*:}\n[ "$1" != -u ] || { echo "no luck" >&2; exit 1; }\nexec fusermount3 "$@"\n';
+    await Deno.mkdir(`${place.path}/bin`);
+    await Deno.writeTextFile(`${place.path}/bin/fusermount3`, script, { mode: 0o755 });
+    const PATH = `${place.path}/bin:${Deno.env.get("PATH")}`;
+    await using filed = await Filed.start(place, { env: { PATH } });
+    await filed.finish("job", "true");
+    assert.equal((await filed.stop()).code, 1);
+    assert.deepEqual(filed.words, [
+      `filed: Cannot unmount ${filed.mount}: no luck; fusermount3 -uz ${filed.mount}`,
+    ]);
+    await ok(run(["fusermount3", "-uz", filed.mount]));
+  },
+});
