@@ -1,6 +1,7 @@
 /** State files that filed can't use: one line says which file, what is wrong and what to do; the file stays as it was. */
 import assert from "node:assert/strict";
 import { fails, Filed, ok, Place, rootTest, run, sh } from "../harness.ts";
+import { shownManual } from "../manual.ts";
 import { Disk } from "./disk.ts";
 import { execute, makeStateFile, overwrite, refusal } from "./state_file.ts";
 
@@ -29,9 +30,9 @@ for (const [what, damage] of Object.entries(DAMAGE)) {
 Deno.test("a state file is salvaged as the manual says, with all of its jobs", async () => {
   await using place = await Place.make();
   const state = await makeStateFile(place);
-  const manual = await Deno.readTextFile(new URL("../../man/filed.1.scd", import.meta.url));
-  const [recipe] = /^\(sqlite3 filed\.db \.dump[^]*? salvaged\.db$/m.exec(manual) ?? [];
-  await ok(sh(`cd ${place.path} && mv ${state} damaged.db && ${recipe?.replace("filed.db", "damaged.db")}`));
+  const [recipe] = /^ *\(sqlite3 filed\.db \.dump[^]*? salvaged\.db$/m.exec(await shownManual()) ?? [];
+  assert.ok(recipe);
+  await ok(sh(`cd ${place.path} && mv ${state} damaged.db && ${recipe.replace("filed.db", "damaged.db")}`));
   await ok(sh(`mv ${place.path}/salvaged.db ${state}`));
   await using filed = await Filed.start(place);
   assert.equal((await filed.list("complete")).length, 40);
