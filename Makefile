@@ -6,10 +6,14 @@ MOUNTPOINT ?= /tmp/filed-jobs
 TOOLS := .deno
 DENO := $(shell deno --version 2>/dev/null | grep -q '^deno $(DENO_VERSION) ' && command -v deno)
 ifeq ($(DENO),)
-ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x64)
-DENO := $(TOOLS)/node_modules/@deno/linux-$(ARCH)-glibc/deno
+NPM_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x64)
+DENO := $(TOOLS)/node_modules/@deno/linux-$(NPM_ARCH)-glibc/deno
 export DENO_DIR := $(CURDIR)/$(TOOLS)/cache
+else
+export DENO_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/deno
 endif
+# A network with a certificate of its own has it in the machine's store.
+export DENO_TLS_CA_STORE ?= mozilla,system
 export DENO_NO_UPDATE_CHECK := 1
 export DENO_NO_PROMPT := 1
 export DENO_DISABLE_NODE_SHIM := 1
@@ -37,7 +41,7 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 DEBDIR ?= .
 
 .DEFAULT_GOAL := build
-.PHONY: build compile portable install uninstall deb bench bench-quick help run soak test check fmt man clean
+.PHONY: build compile portable install uninstall deb bench bench-quick help run soak test test-tools check fmt man clean
 
 build: filed ## build ./filed, one file that needs nothing else: compiled if denort is to be had, else self-extracting
 
@@ -50,20 +54,23 @@ run: $(DENO) .fuse ## mount the queue at MOUNTPOINT (default /tmp/filed-jobs) an
 	@exec env $(patsubst %,-u %,$(MAKE_VARIABLES)) $(DENO) run $(OPTIONS) main.ts $(ARGS) $(MOUNTPOINT)
 
 # Suites run side by side, as most of a test is waiting: each a process of its own, which for root has mounts of its own.
-# Their folder keeps what filed unpacks, and what else they write to TMPDIR.
+# Compilers and the like, which are large, are left out where they are missing; CI leaves out nothing.
+export LANGUAGES ?= $(if $(filter-out false 0,$(CI)),all)
 SUITES := contract user programs rest
 FILES_contract := tests/contract/ --ignore=tests/contract/as_user_test.ts
 FILES_user := tests/contract/as_user_test.ts
 FILES_programs := tests/clients/ tests/ship/
 FILES_rest := --ignore=tests/contract/,tests/clients/,tests/ship/
-ALONE := $(shell [ "$$(id -u)" -ne 0 ] || echo unshare --mount)
-test: $(DENO) .fuse .test-tools check $(FILED) ## run every check and test; filed is the file FILED (default ./filed)
-	@place=$$(mktemp -d) && chmod 1777 "$$place" && trap 'rm -rf "$$place"' EXIT && \
-	TMPDIR=$$place XDG_CACHE_HOME=$$place/cache FILED=$(abspath $(FILED)) \
-		$(MAKE) --no-print-directory --jobs=$(words $(SUITES)) --output-sync=target --keep-going $(SUITES:%=test-%)
+test: $(DENO) .fuse test-tools check $(FILED) ## run every check and test; filed is the file FILED (default ./filed)
+	@FILED='$(if $(FILED),$(abspath $(FILED)))' tests/suites '$(MAKE)' $(SUITES)
 
 test-%: $(DENO) ## run one suite of the tests: contract, user, programs or rest
-	@exec env $(patsubst %,-u %,$(MAKE_VARIABLES)) $(ALONE) $(DENO) test --allow-all $(FILES_$*)
+	@exec env $(patsubst %,-u %,$(MAKE_VARIABLES)) tests/alone $(abspath $(DENO)) test --allow-all \
+		$(if $(RESULTS),--junit-path=$(RESULTS)/$*.xml) $(FILES_$*)
+
+test-tools: ## install what the tests use of Debian's packages, as root; with LANGUAGES=all, the languages too
+	@PATH="$$PATH:/usr/sbin:/sbin" contrib/need $$(grep -hv '^#' tests/programs tests/clients/programs \
+		$(if $(filter all,$(LANGUAGES)),tests/languages))
 
 bench: $(DENO) .fuse .bench-tools filed ## measure ./filed against what there is to compare with; writes bench/results.md
 	@$(DENO) run --allow-all bench/main.ts --filed $(abspath filed) --write bench $(ARGS)
@@ -157,16 +164,13 @@ deb: $(FILED) $(MAN_PAGES) ## build filed_VERSION_ARCHITECTURE.deb, in the folde
 
 $(TOOLS)/%/deno:
 	@echo "make: installing Deno $(DENO_VERSION) from npm into $(TOOLS)/"
-	@npm install --prefix $(TOOLS) --no-audit --no-fund --ignore-scripts --loglevel=error deno@$(DENO_VERSION)
+	@contrib/npm $(TOOLS)/npm install --prefix $(TOOLS) --ignore-scripts deno@$(DENO_VERSION)
 	@test -x $@ && touch $@
 
 # Debian's packages, where they are missing: root installs them, others are told.
-.PHONY: .fuse .test-tools .bench-tools
+.PHONY: .fuse .bench-tools
 .fuse: # root mounts by itself
 	@[ "$$(id -u)" -eq 0 ] || contrib/need fusermount3:fuse3
-.test-tools: # sshd is not on everybody's PATH
-	@PATH="$$PATH:/usr/sbin" contrib/need fusermount3:fuse3 scdoc:scdoc mandoc:mandoc cc:gcc setfattr:attr \
-		sshd:openssh-server ssh:openssh-client $$(grep -v '^#' tests/clients/programs)
 .bench-tools: # other queues are left out where they are missing
 	@[ "$$(id -u)" -ne 0 ] || contrib/need nq:nq tsp:task-spooler fio:fio
 	@contrib/need bindfs:bindfs cc:gcc

@@ -4,8 +4,14 @@ const CACHE = `${
   Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? Deno.env.get("TMPDIR") ?? "/tmp"}/.cache`
 }/go-build`;
 
-/** For go: it keeps what it compiles as long as the tests keep theirs, and downloads nothing. */
-const GO_ENVIRONMENT = { GOCACHE: CACHE, GOTOOLCHAIN: "local", GOFLAGS: "-mod=mod", CGO_ENABLED: "0" };
+/** For go: it keeps what it writes as long as the tests keep theirs, and downloads nothing. */
+const GO_ENVIRONMENT = {
+  GOCACHE: CACHE,
+  GOTOOLCHAIN: "local",
+  GOFLAGS: "-mod=mod",
+  CGO_ENABLED: "0",
+  XDG_CONFIG_HOME: CACHE, // Where it counts what it is used for.
+};
 
 /** The go command, for a shell. */
 export const GO = Object.entries(GO_ENVIRONMENT).map(([name, value]) => `${name}="${value}"`).join(" ") +

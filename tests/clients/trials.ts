@@ -1,7 +1,7 @@
 /** Programs that people have, each tried on a queue that they share; and what must have come of it: exactly those jobs. */
 import assert from "node:assert/strict";
 import { type Filed, type Ran, run, startFiled } from "../harness.ts";
-import { missing, packagesOf } from "./programs.ts";
+import { mayLeaveOut, missing, packagesOf } from "./programs.ts";
 
 /** Two cores, and programs that mostly wait. */
 const AT_ONCE = 6;
@@ -102,8 +102,8 @@ export function holds(name: string, act: (queue: Queue) => Promise<void>, ...nee
 
 /**
  * Tries them, some at a time, on one queue, what comes `before` first; and reports each under its name. At the end nothing may have run but what was to,
- * that once, and nothing be left. What can't be tried for want of a program is a failure for root, who can install it;
- * for others, it is named and ignored.
+ * that once, and nothing be left. What can't be tried for want of a language is named and ignored; of another program, it is a
+ * failure for root, who can install it.
  */
 export function tryAll(theme: string, trials: Trial[], before?: (queue: Queue) => Promise<void>) {
   Deno.test(`${theme}: each program does what it is used for`, async (test) => {
@@ -123,7 +123,7 @@ export function tryAll(theme: string, trials: Trial[], before?: (queue: Queue) =
         await Deno.writeTextFile(`${queue.work}/job`, COMMAND);
         await trial.act(queue);
       };
-      const outcome = lacking.length > 0 && Deno.uid() !== 0 ? undefined : inTurn.take(act);
+      const outcome = mayLeaveOut(lacking) ? undefined : inTurn.take(act);
       outcome?.catch(() => {}); // It is awaited below, in the order of the trials.
       return { trial, queue, lacking, outcome };
     });

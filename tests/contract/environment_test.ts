@@ -5,7 +5,9 @@ import { Program } from "../program.ts";
 
 /** The environment that a command starts with, as `/proc` has it: shells add to their own. */
 const PRINT = "tr '\\0' '\\n' < /proc/$$/environ";
-/** What `Program` gives filed in any case. */
+/** That filed's own PATH is not the one that --clear-env gives: root's often is. */
+const OWN_PATH = { PATH: `${Deno.env.get("PATH")}:/nowhere` };
+/** What filed has in any case. */
 const ALWAYS = ["PATH", "DENO_DIR", "TMPDIR", "XDG_CACHE_HOME"];
 const JOBS_OWN = ["FILED_ATTEMPT=1", "FILED_JOB_ID=job"];
 const DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -14,12 +16,12 @@ const DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
  * Runs filed and one job in it.
  * @param script Runs `"$@"`, which is filed, with more in its environment.
  * @param prepare Done before the job is submitted.
- * @returns The variables that the job has, sorted, but those that `Program` gives, and FILED_RUN.
+ * @returns The variables that the job has, sorted, but those that filed has in any case, and FILED_RUN.
  */
 async function variablesOf(script: string, options: string[], prepare = "true"): Promise<string[]> {
   await using place = await Place.make();
   const mount = `${place.path}/mnt`;
-  await using program = Program.start(["--state", `${place.path}/filed.db`, ...options, mount], {}, [
+  await using program = Program.start(["--state", `${place.path}/filed.db`, ...options, mount], OWN_PATH, [
     "sh",
     "-c",
     script,

@@ -24,12 +24,13 @@ export function builtRootTest(name: string, fn: () => Promise<void>) {
   Deno.test({ name: `as root: ${name}`, ignore: !IS_BUILT || Deno.uid() !== 0, fn });
 }
 
+/** A test of the self-extracting file; of a compiled one it would say nothing, so there is none. */
 export function selfExtractingTest(name: string, fn: () => Promise<void>) {
-  Deno.test({ name, ignore: !IS_SELF_EXTRACTING, fn });
+  if (IS_SELF_EXTRACTING || !IS_BUILT) builtTest(name, fn);
 }
 
 export function selfExtractingRootTest(name: string, fn: () => Promise<void>) {
-  Deno.test({ name: `as root: ${name}`, ignore: !IS_SELF_EXTRACTING || Deno.uid() !== 0, fn });
+  if (IS_SELF_EXTRACTING || !IS_BUILT) builtRootTest(name, fn);
 }
 
 /** A test that is ignored where a program is missing, which many systems do without. */

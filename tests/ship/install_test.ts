@@ -78,6 +78,7 @@ testWith("zsh", "completions for zsh name every option", async () => {
 });
 
 testWith("fish", "completions for fish name every option and its values", async () => {
+  await using place = await Place.make();
   const complete = (line: string) =>
     ok(
       run([
@@ -86,7 +87,7 @@ testWith("fish", "completions for fish name every option and its values", async 
         "-c",
         `source ${TREE}contrib/completions/filed.fish; complete -C "${line}"`,
       ], {
-        HOME: "/nonexistent",
+        HOME: place.path, // It makes its folders there.
       }),
     );
   const output = await complete("filed --");

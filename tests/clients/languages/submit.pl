@@ -1,7 +1,7 @@
 # submit.pl PENDING ID FILE: submits the file in each way that Perl has, and prints the ids.
 use strict;
 use warnings;
-use autodie qw(:all flock);
+use autodie qw(:default flock);
 use Fcntl qw(:flock :DEFAULT);
 use File::Copy ();
 use File::Temp ();
