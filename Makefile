@@ -5,9 +5,11 @@ MOUNTPOINT ?= /tmp/filed-jobs
 # A deno of the right version on PATH serves; else the one that npm brings into the tree.
 TOOLS := .deno
 DENO := $(shell deno --version 2>/dev/null | grep -q '^deno $(DENO_VERSION) ' && command -v deno)
+OWN_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,amd64)
+NPM_ARCH_amd64 := x64
+NPM_ARCH_arm64 := arm64
 ifeq ($(DENO),)
-NPM_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x64)
-DENO := $(TOOLS)/node_modules/@deno/linux-$(NPM_ARCH)-glibc/deno
+DENO := $(TOOLS)/node_modules/@deno/linux-$(NPM_ARCH_$(OWN_ARCH))-glibc/deno
 export DENO_DIR := $(CURDIR)/$(TOOLS)/cache
 else
 export DENO_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/deno
@@ -30,6 +32,20 @@ MAN_PAGES := man/filed.1
 
 # make test runs filed as this file; empty: from the source tree.
 FILED ?= filed
+
+# Which machines `make portable` and `make deb` build for: amd64 or arm64, whatever the environment says. Only the
+# runtime is another one, and npm has it.
+ARCH := $(OWN_ARCH)
+$(if $(filter amd64 arm64,$(ARCH)),,$(error ARCH is amd64 or arm64, and not $(ARCH)))
+ifeq ($(ARCH),$(OWN_ARCH))
+RUNTIME := $(DENO)
+PORTABLE := filed
+PACKAGED = $(FILED)
+else
+RUNTIME := build/runtime/$(ARCH)/deno
+PORTABLE := build/$(ARCH)/filed
+PACKAGED = $(PORTABLE)
+endif
 
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
@@ -105,8 +121,10 @@ SOURCES := main.ts deno.json deno.lock $(shell find src -name '*.ts' ! -name '*_
 PACKING := $(wildcard contrib/portable/*)
 
 filed: build/program/main.js build/commit $(PACKING)
+	@[ -z "$$DENORT_BIN" ] || [ -f "$$DENORT_BIN" ] || { \
+		echo "make: DENORT_BIN is no file: $$DENORT_BIN; name a denort $(DENO_VERSION), or nothing" >&2; exit 1; }
 	@$(MAKE) --no-print-directory compile 2>build/compile.log >&2 || { \
-		[ -z "$$DENORT_BIN" ] || { cat build/compile.log; exit 1; } >&2; \
+		[ -z "$$DENORT_BIN" ] || { sed '/^Stack backtrace/,/^make/{/^make/!d}' build/compile.log; exit 1; } >&2; \
 		echo "make: no denort from Deno's server, and no DENORT_BIN: building a self-extracting file" >&2; \
 		$(MAKE) --no-print-directory portable; \
 	}
@@ -120,10 +138,21 @@ compile: build/program/main.js ## build ./filed with deno compile; DENORT_BIN is
 		echo "make: what was compiled is not filed: DENORT_BIN has to be a denort $(DENO_VERSION)" >&2; exit 1; }
 	@mv build/filed filed
 
-portable: build/program/main.js build/portable/main.js $(PACKING) ## build ./filed as a self-extracting file, without denort
-	@cp -R build/program/worker.js build/program/man build/portable
-	@contrib/portable/pack $(DENO) build/portable $(VERSION) "$$(cat build/commit)" "$(OPTIONS)" filed
-	@ls -l filed
+portable: build/program/main.js build/portable/main.js $(PACKING) $(RUNTIME) ## build ./filed as a self-extracting file, without denort; ARCH=arm64: build/arm64/filed
+	@mkdir -p $(dir $(PORTABLE)) && cp -R build/program/worker.js build/program/man build/portable
+	@contrib/portable/pack $(RUNTIME) build/portable $(VERSION) "$$(cat build/commit)" "$(OPTIONS)" $(PORTABLE)
+	@ls -l $(PORTABLE)
+
+build/runtime/%/deno:
+	@mkdir -p $(@D)
+	@contrib/npm $(@D)/npm pack --pack-destination $(@D) @deno/linux-$(NPM_ARCH_$*)-glibc@$(DENO_VERSION)
+	@tar -xzf $(@D)/*.tgz -C $(@D) --strip-components=1 package/deno && rm $(@D)/*.tgz && touch $@
+
+# What it is made of are files of other rules, so it is made each time.
+ifneq ($(ARCH),$(OWN_ARCH))
+.PHONY: $(PORTABLE)
+$(PORTABLE): portable
+endif
 
 build/program/main.js: $(DENO) $(SOURCES) $(MAN_PAGES) build/commit
 	@rm -rf $(@D) && mkdir -p $(@D)/man && cp man/filed.1 $(@D)/man
@@ -157,10 +186,11 @@ install: $(FILED) $(MAN_PAGES) ## install filed, its manual, completions and sys
 uninstall: ## remove what install has put there
 	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
 
-deb: $(FILED) $(MAN_PAGES) ## build filed_VERSION_ARCHITECTURE.deb, in the folder DEBDIR (here)
+deb: $(PACKAGED) $(MAN_PAGES) ## build filed_VERSION_ARCH.deb, in the folder DEBDIR (here); ARCH=arm64: for those machines
 	@rm -rf build/deb
-	@$(MAKE) --no-print-directory install DESTDIR=build/deb PREFIX=/usr ZSHDIR=/usr/share/zsh/vendor-completions
-	@contrib/deb/pack build/deb $(VERSION) $(DEBDIR)
+	@$(MAKE) --no-print-directory -o $(PACKAGED) install FILED=$(PACKAGED) \
+		DESTDIR=build/deb PREFIX=/usr ZSHDIR=/usr/share/zsh/vendor-completions
+	@contrib/deb/pack build/deb $(VERSION) $(ARCH) $(DEBDIR)
 
 $(TOOLS)/%/deno:
 	@echo "make: installing Deno $(DENO_VERSION) from npm into $(TOOLS)/"

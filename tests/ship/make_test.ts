@@ -1,0 +1,63 @@
+/** What make does where something that it fetches, or is told to use, is not there; and for other machines. */
+import assert from "node:assert/strict";
+import { Place, type Ran, run } from "../harness.ts";
+import { builtTest, testWith } from "./built.ts";
+
+const TREE = new URL("../..", import.meta.url).pathname;
+
+/** Runs make; what an outer make has said is not for this one. */
+function make(args: string[], env: Record<string, string> = {}): Promise<Ran> {
+  return run(["env", "-u", "MAKEFLAGS", "make", "-s", "-C", TREE, ...args], env);
+}
+
+builtTest("a runtime to compile with that is not there is refused in one line", async () => {
+  const { status, stderr } = await make(["-W", "build/commit", "filed"], { DENORT_BIN: "/nonexistent" });
+  assert.equal(status, 2);
+  assert.match(stderr, /^make: DENORT_BIN is no file: \/nonexistent; .*\nmake: \*\*\* .*\n$/);
+});
+
+/** Accepts connections, and never says a word. */
+function silentRegistry(): Disposable & { url: string } {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const connections: Deno.Conn[] = [];
+  (async () => {
+    for await (const connection of listener) connections.push(connection);
+  })();
+  return {
+    url: `http://127.0.0.1:${listener.addr.port}/`,
+    [Symbol.dispose]() {
+      listener.close();
+      for (const connection of connections) connection.close();
+    },
+  };
+}
+
+testWith("npm", "npm's packages that never come are waited for so long, and then make says so", async () => {
+  await using place = await Place.make();
+  using registry = silentRegistry();
+  const tools = `${place.path}/tools`;
+  const { status, stderr } = await make([`TOOLS=${tools}`, `${tools}/node_modules/deno/deno`], {
+    NPM_LIMIT: "2",
+    npm_config_registry: registry.url,
+  });
+  assert.equal(status, 2);
+  assert.match(stderr, new RegExp(`^make: npm did not end within 2 s .*${registry.url}`, "m"));
+});
+
+testWith("dpkg-deb", "make deb makes a package for machines of the other kind", async () => {
+  await using place = await Place.make();
+  const other = Deno.build.arch === "aarch64" ? "amd64" : "arm64";
+  const [runtime, portable] = [`${place.path}/runtime`, `${place.path}/filed`];
+  await Deno.writeTextFile(runtime, "of that kind"); // Instead of 90 MB from npm.
+  const names = [`ARCH=${other}`, `RUNTIME=${runtime}`, `PORTABLE=${portable}`, `DEBDIR=${place.path}`];
+  const made = await make(["deb", ...names]);
+  assert.equal(made.status, 0, made.stderr);
+  const [deb = ""] = [...Deno.readDirSync(place.path)].flatMap(({ name }) =>
+    name.endsWith(".deb") ? name : []
+  );
+  assert.match(deb, new RegExp(`^filed_\\d+\\.\\d+\\.\\d+_${other}\\.deb$`));
+  const script = `set -e; cd "$1"; dpkg-deb --field "$2" Architecture; dpkg-deb -x "$2" out
+    sed '1,/^main "/d' out/usr/bin/filed | tar -xzO filed`;
+  const { stdout, stderr } = await run(["sh", "-c", script, "sh", place.path, deb]);
+  assert.equal(stdout, `${other}\nof that kind`, stderr);
+});
