@@ -36,7 +36,7 @@ for (const config of [{}, { max_memory_mb: 500 }]) {
         await within("the stop", () => filed.stop());
         assert.ok(performance.now() - stopping < STOP_MS, `${performance.now() - stopping} ms`);
       } finally {
-        await ok(filed.sh(`userdel ${name}`));
+        await ok(filed.sh(`userdel -f ${name}`));
       }
     },
   );
