@@ -64,6 +64,7 @@ export async function runDaemon(settings: Settings): Promise<void> {
   });
   await using executor = new Executor(scheduler, {
     environment: jobEnvironment(settings.environment, environ()),
+    identity: await queue.identity(),
   });
   using tree = new Tree(queue, { owner: { uid, gid }, statfs: () => statfsOf(dirname(stateFile)) });
   await using mounted = await mount(mountpoint, {

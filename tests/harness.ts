@@ -26,8 +26,8 @@ export interface FiledOptions {
   cwd?: string;
   /** Written to config.json before anything else. */
   config?: Record<string, number>;
-  /** A shell script that sets things up before it becomes the daemon. */
-  before?: string;
+  /** What starts it, as `setpriv` or `prlimit`: a program that becomes the one in its last arguments. */
+  prefix?: string[];
 }
 
 /** How to run filed itself: the build that $FILED names, else what is in the source tree. */
@@ -91,7 +91,8 @@ export class Filed implements AsyncDisposable {
     const state = `${place.path}/filed.db`;
     const mount = `${place.path}/mnt`;
     const args = ["--state", state, "--log-format", "json", "--grace", "0", ...options.args ?? [], mount];
-    const [command, ...fullArgs] = after(options.before, ...filedCommand(args));
+    const [program, ownArgs] = filedCommand(args);
+    const [command = program, ...fullArgs] = [...options.prefix ?? [], program, ...ownArgs];
     const child = new Deno.Command(command, {
       args: fullArgs,
       cwd: options.cwd ?? place.path,
@@ -217,13 +218,6 @@ export class Filed implements AsyncDisposable {
   #wake() {
     for (const watcher of this.#watchers.splice(0)) watcher();
   }
-}
-
-/** A command line that first runs a shell script. */
-function after(script: string | undefined, command: string, args: string[]): [string, ...string[]] {
-  return script === undefined
-    ? [command, ...args]
-    : ["sh", "-c", `${script}\nexec "$@"`, "sh", command, ...args];
 }
 
 /** A daemon in a place of its own. */

@@ -1,13 +1,14 @@
-import type {
-  Durability,
-  JobChanges,
-  JobRecord,
-  LogsInUse,
-  NodeRecord,
-  Pace,
-  RunRecord,
-  RunTraces,
-  Store,
+import {
+  type Durability,
+  type JobChanges,
+  type JobRecord,
+  type LogsInUse,
+  type NodeRecord,
+  type Pace,
+  type RunRecord,
+  type RunTraces,
+  type Store,
+  StoreError,
 } from "../store/store.ts";
 import { type Config, DEFAULT_CONFIG } from "./config.ts";
 import { Counter } from "./counter.ts";
@@ -367,6 +368,22 @@ export class Queue {
     this.#watchers.runnable();
   }
 
+  /**
+   * What tells this queue from others, for good: `q` and random hexadecimal digits. Copies of its state file have the same. Where there is
+   * none yet and none can be stored, it is for this once.
+   */
+  async identity(): Promise<string> {
+    const known = await this.#store.readSetting("identity");
+    if (known !== undefined) return known;
+    const identity = newIdentity();
+    try {
+      await this.#store.writeSetting("identity", identity);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+    }
+    return identity;
+  }
+
   /** A short id that nobody was given before and no job has. */
   async newId(): Promise<string> {
     for (;;) {
@@ -424,6 +441,11 @@ export class Queue {
   ): Promise<Job | undefined> {
     return this.#store.update(number, { state }, changes, durability, pace);
   }
+}
+
+/** One that no other queue has. */
+export function newIdentity(): string {
+  return `q${crypto.randomUUID().replaceAll("-", "").slice(0, 16)}`;
 }
 
 const NEWLINE = 10;

@@ -9,20 +9,32 @@ import {
 import { processesIn } from "./cgroup.ts";
 import { readProcess } from "./processes.ts";
 
-/** Limits the memory of runs as wholes, by their cgroups, where the daemon's own group has a controller of memory to pass on. */
+/** What is in the group of the runs besides them: the daemon, where it has to leave its own. */
+const ASIDE = "daemon";
+
+/**
+ * Limits the memory of runs as wholes, by their cgroups, where the daemon's own group has a controller of memory to pass on: to that of
+ * its runs, which is in it, and which passes it on to each run's.
+ */
 export class CgroupMemory implements Disposable {
   readonly #own: string | undefined;
+  readonly #ofRuns: () => string | undefined;
   /** Where the daemon has moved to. */
   #aside: string | undefined;
 
-  /** @param own The daemon's own group, an absolute path. */
-  constructor(own: string | undefined) {
+  /**
+   * @param own The daemon's own group, an absolute path.
+   * @param ofRuns The group in it that those of runs are in, once there is one.
+   */
+  constructor(own: string | undefined, ofRuns: () => string | undefined) {
     this.#own = own;
+    this.#ofRuns = ofRuns;
   }
 
   /**
    * Lets all processes of a run's group have so much memory together, and no swap; if they want more, the kernel ends them all.
    * @returns Whether that is so.
+   * @throws {ErrnoError} If it is not for want of something.
    */
   limit(group: string, maxMemoryMb: number): boolean {
     try {
@@ -32,7 +44,8 @@ export class CgroupMemory implements Disposable {
       if (exists(`${group}/memory.swap.max`)) writeKernelFile(`${group}/memory.swap.max`, "0");
       return true;
     } catch (error) {
-      if (error instanceof ErrnoError) return false;
+      const isRefusal = error instanceof ErrnoError && !error.is("EMFILE", "ENFILE", "ENOMEM");
+      if (isRefusal) return false;
       throw error;
     }
   }
@@ -40,7 +53,10 @@ export class CgroupMemory implements Disposable {
   /** Brings the daemon back to where it was started. */
   [Symbol.dispose](): void {
     if (this.#own === undefined || this.#aside === undefined) return;
+    const ofRuns = this.#ofRuns();
     try {
+      // From below: what a group passes on is not taken from it.
+      if (ofRuns !== undefined) writeKernelFile(`${ofRuns}/cgroup.subtree_control`, "-memory");
       writeKernelFile(`${this.#own}/cgroup.subtree_control`, "-memory");
       writeKernelFile(`${this.#own}/cgroup.procs`, String(Deno.pid));
       removeKernelDirectory(this.#aside);
@@ -56,19 +72,28 @@ export class CgroupMemory implements Disposable {
    * @see cgroups(7), the "no internal processes" rule
    */
   #passOn() {
-    if (this.#own === undefined) return;
-    const control = `${this.#own}/cgroup.subtree_control`;
-    try {
-      return writeKernelFile(control, "+memory");
-    } catch (error) {
-      if (!(error instanceof ErrnoError && error.is("EBUSY"))) throw error;
+    const ofRuns = this.#ofRuns();
+    if (this.#own === undefined || ofRuns === undefined) return;
+    if (!passOn(this.#own)) {
+      // Besides the daemon there may be shells that are about to join their run's group.
+      const pids = processesIn(this.#own);
+      if (!pids.every((pid) => pid === Deno.pid || readProcess(pid)?.parentPid === Deno.pid)) return;
+      this.#aside ??= makeGroup(`${ofRuns}/${ASIDE}`);
+      for (const pid of pids) writeKernelFile(`${this.#aside}/cgroup.procs`, String(pid));
+      if (!passOn(this.#own)) return;
     }
-    // Besides the daemon there may be shells that are about to join their run's group.
-    const pids = processesIn(this.#own);
-    if (!pids.every((pid) => pid === Deno.pid || readProcess(pid)?.parentPid === Deno.pid)) return;
-    this.#aside ??= makeGroup(`${this.#own}/filed-${Deno.pid}-daemon`);
-    for (const pid of pids) writeKernelFile(`${this.#aside}/cgroup.procs`, String(pid));
-    writeKernelFile(control, "+memory");
+    passOn(ofRuns);
+  }
+}
+
+/** @returns Whether the groups in this one count memory from now on; not if processes are in it. */
+function passOn(group: string): boolean {
+  try {
+    writeKernelFile(`${group}/cgroup.subtree_control`, "+memory");
+    return true;
+  } catch (error) {
+    if (error instanceof ErrnoError && error.is("EBUSY")) return false;
+    throw error;
   }
 }
 

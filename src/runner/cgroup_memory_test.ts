@@ -22,7 +22,7 @@ const FILES = { "memory.max": "", "memory.oom.group": "" };
 
 Deno.test("CgroupMemory writes a limit for all of a group, which the kernel then ends as a whole", () => {
   using group = new FakeGroup({ ...FILES, "memory.swap.max": "" });
-  assert.ok(new CgroupMemory("/none").limit(group.path, 64));
+  assert.ok(new CgroupMemory("/none", () => "/none/runs").limit(group.path, 64));
   assert.equal(group.read("memory.max"), "64M");
   assert.equal(group.read("memory.oom.group"), "1");
   assert.equal(group.read("memory.swap.max"), "0");
@@ -30,14 +30,15 @@ Deno.test("CgroupMemory writes a limit for all of a group, which the kernel then
 
 Deno.test("CgroupMemory does without a limit for swap where no swap is counted", () => {
   using group = new FakeGroup(FILES);
-  assert.ok(new CgroupMemory("/none").limit(group.path, 64));
+  assert.ok(new CgroupMemory("/none", () => "/none/runs").limit(group.path, 64));
 });
 
-Deno.test("CgroupMemory asks the daemon's group to pass the controller on, and sees if that was in vain", () => {
+Deno.test("CgroupMemory asks the daemon's group, and that of its runs, to pass the controller on; and sees if that was in vain", () => {
   using own = new FakeGroup({ "cgroup.subtree_control": "" });
+  using ofRuns = new FakeGroup({ "cgroup.subtree_control": "" });
   using group = new FakeGroup({});
-  assert.equal(new CgroupMemory(own.path).limit(group.path, 64), false);
-  assert.equal(own.read("cgroup.subtree_control"), "+memory");
+  assert.equal(new CgroupMemory(own.path, () => ofRuns.path).limit(group.path, 64), false);
+  assert.deepEqual([own, ofRuns].map((one) => one.read("cgroup.subtree_control")), ["+memory", "+memory"]);
 });
 
 const NONE = [["whose group can't pass it on", "/none"], ["that has no group", undefined]] as const;
@@ -45,7 +46,7 @@ const NONE = [["whose group can't pass it on", "/none"], ["that has no group", u
 for (const [name, own] of NONE) {
   Deno.test(`CgroupMemory limits nothing for a daemon ${name}`, () => {
     using group = new FakeGroup({});
-    using memory = new CgroupMemory(own);
+    using memory = new CgroupMemory(own, () => own && `${own}/runs`);
     assert.equal(memory.limit(group.path, 64), false);
   });
 }

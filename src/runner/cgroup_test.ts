@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { daemonPidOf, findCgroups } from "./cgroup.ts";
+import { findCgroups } from "./cgroup.ts";
 
 const PURE = "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate";
 const HYBRID = `31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755
@@ -39,16 +39,4 @@ for (const [name, mountinfo, membership] of NONE) {
   Deno.test(`findCgroups() finds nothing with ${name}`, () => {
     assert.equal(findCgroups(mountinfo, membership), undefined);
   });
-}
-
-const PATHS = [
-  ["/sys/fs/cgroup/filed-12-a1b2", 12],
-  ["/sys/fs/cgroup/filed-12-a1-b2", 12],
-  ["/sys/fs/cgroup/filed.service", undefined],
-  ["/sys/fs/cgroup/filed-12-a1/x", undefined],
-  ["/sys/fs/cgroup/filed-12-", undefined],
-] as const;
-
-for (const [path, expected] of PATHS) {
-  Deno.test(`daemonPidOf(${path})`, () => assert.equal(daemonPidOf(path), expected));
 }

@@ -1,15 +1,17 @@
-import type { Limits } from "../queue/limits.ts";
+import { type Limits, NO_LIMITS } from "../queue/limits.ts";
+import { ErrnoError } from "../sys/errno.ts";
+import { exists } from "../sys/file.ts";
 import { effectiveUid } from "../sys/process.ts";
 import type { Account } from "./accounts.ts";
 import { Capture } from "./capture.ts";
-import type { Cgroups } from "./cgroup.ts";
 import { hasRunOutOfMemory } from "./cgroup_memory.ts";
+import type { Cgroups } from "./cgroups.ts";
 import { type Reach, Termination } from "./ending.ts";
 import { limitReached } from "./limit_reached.ts";
 import { type Lookout, membersOf, type Traces } from "./members.ts";
 import type { EndedMessage, Exit, FromWorker, RunToken, StartMessage, Survivor } from "./messages.ts";
 import { type Process, readProcess } from "./processes.ts";
-import { type Host, NotStarted, Shell } from "./shell.ts";
+import { asNotStarted, type Host, NotStarted, Shell } from "./shell.ts";
 import type { Obstacle } from "./shortage.ts";
 import { atMost, Timer } from "./waiting.ts";
 
@@ -39,20 +41,47 @@ export function execute(
   host: ExecutionHost,
 ): Execution | Obstacle {
   const { run } = start;
-  const taken = host.cgroups.take();
   try {
-    const shell = Shell.spawn(start, account, taken, host);
-    const cgroup = shell.place === "inside" ? taken : undefined;
-    if (taken !== undefined && cgroup === undefined) host.cgroups.release(taken, "once");
+    const first = spawn(start, account, host);
+    const { shell, cgroup } = first ?? spawn(start, account, host) ?? refuseGroups();
     const uid = start.runAs?.uid ?? effectiveUid();
     host.post({ kind: "started", run, leader: shell.leader, cgroup, uid });
     return new Execution(shell, { ...start, cgroup, uid }, host);
   } catch (error) {
-    if (taken !== undefined) host.cgroups.release(taken, start.limits.maxMemoryMb > 0 ? "once" : "again");
     if (!(error instanceof NotStarted)) throw error;
     host.post(overBefore(run, error.obstacle));
     return error.obstacle;
   }
+}
+
+/** @returns `undefined` if somebody removed the group meanwhile. @throws {NotStarted} */
+function spawn(start: StartMessage, account: Account | undefined, host: ExecutionHost) {
+  const cgroup = takeGroup(host.cgroups, start.limits);
+  try {
+    const shell = Shell.spawn(start, account, cgroup, host);
+    if (shell.place === "inside" || cgroup === undefined) return { shell, cgroup };
+    host.cgroups.release(cgroup, "once");
+    return { shell, cgroup: undefined };
+  } catch (error) {
+    if (cgroup === undefined) throw error;
+    const isGone = !exists(cgroup);
+    host.cgroups.release(cgroup, start.limits.maxMemoryMb > 0 ? "once" : "again");
+    if (isGone && error instanceof NotStarted) return undefined;
+    throw error;
+  }
+}
+
+function takeGroup(cgroups: Cgroups, limits: Limits): string | undefined {
+  try {
+    return cgroups.take();
+  } catch (error) {
+    throw asNotStarted(error, limits);
+  }
+}
+
+/** Twice in a row somebody was faster. */
+function refuseGroups(): never {
+  throw asNotStarted(new ErrnoError("ENOENT", "open of a control group just made"), NO_LIMITS);
 }
 
 /** What is said of a run that has had no process. */

@@ -27,7 +27,9 @@ export interface ExecutorEvents {
 /** Beside this module: `.ts` in the source tree, `.js` in a build, where one file holds all of the main thread. */
 const WORKER = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url);
 
-export type ExecutorOptions = Partial<Pick<SetupMessage, "cgroups">> & Pick<SetupMessage, "environment">;
+export type ExecutorOptions =
+  & Partial<Pick<SetupMessage, "cgroups">>
+  & Pick<SetupMessage, "environment" | "identity">;
 
 /** Runs commands in a worker thread: a spawn blocks its thread, and may wait for the mount that this thread serves. */
 export class Executor implements AsyncDisposable {

@@ -19,6 +19,8 @@ export interface SetupMessage {
   kind: "setup";
   /** "unused": runs get no group of their own even where the daemon may make some. */
   cgroups: "used" | "unused";
+  /** The state file's, by which a daemon's groups are known: `q` and hexadecimal digits. */
+  identity: string;
   /** What each job's environment begins with: `NAME=value`, by its name. */
   environment: ReadonlyMap<string, Uint8Array>;
 }

@@ -265,7 +265,8 @@ async function untilSeenToEnd(pid: number): Promise<WaitStatus> {
   }
 }
 
-function asNotStarted(error: unknown, { maxMemoryMb }: Limits): unknown {
+/** What a failure before the spawn means, if it is one that is expected. */
+export function asNotStarted(error: unknown, { maxMemoryMb }: Limits): unknown {
   const cause = error instanceof RuleError ? error.cause : error;
   const obstacle = cause instanceof ErrnoError ? obstacleOf(cause, { in: "filed", maxMemoryMb }) : undefined;
   if (!(error instanceof RuleError)) return obstacle ? new NotStarted(obstacle, { cause: error }) : error;

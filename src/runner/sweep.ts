@@ -1,4 +1,5 @@
-import { cgroupPids, type Cgroups } from "./cgroup.ts";
+import { cgroupPids } from "./cgroup.ts";
+import type { Cgroups } from "./cgroups.ts";
 import { killAll } from "./ending.ts";
 import { findMarks, type Lookout, membersOf } from "./members.ts";
 import type { Leftover, RunToken, Survivor } from "./messages.ts";

@@ -3,9 +3,10 @@ import { ErrnoError } from "../sys/errno.ts";
 import { readKernelFile } from "../sys/kernel_files.ts";
 import { dropReserve, keepDescriptors } from "../sys/reserve.ts";
 import { type Account, Accounts } from "./accounts.ts";
-import { Cgroups, findCgroups } from "./cgroup.ts";
+import { findCgroups } from "./cgroup.ts";
 import { Census } from "./census.ts";
 import { CgroupMemory } from "./cgroup_memory.ts";
+import { Cgroups } from "./cgroups.ts";
 import { execute, Execution, type ExecutionHost, overBefore } from "./execution.ts";
 import type {
   ConfineMessage,
@@ -39,16 +40,17 @@ class Jobs {
   /** Why nothing is started until it is resumed. */
   #shortage: Shortage | undefined;
 
-  constructor({ cgroups, environment }: SetupMessage) {
+  constructor({ cgroups: use, identity, environment }: SetupMessage) {
     keepDescriptors(KEPT_DESCRIPTORS);
-    const place = cgroups === "used" ? readCgroups() : undefined;
+    const place = use === "used" ? readCgroups() : undefined;
+    const cgroups = new Cgroups(place, identity);
     this.#host = {
       accounts: new Accounts(),
       bootId: readBootId(),
       environment,
       reactor: this.#reactor,
-      cgroups: new Cgroups(place),
-      cgroupMemory: new CgroupMemory(place?.own),
+      cgroups,
+      cgroupMemory: new CgroupMemory(place?.own, () => cgroups.ours),
       lookout: { census: new Census(), marks: new Marks() },
       sandbox: undefined,
       post,
@@ -141,8 +143,8 @@ class Jobs {
     for (const run of [...this.#waiting]) this.#endWaiting(run);
     await Promise.all([this.#sweeping, ...executions.map(({ over }) => over)]);
     this.#host.lookout.marks[Symbol.dispose]();
+    this.#host.cgroupMemory[Symbol.dispose](); // The daemon may be in the group of its runs.
     this.#host.cgroups[Symbol.dispose]();
-    this.#host.cgroupMemory[Symbol.dispose]();
     await this.#host.sandbox?.[Symbol.asyncDispose]();
     await this.#reactor[Symbol.asyncDispose]();
     dropReserve();

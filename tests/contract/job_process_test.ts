@@ -25,7 +25,10 @@ def has_key(name):
 `;
 
 /** Gives a daemon of root what no job of another user is to have, and becomes it. */
-const ODD = `${CALLS}
+const PREFIX = [
+  "python3",
+  "-c",
+  `${CALLS}
 keyctl(JOIN, None)
 add_key(b"filed-roots")
 os.umask(0)
@@ -40,7 +43,8 @@ libc.capget(header, sets)
 sets[2] = sets[1]
 libc.capset(header, sets)
 libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
-os.execvp(sys.argv[1], sys.argv[1:])`;
+os.execvp(sys.argv[1], sys.argv[1:])`,
+];
 
 /** Each as one line: its name, and what the job has. */
 const REPORT = `
@@ -99,7 +103,7 @@ async function finish(filed: Filed, id: string, command: string): Promise<string
 }
 
 rootTest("of a daemon with odd attributes, another user's job has those of a login", async () => {
-  await using filed = await start({ before: `exec python3 -c "$BEFORE" "$@"`, env: { BEFORE: ODD } });
+  await using filed = await start({ prefix: PREFIX });
   const log = await finish(filed, "report", REPORT);
   for (const [what, expected, by] of TABLE) assert.match(log, expected, `${what} (${by})`);
 });

@@ -1,4 +1,5 @@
 import { NO_LIMITS } from "../../src/queue/limits.ts";
+import { newIdentity } from "../../src/queue/queue.ts";
 import { Executor } from "../../src/runner/executor.ts";
 import { inheritedEnvironment } from "./workshop.ts";
 
@@ -9,7 +10,7 @@ await using executor = new Executor({
   onOutput: ({ bytes }) => void Deno.stdout.writeSync(bytes),
   onEnded: () => ended.resolve(),
   onFailure: ended.reject,
-}, { environment: inheritedEnvironment() });
+}, { environment: inheritedEnvironment(), identity: newIdentity() });
 executor.start({
   run: crypto.randomUUID(),
   jobId: "job",

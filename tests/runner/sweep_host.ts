@@ -3,14 +3,14 @@ import { Executor } from "../../src/runner/executor.ts";
 import { inheritedEnvironment } from "./workshop.ts";
 
 /** Starts the command that is its argument, prints what is known of the run, and waits for its own end. */
-const [command, cgroups] = Deno.args;
+const [command, cgroups, identity] = Deno.args as [string, string, string];
 const run = crypto.randomUUID();
 const executor = new Executor({
   onStarted: ({ leader, cgroup, uid }) => console.log(JSON.stringify({ run, leader, cgroup, uid })),
   onOutput: ({ bytes }) => executor.taken(run, bytes.length),
   onEnded: () => Deno.exit(1),
   onFailure: () => Deno.exit(2),
-}, { cgroups: cgroups === "used" ? "used" : "unused", environment: inheritedEnvironment() });
+}, { cgroups: cgroups === "used" ? "used" : "unused", environment: inheritedEnvironment(), identity });
 executor.start({
   run,
   jobId: "job",

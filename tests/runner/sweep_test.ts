@@ -18,7 +18,7 @@ async function leaveBehind(workshop: Workshop, rest: string, cgroups: "used" | "
   const command = ZOO.replace("REST", rest).replaceAll("$DIR", workshop.dir);
   const host = new URL("./sweep_host.ts", import.meta.url).pathname;
   await using child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-lock", "-A", host, command, cgroups],
+    args: ["run", "--no-lock", "-A", host, command, cgroups, workshop.identity],
     stdout: "piped",
   }).spawn();
   const reads = ["up1", "up2", "up3", "up4"].map((fifo) => workshop.read(fifo));

@@ -1,5 +1,6 @@
 import { jobEnvironment } from "../../src/environment.ts";
 import { NO_LIMITS } from "../../src/queue/limits.ts";
+import { newIdentity } from "../../src/queue/queue.ts";
 import { removeCgroup } from "../../src/runner/cgroup.ts";
 import { Executor, type ExecutorOptions } from "../../src/runner/executor.ts";
 import type {
@@ -77,6 +78,7 @@ export class Run {
 export class Workshop implements AsyncDisposable {
   readonly dir = Deno.makeTempDirSync({ prefix: "filed-runner-" });
   readonly executor: Executor;
+  readonly identity = newIdentity();
   readonly failure = Promise.withResolvers<Error>();
   readonly #runs = new Map<RunToken, Run>();
   readonly #cgroups: string[] = [];
@@ -98,7 +100,7 @@ export class Workshop implements AsyncDisposable {
       },
       onEnded: (message) => this.#runs.get(message.run)?.receive(message),
       onFailure: (error) => this.failure.resolve(error),
-    }, { ...options, environment: inheritedEnvironment() });
+    }, { ...options, environment: inheritedEnvironment(), identity: this.identity });
   }
 
   /** Starts a command; `$DIR` in it is the directory. */
@@ -153,6 +155,7 @@ export class Workshop implements AsyncDisposable {
     await this.executor[Symbol.asyncDispose]();
     await endProcessesWith(this.dir);
     for (const path of this.#cgroups) removeCgroup(path);
+    for (const path of this.#cgroups) removeCgroup(path.slice(0, path.lastIndexOf("/")));
     await Deno.remove(this.dir, { recursive: true });
   }
 }

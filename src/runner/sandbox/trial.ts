@@ -1,7 +1,7 @@
 import { ErrnoError } from "../../sys/errno.ts";
 import { close, openReadOnly } from "../../sys/file.ts";
 import { waitIfEnded } from "../../sys/wait.ts";
-import type { Cgroups } from "../cgroup.ts";
+import type { Cgroups } from "../cgroups.ts";
 import { start } from "../start.ts";
 import { delay } from "../waiting.ts";
 import { RuleError } from "./paths.ts";

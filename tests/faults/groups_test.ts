@@ -1,0 +1,140 @@
+/** Control groups that others remove, and other daemons whose groups are in the same place. */
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { findCgroups, listGroups, removeCgroup } from "../../src/runner/cgroup.ts";
+import { Filed, ok, Place, rootTest, run, startFiled } from "../harness.ts";
+import { Wire } from "../wire.ts";
+
+/** The groups of the daemons of a state file. */
+function groupsOf({ state }: Filed): string[] {
+  const read = (name: string) => Deno.readTextFileSync(`/proc/self/${name}`);
+  const place = findCgroups(read("mountinfo"), read("cgroup"));
+  assert.ok(place, "this machine has no cgroup v2");
+  using database = new DatabaseSync(state, { readOnly: true });
+  const identity = database.prepare("SELECT value FROM settings WHERE name = 'identity'").get()?.value;
+  return listGroups(place.own).filter((path) => path.includes(`/filed-${identity}-`));
+}
+
+/** One that is to be the only one, with those of runs in it. */
+function groupOf(filed: Filed): { path: string; runs: string[] } {
+  const [path, ...others] = groupsOf(filed);
+  assert.ok(path);
+  assert.deepEqual(others, []);
+  return { path, runs: listGroups(path).sort() };
+}
+
+rootTest("a job runs, at its first attempt, though somebody removed all groups that were kept", async () => {
+  await using filed = await startFiled({ config: { max_attempts: 1 } });
+  for (const id of ["a", "b"]) await filed.finish(id, "true");
+  const { path, runs } = groupOf(filed);
+  assert.notEqual(runs.length, 0);
+  for (const group of runs) Deno.removeSync(group);
+  assert.match(
+    await filed.finish("c", "cat /proc/self/cgroup"),
+    new RegExp(`0::.*/${path.split("/").at(-1)}/`),
+  );
+  removeCgroup(path);
+  assert.match(await filed.finish("d", "cat /proc/self/cgroup"), /0::.*\/filed-q\w+-\w+\/[\w-]+\n/);
+  assert.deepEqual(await filed.list("complete"), ["a", "b", "c", "d"]);
+});
+
+rootTest(
+  "no group of a filed that lives vanishes while one in another PID namespace comes and goes",
+  async () => {
+    await using place = await Place.make();
+    await using wire = await Wire.make(place);
+    await using filed = await Filed.start(place);
+    await filed.finish("before", "true");
+    await filed.submit(
+      "job",
+      `exec 3> ${wire.path}; echo up >&3; read -r _ < ${place.path}/go; echo $FILED_ATTEMPT`,
+    );
+    await ok(run(["mkfifo", `${place.path}/go`]));
+    assert.equal(await wire.line(), "up");
+    const before = groupOf(filed);
+    {
+      await using elsewhere = await Elsewhere.start();
+      await elsewhere.finish("other", "true");
+      assert.deepEqual(groupOf(filed), before);
+    }
+    assert.deepEqual(groupOf(filed), before);
+    await Deno.writeTextFile(`${place.path}/go`, "\n");
+    assert.match(await filed.finished("job"), /\n1\n$/);
+  },
+);
+
+rootTest("no group of a filed in another PID namespace vanishes while one here comes and goes", async () => {
+  await using place = await Place.make();
+  await using elsewhere = await Elsewhere.start();
+  await using wire = await Wire.make(elsewhere.place);
+  const go = `${elsewhere.place.path}/go`;
+  await ok(run(["mkfifo", go]));
+  await elsewhere.submit("job", `exec 3> ${wire.path}; echo up >&3; read -r _ < ${go}; echo $FILED_ATTEMPT`);
+  assert.equal(await wire.line(), "up");
+  const before = groupOf(elsewhere.filed);
+  for (const id of ["once", "again"]) {
+    await using filed = await Filed.start(place);
+    await filed.finish(id, "true");
+    assert.deepEqual(groupOf(elsewhere.filed), before);
+  }
+  assert.deepEqual(groupOf(elsewhere.filed), before);
+  await Deno.writeTextFile(go, "\n");
+  assert.match(await elsewhere.finished("job"), /\n1\n$/);
+});
+
+rootTest("after a crash the groups of the dead filed are removed, and no others", async () => {
+  await using place = await Place.make();
+  await using wire = await Wire.make(place);
+  await using other = await startFiled();
+  await other.finish("job", "true");
+  const others = groupOf(other);
+  await using filed = await Filed.start(place);
+  await filed.submit("job", `exec 3> ${wire.path}; echo up >&3; exec sleep 60`);
+  assert.equal(await wire.line(), "up");
+  const { path } = groupOf(filed);
+  await filed.stop("SIGKILL");
+  await using next = await Filed.start(place, { config: { max_job_count: 0 } });
+  await wire.end();
+  assert.deepEqual(groupsOf(next).filter((group) => group === path), []);
+  assert.deepEqual(groupOf(other), others);
+});
+
+/** A filed that is the first process of a PID namespace, with a /proc of its own, as in a container that has the host's cgroups. */
+class Elsewhere implements AsyncDisposable {
+  private constructor(readonly place: Place, readonly filed: Filed) {}
+
+  static async start(): Promise<Elsewhere> {
+    const place = await Place.make();
+    const prefix = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
+    return new Elsewhere(place, await Filed.start(place, { prefix }));
+  }
+
+  /** The mount is seen there only. */
+  path(name: string): string {
+    return `/proc/${this.filed.pid}/root${this.filed.mount}/${name}`;
+  }
+
+  submit(id: string, command: string): Promise<void> {
+    return Deno.writeTextFile(this.path(`pending/${id}`), command);
+  }
+
+  async finished(id: string): Promise<string> {
+    await this.filed.event("attempt ended", { job: id, state: "complete" });
+    return await Deno.readTextFile(this.path(`complete/${id}`));
+  }
+
+  async finish(id: string, command: string): Promise<string> {
+    await this.submit(id, command);
+    return await this.finished(id);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // unshare(1) itself ignores the signal.
+    const { pid } = this.filed;
+    const children = await Deno.readTextFile(`/proc/${pid}/task/${pid}/children`);
+    Deno.kill(Number(children.trim()), "SIGTERM");
+    await this.filed.ended();
+    await this.filed[Symbol.asyncDispose]();
+    await this.place[Symbol.asyncDispose]();
+  }
+}
