@@ -49,3 +49,19 @@ async function sleeps(pid: number): Promise<Map<string, number>> {
   }
   return counts;
 }
+
+/**
+ * How long there was something to run and no processor for it, since the machine started; 0 where nobody counts.
+ * @see https://docs.kernel.org/accounting/psi.html
+ */
+export async function stalledMs(): Promise<number> {
+  const text = await Deno.readTextFile("/proc/pressure/cpu").catch(() => "");
+  return Number(/^some .*total=(\d+)/.exec(text)?.[1] ?? 0) / 1_000;
+}
+
+/** @returns What `act` took, less what the machine had no time for. */
+export async function took(act: () => Promise<unknown>): Promise<number> {
+  const [at, stalledBefore] = [performance.now(), await stalledMs()];
+  await act();
+  return performance.now() - at - (await stalledMs() - stalledBefore);
+}

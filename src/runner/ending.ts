@@ -6,8 +6,6 @@ import type { Survivor } from "./messages.ts";
 import { type Process, readBootTicks, signalProcess } from "./processes.ts";
 import { atMost, delay } from "./waiting.ts";
 
-/** After the first SIGKILL; what is left then waits in the kernel for something that does not come. */
-const KILLING_MS = 2_000;
 /** Between two looks whether all is gone: doubled from one to the other. */
 const FIRST_LOOK_MS = 1;
 const LAST_LOOK_MS = 64;
@@ -32,15 +30,17 @@ export interface Reach {
 export class Termination {
   readonly #reach: Reach;
   #killAt = Infinity;
+  #killingMs = Infinity;
   #hurried = Promise.withResolvers<void>();
 
-  constructor(reach: Reach, graceMs: number) {
+  constructor(reach: Reach, graceMs: number, killingMs: number) {
     this.#reach = reach;
-    this.hurry(graceMs);
+    this.hurry(graceMs, killingMs);
   }
 
-  /** SIGKILL comes after `graceMs` from now, or earlier if that was said before. */
-  hurry(graceMs: number): void {
+  /** SIGKILL comes after `graceMs` from now, and has `killingMs`; less of either, if that was said before. */
+  hurry(graceMs: number, killingMs: number): void {
+    this.#killingMs = Math.min(this.#killingMs, killingMs);
     this.#killAt = Math.min(this.#killAt, performance.now() + graceMs);
     this.#hurried.resolve();
   }
@@ -48,7 +48,7 @@ export class Termination {
   /** @returns What SIGKILL did not end. */
   async run(): Promise<Survivor[]> {
     if (this.#killAt > performance.now() && await this.#endGently()) return [];
-    return await killAll(this.#reach);
+    return await killAll(this.#reach, this.#killingMs);
   }
 
   /** @returns Whether all is gone before the time for SIGKILL. */
@@ -107,7 +107,7 @@ class Told {
  * Ends all of a run with SIGKILL, and waits until it is gone.
  * @returns What is not gone after `killingMs`.
  */
-export async function killAll(reach: Reach, killingMs: number = KILLING_MS): Promise<Survivor[]> {
+export async function killAll(reach: Reach, killingMs: number): Promise<Survivor[]> {
   const { members, cgroup } = reach;
   const isKilled = cgroup !== undefined && killCgroup(cgroup);
   if (!isKilled) signalAll(reach, await stopAll(members), "SIGKILL");

@@ -9,7 +9,15 @@ import type { Cgroups } from "./cgroups.ts";
 import { type Reach, Termination } from "./ending.ts";
 import { limitReached } from "./limit_reached.ts";
 import { type Lookout, membersOf, type Traces } from "./members.ts";
-import type { EndedMessage, Exit, FromWorker, RunToken, StartMessage, Survivor } from "./messages.ts";
+import {
+  type EndedMessage,
+  type Exit,
+  type FromWorker,
+  KILLING_MS,
+  type RunToken,
+  type StartMessage,
+  type Survivor,
+} from "./messages.ts";
 import { type Process, readProcess } from "./processes.ts";
 import { asNotStarted, type Host, NotStarted, Shell } from "./shell.ts";
 import type { Obstacle } from "./shortage.ts";
@@ -133,10 +141,10 @@ export class Execution {
     });
   }
 
-  /** Ends all of it: SIGTERM, and SIGKILL after `graceMs`, or earlier if that was said before. */
-  end(graceMs: number): void {
-    this.#termination?.hurry(graceMs);
-    this.#termination ??= new Termination(this.#reach, graceMs);
+  /** Ends all of it: SIGTERM, and SIGKILL after `graceMs`, which has `killingMs`; less of either, if that was said before. */
+  end(graceMs: number, killingMs: number): void {
+    this.#termination?.hurry(graceMs, killingMs);
+    this.#termination ??= new Termination(this.#reach, graceMs, killingMs);
     this.#terminating.resolve();
   }
 
@@ -155,7 +163,7 @@ export class Execution {
 
   #timeOut() {
     this.#hasTimedOut = true;
-    this.end(TIMEOUT_GRACE_MS);
+    this.end(TIMEOUT_GRACE_MS, KILLING_MS);
   }
 
   async #exit(survivors: Survivor[], limits: Limits): Promise<Exit> {

@@ -1,15 +1,16 @@
 import { closeInheritedOnExec } from "../sys/close_on_exec.ts";
-import type {
-  EndedMessage,
-  FromWorker,
-  Leftover,
-  OutputMessage,
-  RunToken,
-  SetupMessage,
-  StartedMessage,
-  StartMessage,
-  Survivor,
-  ToWorker,
+import {
+  type EndedMessage,
+  type FromWorker,
+  KILLING_MS,
+  type Leftover,
+  type OutputMessage,
+  type RunToken,
+  type SetupMessage,
+  type StartedMessage,
+  type StartMessage,
+  type Survivor,
+  type ToWorker,
 } from "./messages.ts";
 import { Outbox } from "./outbox.ts";
 import type { SandboxSettings } from "./sandbox/rules.ts";
@@ -23,6 +24,9 @@ export interface ExecutorEvents {
   /** The worker is gone. Its runs are no longer watched and get no message; a sweep in a new executor ends them. */
   onFailure(error: Error): void;
 }
+
+/** A disposal takes no longer: runs have their time to end, and then the worker to clean up. */
+const DISPOSAL_MS = KILLING_MS + 2_000;
 
 /** Beside this module: `.ts` in the source tree, `.js` in a build, where one file holds all of the main thread. */
 const WORKER = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url);
@@ -40,6 +44,7 @@ export class Executor implements AsyncDisposable {
   #confining: PromiseWithResolvers<string | undefined> | undefined;
   readonly #gone = Promise.withResolvers<void>();
   #state: "open" | "stopping" | "gone" = "open";
+  #lastMoment: ReturnType<typeof setTimeout> | undefined;
 
   constructor(events: ExecutorEvents, options: ExecutorOptions) {
     this.#events = events;
@@ -82,9 +87,17 @@ export class Executor implements AsyncDisposable {
     this.#post({ kind: "taken", run, bytes });
   }
 
-  /** Ends all of a run: SIGTERM, and SIGKILL after `graceMs`; with 0 SIGKILL at once. A run that is over is left alone. */
-  end(run: RunToken, graceMs: number): void {
-    this.#post({ kind: "end", run, graceMs });
+  /**
+   * Ends all of a run: SIGTERM, and SIGKILL after `graceMs`; with 0 SIGKILL at once. A run that is over is left alone.
+   * @param killingMs For how long after SIGKILL its processes are waited for.
+   */
+  end(run: RunToken, graceMs: number, killingMs = KILLING_MS): void {
+    this.#post({ kind: "end", run, graceMs, killingMs });
+  }
+
+  /** Has this come to its end within `ms`, whatever the worker does; what runs then is left to a sweep. */
+  endWithin(ms: number): void {
+    this.#lastMoment ??= setTimeout(() => this.#close(new Error("The worker that runs jobs hangs")), ms);
   }
 
   /**
@@ -101,6 +114,7 @@ export class Executor implements AsyncDisposable {
 
   /** Ends all runs at once, each with its `onEnded`, and the worker. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.endWithin(DISPOSAL_MS);
     if (this.#state === "open") {
       this.#state = "stopping";
       this.#post({ kind: "stop" });
@@ -139,6 +153,7 @@ export class Executor implements AsyncDisposable {
 
   #close(reason: Error) {
     this.#state = "gone";
+    clearTimeout(this.#lastMoment);
     this.#worker.terminate();
     this.#rejectSweeps(reason);
     this.#confining?.reject(reason);

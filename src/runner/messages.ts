@@ -49,13 +49,18 @@ export interface StartMessage {
 
 /**
  * Ends all of a run: SIGTERM, and after `graceMs` SIGKILL (0: at once). Answered by `ended`, as if it ended itself.
- * For a run that is being ended already, the earlier SIGKILL counts; a run that is over is left alone.
+ * For a run that is being ended already, the earlier SIGKILL and the shorter time count; a run that is over is left alone.
  */
 export interface EndMessage {
   kind: "end";
   run: RunToken;
   graceMs: number;
+  /** What SIGKILL has not ended after so long is named, and waited for no longer. */
+  killingMs: number;
 }
+
+/** What is left so long after SIGKILL waits in the kernel for something that does not come, or has another's rights. */
+export const KILLING_MS = 2_000;
 
 /** The main thread has taken `bytes` of a run's output; the worker reads on once little enough is on its way. */
 export interface TakenMessage {

@@ -17,6 +17,12 @@ const log = getLogger(["filed", "runner"]);
 const END_GRACE_MS = 5_000;
 /** The same when filed stops: what supervises filed does not wait long. */
 const STOP_GRACE_MS = 700;
+/** And from then on until all is told; what is not then is for the next start. */
+const STOP_KILLING_MS = 600;
+/** All of a stop that comes after the grace, but for the unmount. */
+const STOP_MS = 1_650;
+/** Of that, at its end, what the worker has to clean up. */
+const STOP_CLEANING_MS = 250;
 /** Until the next try, when the state file can't be written (its disk is full). */
 const RETRY_MS = 1_000;
 /** Jobs taken in one go, at most. */
@@ -105,15 +111,16 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
     clearTimeout(this.#retry);
     this.#pauses[Symbol.dispose]();
     await this.#starting;
-    if (this.#running.size === 0) return;
+    if (this.#running.size === 0) return this.#executor?.endWithin(STOP_MS);
     const empty = new Promise<void>((resolve) => this.#onEmpty = resolve);
     log.info("waiting for jobs", { running: this.#running.size, graceSec: graceMs / 1_000 });
     await atMost(graceMs, Promise.race([empty, aborted(hurry)]));
+    this.#executor?.endWithin(STOP_MS);
     for (const [run, running] of this.#running) {
       running.isStopped = true;
-      this.#executor?.end(run, STOP_GRACE_MS);
+      this.#executor?.end(run, STOP_GRACE_MS, STOP_KILLING_MS);
     }
-    await atMost(STOP_GRACE_MS + 4_000, empty);
+    await atMost(STOP_MS - STOP_CLEANING_MS, empty);
   }
 
   onRunnable() {

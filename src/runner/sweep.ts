@@ -2,7 +2,7 @@ import { cgroupPids } from "./cgroup.ts";
 import type { Cgroups } from "./cgroups.ts";
 import { killAll } from "./ending.ts";
 import { findMarks, type Lookout, membersOf } from "./members.ts";
-import type { Leftover, RunToken, Survivor } from "./messages.ts";
+import { KILLING_MS, type Leftover, type RunToken, type Survivor } from "./messages.ts";
 import { holdProcess, lives, type Process, readProcess } from "./processes.ts";
 
 /** What a sweep is made with. */
@@ -58,5 +58,5 @@ async function end(
   const hasGroup = () => held?.hasGroup() ?? (leader !== undefined && lives(leader));
   const members = membersOf({ run, uid, leader, hasGroup, cgroup }, lookout);
   const group = leader && held && { id: leader.pid, leader: held };
-  return await killAll({ members, group, cgroup });
+  return await killAll({ members, group, cgroup }, KILLING_MS);
 }

@@ -8,13 +8,14 @@ import { Census } from "./census.ts";
 import { CgroupMemory } from "./cgroup_memory.ts";
 import { Cgroups } from "./cgroups.ts";
 import { execute, Execution, type ExecutionHost, overBefore } from "./execution.ts";
-import type {
-  ConfineMessage,
-  FromWorker,
-  RunToken,
-  SetupMessage,
-  StartMessage,
-  ToWorker,
+import {
+  type ConfineMessage,
+  type FromWorker,
+  KILLING_MS,
+  type RunToken,
+  type SetupMessage,
+  type StartMessage,
+  type ToWorker,
 } from "./messages.ts";
 import { Marks } from "./marks.ts";
 import { Outbox } from "./outbox.ts";
@@ -66,7 +67,7 @@ class Jobs {
         return this.#start(message);
       case "end":
         if (this.#endWaiting(message.run)) return;
-        return this.#executions.get(message.run)?.end(message.graceMs);
+        return this.#executions.get(message.run)?.end(message.graceMs, message.killingMs);
       case "taken":
         return this.#executions.get(message.run)?.taken(message.bytes);
       case "sweep":
@@ -139,7 +140,7 @@ class Jobs {
 
   async #stop() {
     const executions = [...this.#executions.values()];
-    for (const execution of executions) execution.end(0);
+    for (const execution of executions) execution.end(0, KILLING_MS);
     for (const run of [...this.#waiting]) this.#endWaiting(run);
     await Promise.all([this.#sweeping, ...executions.map(({ over }) => over)]);
     this.#host.lookout.marks[Symbol.dispose]();

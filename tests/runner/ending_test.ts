@@ -245,7 +245,11 @@ Deno.test("a leader that begins its group while processes are listed is told onc
       else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100); // Until it has been acted on.
     },
   });
-  const termination = new Termination({ members, group: { id: pid, leader }, cgroup: undefined }, 5_000);
+  const termination = new Termination(
+    { members, group: { id: pid, leader }, cgroup: undefined },
+    5_000,
+    2_000,
+  );
   assert.deepEqual(await termination.run(), []);
   assert.equal(await new Response(child.stdout).text(), "told\n");
 });

@@ -1,20 +1,12 @@
 /** A daemon under full load ends when it is told to. */
 import assert from "node:assert/strict";
 import { Filed, mountsBelow, ok, Place, run } from "../harness.ts";
+import { stalledMs } from "../proc.ts";
 import { Crowd, IDS } from "./crowd.ts";
 
 const IS_ROOT = Deno.uid() === 0;
 /** What a stop may take beyond its grace, on a machine that has time for it. */
 const STOP_MS = 2_000;
-
-/**
- * How long there was something to run and no processor for it, since the machine started; 0 where nobody counts.
- * @see https://docs.kernel.org/accounting/psi.html
- */
-async function stalledMs(): Promise<number> {
-  const text = await Deno.readTextFile("/proc/pressure/cpu").catch(() => "");
-  return Number(/^some .*total=(\d+)/.exec(text)?.[1] ?? 0) / 1_000;
-}
 
 interface Stop {
   graceSec: number;
