@@ -81,6 +81,13 @@ export class Cgroups implements Disposable {
     return identityOf(group) === this.#identity && this.#isAdopted(group);
   }
 
+  /** Whether a path is that of a run of a daemon that lives, and has the same state file or the original of ours. */
+  isOfAnother(path: string): boolean {
+    if (!this.#place || !path.startsWith(`${this.#place.mountPoint}/`)) return false;
+    const group = groupOf(path);
+    return identityOf(group) === this.#identity && !this.#isAdopted(group);
+  }
+
   /** The groups of runs that dead daemons have left, of this state file and beside ours. */
   listOrphans(): string[] {
     if (!this.#place) return [];

@@ -5,6 +5,7 @@ import { effectiveUid } from "../sys/process.ts";
 import type { Account } from "./accounts.ts";
 import { Capture } from "./capture.ts";
 import { hasRunOutOfMemory } from "./cgroup_memory.ts";
+import { setRunOf } from "./cgroup_run.ts";
 import type { Cgroups } from "./cgroups.ts";
 import { type Reach, Termination } from "./ending.ts";
 import { limitReached } from "./limit_reached.ts";
@@ -64,7 +65,7 @@ export function execute(
 
 /** @returns `undefined` if somebody removed the group meanwhile. @throws {NotStarted} */
 function spawn(start: StartMessage, account: Account | undefined, host: ExecutionHost) {
-  const cgroup = takeGroup(host.cgroups, start.limits);
+  const cgroup = takeGroup(host.cgroups, start);
   try {
     const shell = Shell.spawn(start, account, cgroup, host);
     if (shell.place === "inside" || cgroup === undefined) return { shell, cgroup };
@@ -79,9 +80,11 @@ function spawn(start: StartMessage, account: Account | undefined, host: Executio
   }
 }
 
-function takeGroup(cgroups: Cgroups, limits: Limits): string | undefined {
+function takeGroup(cgroups: Cgroups, { run, limits }: StartMessage): string | undefined {
   try {
-    return cgroups.take();
+    const cgroup = cgroups.take();
+    if (cgroup !== undefined) setRunOf(cgroup, run);
+    return cgroup;
   } catch (error) {
     throw asNotStarted(error, limits);
   }

@@ -112,7 +112,7 @@ class TracedMembers implements Members {
 }
 
 /** @param uid Whose processes are looked at; `undefined`: everybody's. The environment of any other is left alone. */
-export async function findMarks(
+async function findMarks(
   processes: readonly Process[],
   uid: number | undefined,
   marks: Marks,

@@ -1,9 +1,10 @@
 import { cgroupPids } from "./cgroup.ts";
+import { runOf } from "./cgroup_run.ts";
 import type { Cgroups } from "./cgroups.ts";
 import { killAll } from "./ending.ts";
-import { findMarks, type Lookout, membersOf } from "./members.ts";
+import { type Lookout, membersOf } from "./members.ts";
 import { KILLING_MS, type Leftover, type RunToken, type Survivor } from "./messages.ts";
-import { holdProcess, lives, type Process, readProcess } from "./processes.ts";
+import { holdProcess, lives } from "./processes.ts";
 
 /** What a sweep is made with. */
 export interface SweepHost {
@@ -21,10 +22,12 @@ export async function sweep(runs: readonly Leftover[], host: SweepHost): Promise
   const orphans = cgroups.listOrphans();
   // A reboot has ended all of a run.
   const ofThisBoot = runs.filter(({ leader }) => leader === undefined || leader.bootId === bootId);
-  const survivors = await Promise.all(ofThisBoot.map(async (leftover) => {
+  // Where this state file is a copy of one in use, those are not ours to end.
+  const ours = ofThisBoot.filter(({ cgroup }) => cgroup === undefined || !cgroups.isOfAnother(cgroup));
+  const survivors = await Promise.all(ours.map(async (leftover) => {
     const cgroup = leftover.cgroup && cgroups.isOfRuns(leftover.cgroup)
       ? leftover.cgroup
-      : await findGroup(leftover.run, orphans, lookout);
+      : orphans.find((group) => isOf(leftover.run, group));
     const left = await end(leftover, cgroup, lookout);
     if (cgroup !== undefined) cgroups.release(cgroup, "once");
     return left;
@@ -33,18 +36,9 @@ export async function sweep(runs: readonly Leftover[], host: SweepHost): Promise
   return survivors.flat();
 }
 
-/** A group has one run at a time: what one of its processes is, all are. */
-async function findGroup(
-  run: RunToken,
-  groups: readonly string[],
-  { marks }: Lookout,
-): Promise<string | undefined> {
-  for (const group of groups) {
-    const processes = cgroupPids(group).map(readProcess).filter((one): one is Process => one !== undefined);
-    const found = await findMarks(processes, undefined, marks);
-    if (found.marks.values().some((token) => token === run)) return group;
-  }
-  return undefined;
+/** A group without processes was meant for the run; where the kernel starts nothing in one, it is outside. */
+function isOf(run: RunToken, group: string): boolean {
+  return runOf(group) === run && cgroupPids(group).length > 0;
 }
 
 async function end(

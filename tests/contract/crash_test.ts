@@ -1,7 +1,7 @@
 /** What the next filed makes of one that was killed. */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { Filed, ok, Place, run } from "../harness.ts";
+import { Filed, ok, Place, rootTest, run } from "../harness.ts";
 import { Wire } from "../wire.ts";
 import { open, read, started, write } from "./expect.ts";
 
@@ -37,6 +37,17 @@ for (const [what, children] of Object.entries(CHILDREN)) {
     await wire.end();
   });
 }
+
+rootTest("a job that ends filed as it starts, and has no environment, is ended by its cgroup", async () => {
+  await using place = await Place.make();
+  await using wire = await Wire.make(place);
+  await using filed = await Filed.start(place, { config: { backoff_base: 0 } });
+  await filed.submit("job", locked(wire, "kill -KILL $PPID; exec env -i sleep 60"));
+  await filed.ended();
+  await using next = await Filed.start(place);
+  assert.match(await next.finished("job"), /\ngone\n$/);
+  assert.deepEqual(await wire.end(), []);
+});
 
 Deno.test("the attempt that a crash cut short counts", async () => {
   await using place = await Place.make();

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { findCgroups, listGroups, removeCgroup } from "../../src/runner/cgroup.ts";
-import { Filed, ok, Place, rootTest, run, startFiled } from "../harness.ts";
+import { Filed, makeFifo, ok, Place, rootTest, run, startFiled, within } from "../harness.ts";
 import { Wire } from "../wire.ts";
 
 /** The groups of the daemons of a state file. */
@@ -97,6 +97,30 @@ rootTest("after a crash the groups of the dead filed are removed, and no others"
   await wire.end();
   assert.deepEqual(groupsOf(next).filter((group) => group === path), []);
   assert.deepEqual(groupOf(other), others);
+});
+
+/** What a run is known by is stored a moment after its start. */
+async function untilIdentified({ state }: Filed): Promise<void> {
+  using database = new DatabaseSync(state, { readOnly: true });
+  const query = database.prepare("SELECT count(*) AS known FROM runs WHERE cgroup IS NOT NULL");
+  while (query.get()?.known !== 1) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+rootTest("a filed on a copy of the state file leaves alone what runs of the original", async () => {
+  await using place = await Place.make();
+  const go = await makeFifo(place, "go");
+  await using wire = await Wire.make(place);
+  await using filed = await Filed.start(place, { config: { backoff_base: 1_000 } });
+  await filed.submit("job", `exec 3> ${wire.path}; echo up >&3; read -r _ < ${go}; echo done`);
+  assert.equal(await wire.line(), "up");
+  await within("the run's group in the state file", () => untilIdentified(filed));
+  await using other = await Place.make();
+  await ok(run(["sh", "-c", `cp ${filed.state} ${filed.state}-wal ${other.path}`]));
+  await using copy = await Filed.start(other);
+  await copy.event("attempt interrupted", { job: "job" });
+  await copy.stop();
+  await Deno.writeTextFile(go, "\n");
+  assert.match(await filed.finished("job"), /\ndone\n$/);
 });
 
 /** A filed that is the first process of a PID namespace, with a /proc of its own, as in a container that has the host's cgroups. */

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { removeCgroup } from "../../src/runner/cgroup.ts";
 import type { Leftover } from "../../src/runner/messages.ts";
 import { lives, readProcess } from "../../src/runner/processes.ts";
 import { delay } from "../../src/runner/waiting.ts";
 import { within } from "../harness.ts";
-import { Workshop } from "./workshop.ts";
+import { endProcessesWith, Workshop } from "./workshop.ts";
 
 const ZOO = `
 setsid sh -c 'echo > $DIR/up1; exec tail -f $DIR/up1' &
@@ -12,16 +13,26 @@ env -i sh -c 'echo > $DIR/up3; exec tail -f $DIR/up3' &
 echo > $DIR/up4
 REST`;
 
-/** Starts a job in an executor of another process, and ends that process with SIGKILL. */
+/** Starts the zoo in an executor of another process, and ends that process with SIGKILL. */
 async function leaveBehind(workshop: Workshop, rest: string, cgroups: "used" | "unused"): Promise<Leftover> {
   await workshop.fifos("up1", "up2", "up3", "up4");
-  const command = ZOO.replace("REST", rest).replaceAll("$DIR", workshop.dir);
+  return await startAndLeave(workshop, ZOO.replace("REST", rest), ["up1", "up2", "up3", "up4"], cgroups);
+}
+
+/** @param ups What the command writes to once it has come so far. */
+async function startAndLeave(
+  workshop: Workshop,
+  script: string,
+  ups: readonly string[],
+  cgroups: "used" | "unused",
+): Promise<Leftover> {
+  const command = script.replaceAll("$DIR", workshop.dir);
   const host = new URL("./sweep_host.ts", import.meta.url).pathname;
   await using child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-lock", "-A", host, command, cgroups, workshop.identity],
     stdout: "piped",
   }).spawn();
-  const reads = ["up1", "up2", "up3", "up4"].map((fifo) => workshop.read(fifo));
+  const reads = ups.map((fifo) => workshop.read(fifo));
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   const { value } = await reader.read();
   await Promise.all(reads);
@@ -55,6 +66,35 @@ Deno.test("a sweep finds a run of which only the token is known", async () => {
   );
   assert.deepEqual(workshop.processes(), []);
   if (cgroup) await assert.rejects(Deno.stat(cgroup), Deno.errors.NotFound);
+});
+
+Deno.test("a sweep finds a run of which only the token is known, and whose processes have no environment", async () => {
+  await using workshop = new Workshop();
+  await workshop.fifos("up", "up1");
+  const script = "exec env -i sh -c 'echo > $DIR/up1; exec tail -f $DIR/up'";
+  const { run, cgroup } = await startAndLeave(workshop, script, ["up1"], "used");
+  if (cgroup === undefined) return;
+  await within("the last of it", async () => { // One that executes a program just now has no arguments.
+    while (!workshop.processes().some(({ name }) => name === "tail")) await delay(1);
+  });
+  assert.deepEqual(
+    await workshop.executor.sweep([{ run, uid: undefined, leader: undefined, cgroup: undefined }]),
+    [],
+  );
+  assert.deepEqual(workshop.processes(), []);
+  await assert.rejects(Deno.stat(cgroup), Deno.errors.NotFound);
+});
+
+Deno.test("a sweep leaves alone what an ended run detached, though its group was that of a run", async () => {
+  await using workshop = new Workshop();
+  await workshop.fifos("up", "up1");
+  const script = "setsid sh -c 'echo > $DIR/up1; exec tail -f $DIR/up' & wait";
+  const { cgroup } = await startAndLeave(workshop, script, ["up1"], "used");
+  const another = { run: crypto.randomUUID(), uid: undefined, leader: undefined, cgroup: undefined };
+  assert.deepEqual(await workshop.executor.sweep([another]), []);
+  assert.notDeepEqual(workshop.processes(), []);
+  await endProcessesWith(workshop.dir);
+  if (cgroup) removeCgroup(cgroup);
 });
 
 Deno.test("a sweep leaves a stranger alone that has the leader's number", async () => {
