@@ -3,6 +3,7 @@ import { factsOf, type FileFacts } from "../sys/facts.ts";
 import { close, openOrMake, tryLock } from "../sys/file.ts";
 import { readKernelFile } from "../sys/kernel_files.ts";
 import { strerror } from "../sys/libc.ts";
+import { lockAfterTheDead, type Outcome } from "./dying_holder.ts";
 import { factsAt, FILE_MODE, guardBeside, refused, requireOwn } from "./own_files.ts";
 
 /**
@@ -19,10 +20,8 @@ export function lockStateFile(path: string): Lock {
   const fd = locking.adopt(open(path), close);
   const facts = factsOf(fd);
   requireOwn(facts, path);
-  if (!tryLock(fd)) {
-    const advice = "stop that one, or name another file with --state";
-    throw refused(path, `another filed uses it${holderOf(facts.inode)}; ${advice}`);
-  }
+  const outcome = lockAfterTheDead(() => tryLock(fd), () => holderOf(facts.inode));
+  if (outcome !== "taken") throw refused(path, reasonOf(outcome, holderOf(facts.inode)));
   locking.use(guardBeside(path));
   requireFreeLog(path);
   const locked = locking.move();
@@ -49,8 +48,21 @@ function requireFreeLog(path: string) {
   const { inode } = factsOf(fd);
   throw refused(
     path,
-    `another filed uses ${log}${holderOf(inode)}, as its state file was replaced; stop that one`,
+    `another filed uses ${log}${inWords(holderOf(inode))}, as its state file was replaced; stop that one`,
   );
+}
+
+function reasonOf(outcome: Exclude<Outcome, "taken">, holder: number | undefined): string {
+  const pid = inWords(holder);
+  const found = outcome === "in use"
+    ? `another filed uses it${pid}; stop that one`
+    : `a process that an earlier filed${pid} was starting has not come to its program, and uses it; ` +
+      "end that one (fuser(1) names it)";
+  return `${found}, or name another file with --state`;
+}
+
+function inWords(holder: number | undefined): string {
+  return holder === undefined ? "" : ` (pid ${holder})`;
 }
 
 function open(path: string): number {
@@ -73,12 +85,9 @@ function adviceOn(error: ErrnoError): string {
   return `${strerror(error.errno)}; name another file with --state`;
 }
 
-/**
- * ` (pid 708)`, the process that holds the lock; empty if it can't be seen.
- * @see proc_locks(5): `1: FLOCK ADVISORY WRITE 708 fe:00:2321 0 EOF`.
- */
-function holderOf(inode: bigint): string {
+/** The process that holds the lock, from /proc/locks, proc_locks(5): `1: FLOCK ADVISORY WRITE 708 fe:00:2321 0 EOF`. */
+function holderOf(inode: bigint): number | undefined {
   const locks = readKernelFile("/proc/locks");
   const pid = new RegExp(`FLOCK +ADVISORY +WRITE (\\d+) \\w+:\\w+:${inode} `).exec(locks)?.[1];
-  return pid === undefined ? "" : ` (pid ${pid})`;
+  return pid === undefined ? undefined : Number(pid);
 }

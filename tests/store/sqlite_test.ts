@@ -3,6 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { checkpoint, openDatabase } from "../../src/store/schema.ts";
 import { SqliteStore } from "../../src/store/sqlite_store.ts";
 import { StoreError } from "../../src/store/store.ts";
+import { ok, sh } from "../harness.ts";
 import { testStore } from "./suite.ts";
 
 async function makeFolder() {
@@ -91,6 +92,31 @@ Deno.test("a second opener is refused, and told who holds the file", async () =>
   );
   await store[Symbol.asyncDispose]();
   await SqliteStore.open(path)[Symbol.asyncDispose]();
+});
+
+Deno.test("an opener waits for what a dead holder was starting, which has its lock until then", async () => {
+  await using folder = await makeFolder();
+  const path = `${folder.path}/filed.db`;
+  // What has descriptor 9 from a shell that is gone ends once the file is open here.
+  const child = `until ls -l /proc/${Deno.pid}/fd | grep -q ${path}; do :; done`;
+  await ok(sh(`exec 9<> ${path}; flock 9; (${child}) > /dev/null 2>&1 &`));
+  await SqliteStore.open(path)[Symbol.asyncDispose]();
+});
+
+Deno.test("an opener says so where what a dead holder was starting has its lock and stays", async () => {
+  await using folder = await makeFolder();
+  const path = `${folder.path}/filed.db`;
+  await ok(
+    sh(`mkfifo ${folder.path}/end; exec 9<> ${path}; flock 9; cat ${folder.path}/end > /dev/null 2>&1 &`),
+  );
+  try {
+    assert.throws(
+      () => SqliteStore.open(path),
+      /a process that an earlier filed \(pid \d+\) was starting .* end that one \(fuser\(1\) names it\), or name/,
+    );
+  } finally {
+    await Deno.writeTextFile(`${folder.path}/end`, "");
+  }
 });
 
 Deno.test("a state file of version 1 is brought up to date, with its jobs", async () => {
