@@ -216,14 +216,22 @@ Deno.test("a restart keeps a retry waiting for its time, and its attempts", () =
   });
 });
 
-Deno.test("a retry that came due while filed was away starts with the next one", () =>
-  restart({ backoff_base: 0.05, backoff_mult: 1, max_attempts: 2 }, async (filed) => {
-    await filed.submit("job", "[ $FILED_ATTEMPT = 2 ]");
-    await filed.event("attempt ended", { job: "job", state: "pending" });
-  }, async (filed) => {
-    await filed.finished("job").catch(() => "");
-    assert.deepEqual(await filed.list("complete"), ["job"]);
-  }));
+Deno.test("a retry that came due while filed was away starts with the next one", async () => {
+  await using place = await Place.make();
+  using gate = await Gate.make(place);
+  const config = { backoff_base: 0.05, backoff_mult: 1, max_attempts: 2 };
+  await using filed = await Filed.start(place, { args: ["--grace", "60"], config });
+  await filed.submit("job", `[ $FILED_ATTEMPT = 2 ] || { ${gate.waiting}; false; }`);
+  await gate.closedOn();
+  filed.signal("SIGTERM");
+  await filed.event("waiting for jobs"); // From now on it starts nothing.
+  gate.open();
+  await filed.ended();
+  assert.deepEqual(started(filed), ["job"]);
+  await using next = await Filed.start(place);
+  await next.finished("job");
+  assert.deepEqual(await next.list("complete"), ["job"]);
+});
 
 Deno.test("a restart keeps drafts and empty files as they were", () =>
   restart({}, async (filed) => {

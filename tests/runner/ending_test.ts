@@ -119,12 +119,15 @@ Deno.test("a run that times out and ignores SIGTERM gets SIGKILL after 5 s", asy
   await workshop.fifos("term", "never");
   const command =
     `trap 'echo > $DIR/term' TERM; setsid tail -f $DIR/never & while :; do read x < $DIR/never; done`;
+  const askedAt = performance.now();
   const run = workshop.start(command, { timeoutMs: 50 });
   await workshop.read("term");
   const termAt = performance.now();
   assert.deepEqual(await run.exit(), { kind: "timed-out" });
-  const graceMs = performance.now() - termAt;
-  assert.ok(graceMs > 4_500 && graceMs < 6_500, `${graceMs} ms`);
+  const endedAt = performance.now();
+  // Each is heard of some time after it was so.
+  const [wholeMs, graceMs] = [endedAt - askedAt, endedAt - termAt];
+  assert.ok(wholeMs >= 50 + 5_000 && graceMs < 15_000, `${wholeMs} ms, ${graceMs} of them since SIGTERM`);
   assert.deepEqual(workshop.processes(), []);
 });
 
