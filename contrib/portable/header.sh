@@ -16,8 +16,12 @@ files='@FILES@'
 # The runtime looks for no configuration, and asks for nothing: neither the person nor the network.
 options='run --quiet @OPTIONS@ --no-prompt --no-config --no-lock --no-npm --no-remote'
 
+# As src/descriptors.ts says; with fewer the runtime does not even come to that.
+least_descriptors=64
+
 main() {
 	trap - EXIT
+	check_start
 	find_places
 	start_from "$place" "$@"
 	start_from "$private" "$@"
@@ -27,6 +31,7 @@ main() {
 		[ -n "$folder" ] || continue
 		reason=$(unpack_to "$folder" "$0")
 		start_from "$folder" "$@"
+		case $reason in "needs "*) fail "$reason" ;; esac # No folder is better.
 		reasons="$reasons; $folder: $reason"
 	done
 	fail "cannot unpack its program (${reasons#; }); set XDG_CACHE_HOME to a folder of your own with $size of room" \
@@ -36,6 +41,21 @@ main() {
 fail() {
 	echo "filed: $*" >&2
 	exit 1
+}
+
+# Checks what the runtime would only stumble over.
+check_start() {
+	[ -n "$(pwd -P 2>/dev/null)" ] || fail "the directory that it was started in was removed: cd to another one"
+	# shellcheck disable=SC3045 # -H is not in POSIX, and in every shell
+	limit=$(ulimit -H -n 2>/dev/null)
+	case $limit in
+	'' | *[!0-9]*) ;; # unlimited
+	*)
+		[ "$limit" -ge "$least_descriptors" ] ||
+			fail "Cannot work with $limit open files at most (ulimit -n): filed needs $least_descriptors, and 4 more" \
+				"for each job that runs at once; raise the limit, or LimitNOFILE= of its unit"
+		;;
+	esac
 }
 
 # Sets `place`, which is empty for somebody without a home, and `private`; and `who` this is: `root`, or `somebody`, who
@@ -139,9 +159,29 @@ unpack_to() (
 	case $? in
 	0) ;;
 	126) refuse "programs may not run there (noexec)" ;;
-	*) refuse "$problem" ;;
+	127) refuse "needs $(missing_library "$problem")" ;;
+	*)
+		case $problem in *"version \`GLIBC_"*) refuse "needs a newer glibc than there is here ($problem)" ;; esac
+		refuse "$problem"
+		;;
 	esac
 )
+
+# Tells what the system has to have for the runtime to start, by what was said when it did not.
+missing_library() {
+	case $1 in
+	*"shared libraries: "*)
+		library=${1#*"shared libraries: "}
+		library=${library%%:*}
+		case $library in
+		libgcc_s.so.1) echo "$library to run: install the package libgcc-s1 (Debian, Ubuntu) or libgcc (Fedora and others)" ;;
+		*) echo "$library to run: install the package that has it" ;;
+		esac
+		;;
+	*) echo "glibc, the C library of Debian, Ubuntu, Fedora and others, which is not there (Alpine has musl instead):" \
+		"run it on one of those, or in a container of one" ;;
+	esac
+}
 
 # Ends unpack_to. Of the reason, a line is told.
 refuse() {

@@ -1,10 +1,10 @@
 import { CMemory } from "./c_memory.ts";
 import { ErrnoError } from "./errno.ts";
-import { LIBC } from "./libc.ts";
+import { LIBPTHREAD } from "./libc.ts";
 import { loadCode } from "./machine_code.ts";
 import type { SystemCall } from "./system_call.ts";
 
-const { symbols: libc } = Deno.dlopen(LIBC, {
+const { symbols: libc } = Deno.dlopen(LIBPTHREAD, {
   pthread_sigmask: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
 });
 

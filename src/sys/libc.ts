@@ -6,7 +6,21 @@ export const LIBC = "libc.so.6";
 const { symbols } = Deno.dlopen(LIBC, {
   __errno_location: { parameters: [], result: "pointer" },
   strerror: { parameters: ["i32"], result: "pointer" },
+  gnu_get_libc_version: { parameters: [], result: "pointer" },
 });
+
+/** Since this version all is in one library; before, what a symbol is looked for in has to be loaded by its own name. */
+const ONE_LIBRARY = [2, 34] as const;
+
+/** Which library has the functions of threads, and which dlsym(3). */
+export const [LIBPTHREAD, LIBDL] = isOneLibrary() ? [LIBC, LIBC] : ["libpthread.so.0", "libdl.so.2"];
+
+function isOneLibrary(): boolean {
+  const version = symbols.gnu_get_libc_version();
+  if (version === null) throw new Error("gnu_get_libc_version() gave no address");
+  const [major = 0, minor = 0] = new Deno.UnsafePointerView(version).getCString().split(".").map(Number);
+  return major > ONE_LIBRARY[0] || major === ONE_LIBRARY[0] && minor >= ONE_LIBRARY[1];
+}
 
 /** The `littleEndian` that DataView wants for what libc and the kernel lay out. */
 export const HOST_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;

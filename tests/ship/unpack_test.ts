@@ -126,6 +126,72 @@ selfExtractingTest("where a program is missing, the file names it", async () => 
   assertRefuses(await start({ PATH, HOME: place.path }), /needs gzip to unpack its program: install it/);
 });
 
+/**
+ * The file, which says that it is missing something, in place of a runtime that is: packed anew with another one.
+ * @param runtime A shell script.
+ */
+async function packWith(place: Place, runtime: string): Promise<string> {
+  const pack = new URL("../../contrib/portable/pack", import.meta.url).pathname;
+  const [program, file] = [`${place.path}/program`, `${place.path}/packed`];
+  await Deno.mkdir(program);
+  await Deno.writeTextFile(`${program}/main.js`, "");
+  await Deno.writeTextFile(`${place.path}/runtime`, runtime, { mode: 0o755 });
+  await ok(run([pack, `${place.path}/runtime`, program, "0", "none", "--none", file]));
+  return file;
+}
+
+const MISSING: [string, string, RegExp][] = [
+  [
+    "glibc",
+    "#!/none/ld-linux.so\n",
+    /needs glibc, [^\n]*Alpine[^\n]*: run it on one of those, or in a container/,
+  ],
+  [
+    "libgcc_s",
+    "#!/bin/sh\necho 'x: error while loading shared libraries: libgcc_s.so.1: cannot open shared object file' >&2\nexit 127\n",
+    /needs libgcc_s\.so\.1 to run: install the package libgcc-s1 /,
+  ],
+  [
+    "a newer glibc",
+    '#!/bin/sh\necho "x: libc.so.6: version \\`GLIBC_2.99\' not found (required by x)" >&2\nexit 1\n',
+    /needs a newer glibc than there is here \(.*GLIBC_2\.99/,
+  ],
+];
+for (const [what, runtime, says] of MISSING) {
+  selfExtractingTest(
+    `on a system without ${what} the file says so, and not to choose another folder`,
+    async () => {
+      await using place = await Place.make();
+      const file = await packWith(place, runtime);
+      const ran = await start({ XDG_CACHE_HOME: `${place.path}/cache` }, { file });
+      assertRefuses(ran, says);
+      assert.doesNotMatch(ran.stderr, /XDG_CACHE_HOME/);
+      assert.deepEqual(await unpacked(`${place.path}/cache/filed`), []);
+    },
+  );
+}
+
+selfExtractingTest("with too few open files, the file says how many it needs", async () => {
+  await using place = await Place.make();
+  for (const limit of ["16", "40", "63"]) {
+    const prefix = ["sh", "-c", `ulimit -n ${limit}; exec "$@"`, "sh"];
+    assertRefuses(
+      await start({ XDG_CACHE_HOME: place.path }, { prefix }),
+      new RegExp(`Cannot work with ${limit} open files .*needs 64, `),
+    );
+  }
+});
+
+selfExtractingTest("in a directory that was removed, the file says so", async () => {
+  await using place = await Place.make();
+  await Deno.mkdir(`${place.path}/gone`);
+  const prefix = ["sh", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', `${place.path}/gone`];
+  const { status, stderr } = await start({ XDG_CACHE_HOME: place.path }, { prefix });
+  assert.match(stderr, /^filed: the directory that it was started in was removed: cd to another one\n/m); // dash has its say first.
+  assert.doesNotMatch(stderr, /\u001b|stack/i);
+  assert.equal(status, 1);
+});
+
 selfExtractingTest("folders of other versions are removed, but not those in use", async () => {
   await using place = await Place.make();
   const other = (digit: string) => `${place.path}/filed/${digit.repeat(64)}`;
