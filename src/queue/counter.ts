@@ -1,6 +1,6 @@
 /** Where a counter's numbers come from. */
 interface Source {
-  reserve(counter: string, count: number): Promise<number>;
+  reserve(counter: string, count: number, start: number): Promise<number>;
 }
 
 /** Numbers taken from the store at once; those not given out at a stop are lost. */
@@ -10,13 +10,16 @@ const RESERVED = 64;
 export class Counter {
   readonly #source: Source;
   readonly #name: string;
+  readonly #start: number;
   #next = 0;
   #end = 0;
   #refilling: Promise<void> | undefined;
 
-  constructor(source: Source, name: string) {
+  /** @param start The first number, if none of that name was ever given. */
+  constructor(source: Source, name: string, start: number) {
     this.#source = source;
     this.#name = name;
+    this.#start = start;
   }
 
   async next(): Promise<number> {
@@ -26,7 +29,7 @@ export class Counter {
 
   async #refill() {
     try {
-      this.#next = await this.#source.reserve(this.#name, RESERVED);
+      this.#next = await this.#source.reserve(this.#name, RESERVED, this.#start);
       this.#end = this.#next + RESERVED;
     } finally {
       this.#refilling = undefined;

@@ -16,7 +16,7 @@ import { backupOf, isDraft, type JobId } from "./id.ts";
 import { settle } from "./job.ts";
 import { concat, type LogEnd, logEnd, logHeader } from "./log.ts";
 import { changesOfMove, type Move, moveBetween, startOfNew } from "./moves.ts";
-import { shortId } from "./new_id.ts";
+import { randomStart, shortId } from "./new_id.ts";
 import type { State } from "./states.ts";
 import { changesOfTimes, type Times } from "./times.ts";
 import { type QueueWatcher, Watchers } from "./watchers.ts";
@@ -76,7 +76,7 @@ export class Queue {
   constructor(store: Store, now: () => number = Date.now) {
     this.#store = store;
     this.#now = now;
-    this.#newIds = new Counter(store, "new-id");
+    this.#newIds = new Counter(store, "new-id", randomStart());
     this.#watchers = new Watchers(now);
   }
 

@@ -21,8 +21,8 @@ export class Numbers {
   constructor(database: DatabaseSync, batch: Batch) {
     this.#batch = batch;
     this.#reserve = database.prepare(
-      `INSERT INTO counters (name, next) VALUES (?, ?)
-       ON CONFLICT DO UPDATE SET next = next + excluded.next RETURNING next`,
+      `INSERT INTO counters (name, next) VALUES (:name, :start + :count)
+       ON CONFLICT DO UPDATE SET next = next + :count RETURNING next`,
     );
     this.#counter = database.prepare("SELECT next FROM counters WHERE name = ?");
     this.#lastPlace = database.prepare("SELECT max(place) AS place FROM jobs");
@@ -58,7 +58,7 @@ export class Numbers {
     const { rollbacks } = this.#batch;
     if (this.#places.next === this.#places.end || this.#places.rollbacks !== rollbacks) {
       const lost = this.#counter.get("place") ? 0 : this.#placesInUse();
-      const next = this.reserve("place", lost + BLOCK) + lost;
+      const next = this.reserve("place", lost + BLOCK, 0) + lost;
       this.#places = { next, end: next + BLOCK, rollbacks };
     }
     return this.#places.next++;
@@ -69,8 +69,8 @@ export class Numbers {
     return (this.#lastPlace.get()?.place ?? -1) as number + 1;
   }
 
-  /** Takes the next `count` numbers of a counter, from 0. @returns The first. */
-  reserve(counter: string, count: number): number {
-    return this.#reserve.get(counter, count)?.next as number - count;
+  /** Takes the next `count` numbers of a counter, which begins at `start`. @returns The first. */
+  reserve(name: string, count: number, start: number): number {
+    return this.#reserve.get({ name, count, start })?.next as number - count;
   }
 }

@@ -269,8 +269,8 @@ export class SqliteStore implements Store {
     return Promise.resolve(this.#runs.all());
   }
 
-  reserve(counter: string, count: number): Promise<number> {
-    return this.#batch.run("durable", () => this.#numbers.reserve(counter, count));
+  reserve(counter: string, count: number, start: number): Promise<number> {
+    return this.#batch.run("durable", () => this.#numbers.reserve(counter, count, start));
   }
 
   readSetting(name: string): Promise<string | undefined> {

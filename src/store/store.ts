@@ -237,8 +237,8 @@ export interface Store extends AsyncDisposable {
   /** The runs that `settle` has not forgotten. */
   runs(): Promise<RunRecord[]>;
 
-  /** Takes the next `count` numbers of a counter, from 0. @returns The first. */
-  reserve(counter: string, count: number): Promise<number>;
+  /** Takes the next `count` numbers of a counter, which begins at `start`. @returns The first. */
+  reserve(counter: string, count: number, start: number): Promise<number>;
   readSetting(name: string): Promise<string | undefined>;
   writeSetting(name: string, value: string): Promise<void>;
   readNode(name: string): Promise<NodeRecord | undefined>;

@@ -1,7 +1,8 @@
 /** new-id: a short id for everybody who asks, and never twice the same. */
 import assert from "node:assert/strict";
 import { shortId } from "../../src/queue/new_id.ts";
-import { Filed, ok, startFiled } from "../harness.ts";
+import { execute } from "../faults/state_file.ts";
+import { Filed, ok, Place, startFiled } from "../harness.ts";
 import { open, read, startPaused, stat } from "./expect.ts";
 
 const SHAPE = /^[2-9a-hjkmnp-z]{4}\n$/; // Without 0, o, 1, i and l.
@@ -89,6 +90,24 @@ Deno.test("new-id gives no id again after a restart, nor after a kill", async ()
   await using third = await Filed.start(filed.place);
   ids.push(...await readIds(third, 100));
   assert.equal(new Set(ids).size, 300);
+});
+
+Deno.test("the ids of two fresh queues differ", async () => {
+  await using one = await startFiled();
+  await using other = await startFiled();
+  const ids = [...await readIds(one, 20), ...await readIds(other, 20)];
+  assert.equal(new Set(ids).size, 40);
+});
+
+Deno.test("a queue whose ids began at 0 goes on where it was", async () => {
+  await using place = await Place.make();
+  {
+    await using filed = await Filed.start(place);
+    await filed.stop();
+  }
+  execute(`${place.path}/filed.db`, "INSERT INTO counters (name, next) VALUES ('new-id', 640)");
+  await using filed = await Filed.start(place);
+  assert.deepEqual(await readIds(filed, 2), [shortId(640), shortId(641)]);
 });
 
 Deno.test("a job can be named by new-id in the same command", async () => {

@@ -210,7 +210,7 @@ Deno.test("the log is as long from the start as it becomes, and no frame is take
   const { size } = Deno.statSync(`${path}-wal`);
   const submit = (id: string) => store.create({ id, uid: 1, gid: 2, mode: 0o640, held: true, now: 0 });
   for (let job = 0; job < 1_500; job++) await submit(`job ${job}`);
-  await store.reserve("a counter", 1);
+  await store.reserve("a counter", 1, 0);
   assert.equal(Deno.statSync(`${path}-wal`).size, size);
   for (const suffix of ["", "-wal"]) Deno.copyFileSync(path + suffix, `${folder.path}/copy.db${suffix}`);
   await using copy = SqliteStore.open(`${folder.path}/copy.db`); // as after a crash

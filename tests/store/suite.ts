@@ -418,15 +418,15 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
 
   test("counters, settings and nodes survive", async (store, place) => {
     assert.deepEqual(
-      [await store.reserve("x", 5), await store.reserve("x", 2), await store.reserve("y", 1)],
-      [0, 5, 0],
+      [await store.reserve("x", 5, 0), await store.reserve("x", 2, 3), await store.reserve("y", 1, 8)],
+      [0, 5, 8],
     );
     await store.writeSetting("config", "{}");
     await store.writeSetting("config", '{"a":1}');
     await store.writeNode("pending", { uid: 1, gid: 2, mode: 0o1777 });
     await store[Symbol.asyncDispose]();
     await using again = await place.open();
-    assert.equal(await again.reserve("x", 1), 7);
+    assert.equal(await again.reserve("x", 1, 9), 7);
     assert.equal(await again.readSetting("config"), '{"a":1}');
     assert.equal(await again.readSetting("other"), undefined);
     assert.deepEqual({ ...await again.readNode("pending") }, { uid: 1, gid: 2, mode: 0o1777 });
