@@ -57,12 +57,12 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 DEBDIR ?= .
 
 .DEFAULT_GOAL := build
-.PHONY: build compile portable install uninstall deb bench bench-quick help run soak test test-tools check fmt man clean
+.PHONY: build compile portable install uninstall deb bench bench-quick help run soak test test-tools test-fresh check fmt man clean
 
 build: filed ## build ./filed, one file that needs nothing else: compiled if denort is to be had, else self-extracting
 
 help: ## list the targets
-	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 # Jobs inherit filed's environment, and one may be a make of its own.
 MAKE_VARIABLES := MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL MAKE_TERMOUT MAKE_TERMERR ARGS MOUNTPOINT
@@ -83,6 +83,11 @@ test: $(DENO) .fuse test-tools check $(FILED) ## run every check and test; filed
 test-%: $(DENO) ## run one suite of the tests: contract, user, programs or rest
 	@exec env $(patsubst %,-u %,$(MAKE_VARIABLES)) tests/alone $(abspath $(DENO)) test --allow-all \
 		$(if $(RESULTS),--junit-path=$(RESULTS)/$*.xml) $(FILES_$*)
+
+SUITE ?= bookworm
+test-fresh: ## run make and make test on a Debian made for it: SUITE=bookworm or trixie; root, debootstrap, 20 minutes
+	@contrib/need debootstrap:debootstrap
+	@tests/ship/fresh-machine $(SUITE)
 
 test-tools: ## install what the tests use of Debian's packages, as root; with LANGUAGES=all, the languages too
 	@PATH="$$PATH:/usr/sbin:/sbin" contrib/need $$(grep -hv '^#' tests/programs tests/clients/programs \
