@@ -13,7 +13,7 @@ import { Rest } from "./rest.ts";
 import { Executor } from "./runner/executor.ts";
 import { identityOf } from "./runner/identity.ts";
 import { limitsOf, refusalOf } from "./runner/sandbox/limits.ts";
-import type { SandboxRules, SandboxSettings } from "./runner/sandbox/rules.ts";
+import type { SandboxSettings } from "./runner/sandbox/rules.ts";
 import { Scheduler } from "./runner/scheduler.ts";
 import { StartError } from "./start_error.ts";
 import { StopSignals } from "./stop_signals.ts";
@@ -43,7 +43,7 @@ const UNMOUNT_MS = 250;
 export async function runDaemon(settings: Settings): Promise<void> {
   await using _log = await openLog({ level: settings.logLevel, format: settings.logFormat });
   using signals = new StopSignals();
-  const sandbox = settings.sandbox && await prepareSandbox(settings.sandbox);
+  const sandbox = settings.sandbox && prepareSandbox(settings.sandbox);
   const stateFile = await prepareStateFile(settings);
   await using store = SqliteStore.open(stateFile);
   await using keeper = new StateKeeper(store, stateFile);
@@ -111,9 +111,7 @@ export async function runDaemon(settings: Settings): Promise<void> {
 }
 
 /** What this kernel can do of a sandbox. @throws {StartError} If that is nothing, or less than required. */
-async function prepareSandbox(
-  { enforcement, paths, ports, tempDirectory }: SandboxOptions,
-): Promise<SandboxSettings> {
+function prepareSandbox({ enforcement, paths, ports, tempDirectory }: SandboxOptions): SandboxSettings {
   const abi = landlockAbi();
   if (abi === 0) {
     throw new StartError(
@@ -126,25 +124,24 @@ async function prepareSandbox(
   if (refusal) throw new StartError(`Cannot sandbox jobs: ${refusal}`);
   const limits = limitsOf(abi);
   if (limits.length > 0) log.warn("this kernel enforces the sandbox in part", { abi, limits });
-  return { rules, abi, tempDirectory: await Deno.realPath(tempDirectory).catch(() => tempDirectory) };
+  return { rules, abi, tempDirectory };
 }
 
 /** @throws {StartError} If a rule can't be kept. */
 async function confine(executor: Executor, sandbox: SandboxSettings, stateFile: string): Promise<void> {
-  const problem = await executor.confine(sandbox);
-  if (problem !== undefined) throw new StartError(`Cannot sandbox jobs: ${problem}`);
-  for (const { option, path } of await rulesAbove(stateFile, sandbox.rules)) {
+  const confined = await executor.confine(sandbox);
+  if ("problem" in confined) throw new StartError(`Cannot sandbox jobs: ${confined.problem}`);
+  const rulesAbove = (place: string) =>
+    sandbox.rules.paths.filter((_, index) =>
+      `${place}/`.startsWith(`${confined.rules[index]}/`.replace("//", "/"))
+    );
+  for (const { option, path } of rulesAbove(stateFile)) {
     log.warn("a rule of the sandbox reaches the state file", { rule: `${option} ${path}` });
   }
-  for (const { option, path } of await rulesAbove(sandbox.tempDirectory, sandbox.rules)) {
+  for (const { option, path } of rulesAbove(confined.tempDirectory)) {
     log.warn("a rule of the sandbox reaches the jobs' temporary folders", { rule: `${option} ${path}` });
   }
   log.info("jobs are sandboxed", { abi: sandbox.abi, ...sandbox.rules });
-}
-
-async function rulesAbove(place: string, { paths }: SandboxRules): Promise<SandboxRules["paths"]> {
-  const real = await Promise.all(paths.map(({ path }) => Deno.realPath(path).catch(() => path)));
-  return paths.filter((_, index) => `${place}/`.startsWith(`${real[index]}/`.replace("//", "/")));
 }
 
 async function statfsOf(directory: string): Promise<StatFs> {

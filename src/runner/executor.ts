@@ -1,5 +1,7 @@
+import { getLogger } from "@logtape/logtape";
 import { closeInheritedOnExec } from "../sys/close_on_exec.ts";
 import {
+  type Confined,
   type EndedMessage,
   type FromWorker,
   KILLING_MS,
@@ -14,6 +16,8 @@ import {
 } from "./messages.ts";
 import { Outbox } from "./outbox.ts";
 import type { SandboxSettings } from "./sandbox/rules.ts";
+
+const log = getLogger(["filed", "runner"]);
 
 /** What the executor tells its owner, for each run in the order of the three messages. */
 export interface ExecutorEvents {
@@ -41,7 +45,7 @@ export class Executor implements AsyncDisposable {
   readonly #events: ExecutorEvents;
   readonly #outbox = new Outbox<ToWorker>((messages) => this.#worker.postMessage(messages), queueMicrotask);
   readonly #sweeps: PromiseWithResolvers<Survivor[]>[] = [];
-  #confining: PromiseWithResolvers<string | undefined> | undefined;
+  #confining: PromiseWithResolvers<Confined> | undefined;
   readonly #gone = Promise.withResolvers<void>();
   #state: "open" | "stopping" | "gone" = "open";
   #lastMoment: ReturnType<typeof setTimeout> | undefined;
@@ -64,9 +68,9 @@ export class Executor implements AsyncDisposable {
 
   /**
    * Has the jobs that start from now on sandboxed. To be called once, before any starts.
-   * @returns Why that is not possible; `undefined` if it is done.
+   * @returns What it is now, or why that is not possible.
    */
-  confine(sandbox: SandboxSettings): Promise<string | undefined> {
+  confine(sandbox: SandboxSettings): Promise<Confined> {
     this.#confining = Promise.withResolvers();
     this.#post({ kind: "confine", sandbox });
     return this.#confining.promise;
@@ -135,9 +139,11 @@ export class Executor implements AsyncDisposable {
       case "ended":
         return this.#events.onEnded(message);
       case "confined":
-        return this.#confining?.resolve(message.problem);
+        return this.#confining?.resolve(message.outcome);
       case "swept":
         return this.#sweeps.shift()?.resolve(message.survivors);
+      case "warned":
+        return log.warn(message.message, message.fields);
       case "stopped":
         return this.#close(new Error("The worker that runs jobs was stopped"));
       default:

@@ -162,15 +162,24 @@ export interface EndedMessage {
   survivors: Survivor[];
 }
 
+/** Why jobs can't be sandboxed; or that they are, and where the rules' paths and the temporary folders really are. */
+export type Confined = { problem: string } | { rules: string[]; tempDirectory: string };
+
 export interface ConfinedMessage {
   kind: "confined";
-  /** Why jobs can't be sandboxed so; `undefined` if they are. */
-  problem: string | undefined;
+  outcome: Confined;
 }
 
 export interface SweptMessage {
   kind: "swept";
   survivors: Survivor[];
+}
+
+/** Something that the log of the daemon is to say. */
+export interface WarnedMessage {
+  kind: "warned";
+  message: string;
+  fields: Record<string, unknown>;
 }
 
 export interface StoppedMessage {
@@ -183,4 +192,5 @@ export type FromWorker =
   | EndedMessage
   | ConfinedMessage
   | SweptMessage
+  | WarnedMessage
   | StoppedMessage;

@@ -40,6 +40,8 @@ class Jobs {
   #sweeping: Promise<void> = Promise.resolve();
   /** Why nothing is started until it is resumed. */
   #shortage: Shortage | undefined;
+  /** While a start waits for the sandbox: it, and what came after it. */
+  #held: Exclude<ToWorker, SetupMessage>[] | undefined;
 
   constructor({ cgroups: use, identity, environment }: SetupMessage) {
     keepDescriptors(KEPT_DESCRIPTORS);
@@ -59,6 +61,11 @@ class Jobs {
   }
 
   receive(message: Exclude<ToWorker, SetupMessage>): void {
+    if (this.#held) return void this.#held.push(message);
+    if (message.kind === "start") {
+      const prepared = this.#host.sandbox?.prepare();
+      if (prepared) return this.#hold(message, prepared);
+    }
     switch (message.kind) {
       case "confine":
         this.#confine(message);
@@ -89,14 +96,26 @@ class Jobs {
 
   async #confine({ sandbox: settings }: ConfineMessage) {
     try {
-      const sandbox = new Sandbox(settings);
+      const warn = (message: string, fields: Record<string, unknown>) =>
+        post({ kind: "warned", message, fields });
+      const sandbox = await Sandbox.open(settings, { reactor: this.#reactor, warn });
       this.#host.sandbox = sandbox;
       if (await tryOut(sandbox, this.#host.cgroups)) sandbox.reuseCells();
-      post({ kind: "confined", problem: undefined });
+      post({ kind: "confined", outcome: sandbox.places });
     } catch (error) {
       if (!(error instanceof RuleError)) throw error;
-      post({ kind: "confined", problem: error.message });
+      post({ kind: "confined", outcome: { problem: error.message } });
     }
+  }
+
+  /** Keeps the order of what comes meanwhile. */
+  #hold(start: StartMessage, prepared: Promise<void>) {
+    this.#held = [start];
+    prepared.then(() => {
+      const held = this.#held ?? [];
+      this.#held = undefined;
+      for (const message of held) this.receive(message);
+    });
   }
 
   /** Who is not known yet is looked up while others start. */

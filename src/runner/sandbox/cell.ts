@@ -2,13 +2,14 @@ import { Directory } from "../../sys/directory.ts";
 import { ErrnoError } from "../../sys/errno.ts";
 import { factsOf } from "../../sys/facts.ts";
 import { pathRule, type Rule, Ruleset } from "../../sys/landlock.ts";
-import { cString } from "../../sys/libc.ts";
 import { effectiveUid } from "../../sys/process.ts";
 import { PATH_ACCESS } from "./rules.ts";
-import type { TempPlace } from "./temp_place.ts";
+import { PASSABLE, type TempPlace } from "./temp_place.ts";
 
 /** The longest step of the clock by which file systems know when something was changed. */
 const CLOCK_STEP_MS = 10;
+/** The job's own folder in the folder of its cell. */
+export const INSIDE = "tmp";
 
 export interface Owner {
   uid: number;
@@ -22,24 +23,28 @@ export interface Recipe {
   rules: readonly Rule[];
 }
 
-/** Where one job is confined at a time: a private temporary folder, and a ruleset with it. */
+/**
+ * Where one job is confined at a time: a private temporary folder, and a ruleset with it. The folder is the only one in a folder of
+ * ours: who removes it waits for its owner with the lock of that one only, and the next cell can be made.
+ */
 export class Cell implements Disposable {
   /** What tells a job of the folder. */
   readonly env: Readonly<Record<string, string>>;
   readonly #directory: Directory;
+  readonly #inode: bigint;
   readonly #madeNs: bigint;
   readonly #madeMs: number;
   #enteredMs = 0;
   #ruleset: { from: Recipe; made: Ruleset } | undefined;
 
-  /** @throws {ErrnoError} If the folder can't be made. */
-  constructor(place: TempPlace, readonly name: string, readonly owner: Owner) {
-    const folder = `${place.path}/${name}`;
+  /** @param name Nothing has it yet in the place. @throws {ErrnoError} If the folder can't be made. */
+  constructor(readonly place: TempPlace, readonly name: string, readonly owner: Owner) {
+    const folder = `${place.path}/${name}/${INSIDE}`;
     this.env = { TMPDIR: folder, TMP: folder, TEMP: folder };
-    place.directory.makeDirectory(cString(name), 0o700);
-    this.#directory = place.directory.openChild(cString(name));
-    if (owner.uid !== effectiveUid()) this.#directory.changeOwner(owner.uid, owner.gid);
-    this.#madeNs = factsOf(this.#directory.fd).changedAtNs;
+    this.#directory = makeFolder(place, name, owner);
+    const { inode, changedAtNs } = factsOf(this.#directory.fd);
+    this.#inode = inode;
+    this.#madeNs = changedAtNs;
     this.#madeMs = Number(this.#madeNs / 1_000_000n);
   }
 
@@ -64,6 +69,11 @@ export class Cell implements Disposable {
     return this.isSettled(this.#enteredMs) && factsOf(this.#directory.fd).changedAtNs === this.#madeNs;
   }
 
+  /** Whether the folder is still where it was made, with nothing mounted on it. @throws {ErrnoError} EMFILE, ENFILE. */
+  isThere(): boolean {
+    return this.place.directory.inodeAt(`${this.name}/${INSIDE}`) === this.#inode;
+  }
+
   /** Closes what it has open. The folder stays. */
   [Symbol.dispose](): void {
     this.#ruleset?.made[Symbol.dispose]();
@@ -80,5 +90,33 @@ export class Cell implements Disposable {
       if (error instanceof ErrnoError) ruleset[Symbol.dispose]();
       throw error;
     }
+  }
+}
+
+/** Makes the two folders of a cell. @returns The inner one. @throws {ErrnoError} And then neither is left. */
+function makeFolder(place: TempPlace, name: string, owner: Owner): Directory {
+  place.directory.makeDirectory(name, PASSABLE);
+  try {
+    using around = place.directory.openChild(name);
+    around.changeMode(PASSABLE); // whatever the umask
+    return makeInside(around, owner);
+  } catch (error) {
+    if (error instanceof ErrnoError) place.directory.removeDirectory(name);
+    throw error;
+  }
+}
+
+function makeInside(around: Directory, owner: Owner): Directory {
+  around.makeDirectory(INSIDE, 0o700);
+  let inside: Directory | undefined;
+  try {
+    inside = around.openChild(INSIDE);
+    if (owner.uid !== effectiveUid()) inside.changeOwner(owner.uid, owner.gid);
+    return inside;
+  } catch (error) {
+    if (!(error instanceof ErrnoError)) throw error;
+    inside?.[Symbol.dispose]();
+    around.removeDirectory(INSIDE); // Nobody else's yet.
+    throw error;
   }
 }

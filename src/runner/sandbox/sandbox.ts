@@ -1,14 +1,16 @@
 import { ErrnoError } from "../../sys/errno.ts";
 import { type Handled, handledBy, portRule, type Rule } from "../../sys/landlock.ts";
-import { cString } from "../../sys/libc.ts";
 import { effectiveGid, effectiveUid } from "../../sys/process.ts";
 import type { Restriction } from "../../sys/restriction.ts";
+import type { Reactor } from "../reactor.ts";
 import { atMost } from "../waiting.ts";
-import { Cell, type Owner, type Recipe } from "./cell.ts";
-import { OpenPaths, RuleError } from "./paths.ts";
-import { removeTree } from "./remove_tree.ts";
+import { Cell, INSIDE, type Owner, type Recipe } from "./cell.ts";
+import { realPathWithin } from "./look_up.ts";
+import { removeOrphans } from "./orphans.ts";
+import { OpenPaths, RuleError, START_MS } from "./paths.ts";
+import { Removals } from "./removals.ts";
 import { PORT_ACCESS, type SandboxSettings } from "./rules.ts";
-import { removeOrphans, TempPlace } from "./temp_place.ts";
+import { TempPlace } from "./temp_place.ts";
 
 /** What is at a rule's path is looked up again after this. */
 const OPENED_MS = 1_000;
@@ -24,37 +26,72 @@ export interface Confinement {
   cell: Cell;
 }
 
+export interface SandboxHost {
+  reactor: Reactor;
+  warn(message: string, fields: Record<string, unknown>): void;
+}
+
 /** Confines each job by Landlock to the rules, and to a temporary folder that no other job has. */
 export class Sandbox implements AsyncDisposable {
   readonly #settings: SandboxSettings;
+  readonly #host: SandboxHost;
   readonly #handled: Handled;
   readonly #self: Owner = { uid: effectiveUid(), gid: effectiveGid() };
-  readonly #place: TempPlace;
+  readonly #paths: OpenPaths;
+  readonly #removals: Removals;
   /** Cells in which no job has left anything, the oldest first. */
   readonly #free: Cell[] = [];
-  readonly #removals = new Set<Promise<unknown>>();
-  #open: { paths: OpenPaths; recipe: Recipe; seal: string; at: number };
+  /** Places that somebody removed, or took elsewhere. */
+  readonly #lost: TempPlace[] = [];
+  readonly #cleaning: Promise<void>;
+  #place: TempPlace;
+  #seal = "";
+  #recipe: { of: readonly Rule[]; made: Recipe } | undefined;
+  #lookedAt = performance.now();
   #cellCount = 0;
   #reuse: "no cell" | "untouched cells" = "no cell";
 
-  /** @throws {RuleError} If a rule can't be kept, or no temporary folder can be made. */
-  constructor(settings: SandboxSettings) {
+  private constructor(settings: SandboxSettings, paths: OpenPaths, place: TempPlace, host: SandboxHost) {
+    const { abi, tempDirectory } = settings;
     this.#settings = settings;
-    this.#handled = handledBy(settings.abi);
-    const { tempDirectory } = settings;
+    this.#host = host;
+    this.#handled = handledBy(abi);
+    this.#paths = paths;
+    this.#place = place;
+    this.#removals = new Removals({ ...host, abi, seal: () => this.#seal });
+    this.#seal = place.seal();
+    this.#cleaning = removeOrphans(tempDirectory, this.#removals);
+  }
+
+  /** @throws {RuleError} If a rule can't be kept, or no temporary folder can be made. */
+  static async open(settings: SandboxSettings, host: SandboxHost): Promise<Sandbox> {
+    const { rules, abi } = settings;
+    const silent = (rule: string) => host.warn("the path of a rule does not answer", { rule });
+    const paths = await OpenPaths.open(rules.paths, host.reactor, silent);
     try {
-      this.#place = TempPlace.make(tempDirectory);
+      paths.rules(handledBy(abi).fs); // Each can be kept.
+      const tempDirectory = await realPathWithin(START_MS, settings.tempDirectory, host.reactor);
+      return new Sandbox({ ...settings, tempDirectory }, paths, TempPlace.make(tempDirectory), host);
     } catch (error) {
-      const reason = `Cannot make temporary folders in ${tempDirectory}: ${(error as Error).message}`;
+      paths[Symbol.dispose]();
+      if (!(error instanceof ErrnoError)) throw error;
+      const reason = `Cannot make temporary folders in ${settings.tempDirectory}: ${error.message}`;
       throw new RuleError(`${reason}; name another place by TMPDIR`, { cause: error });
     }
-    try {
-      this.#open = this.#openPaths();
-    } catch (error) {
-      this.#place[Symbol.asyncDispose]();
-      throw error;
-    }
-    this.#removing(removeOrphans(tempDirectory));
+  }
+
+  /** Where the paths of the rules, and the temporary folders, really are: without links. */
+  get places(): { rules: string[]; tempDirectory: string } {
+    return { rules: this.#paths.realPaths(), tempDirectory: this.#settings.tempDirectory };
+  }
+
+  /**
+   * Looks up the rules' paths again, if that is due. To be called before jobs enter.
+   * @returns What is to be waited for first, a moment at most; `undefined` if nothing is.
+   */
+  prepare(): Promise<void> | undefined {
+    if (performance.now() - this.#lookedAt <= OPENED_MS) return undefined;
+    return this.#paths.look()?.then(() => this.#looked()) ?? this.#looked();
   }
 
   /**
@@ -63,14 +100,11 @@ export class Sandbox implements AsyncDisposable {
    * @throws {ErrnoError} If there is no room for another folder or descriptor.
    */
   enter(owner: Owner = this.#self): Confinement {
-    if (performance.now() - this.#open.at > OPENED_MS) {
-      const before = this.#open.paths;
-      this.#open = this.#openPaths();
-      before[Symbol.dispose]();
-    }
+    this.#keepPlace();
+    const recipe = this.#currentRecipe();
     const cell = this.#takeFree(owner) ?? this.#makeCell(owner);
     try {
-      const restriction = { ruleset: cell.enter(this.#open.recipe), seal: this.#open.seal };
+      const restriction = { ruleset: cell.enter(recipe), seal: this.#seal };
       return { restriction, cell, env: cell.env };
     } catch (error) {
       this.#discard(cell);
@@ -90,7 +124,7 @@ export class Sandbox implements AsyncDisposable {
   leave({ cell }: Confinement, left: "nothing" | "perhaps something"): void {
     if (this.#reuse === "untouched cells" && left === "nothing" && this.#free.length < FREE_CELLS) {
       if (cell.isUntouched()) return void this.#free.push(cell);
-      this.#prepare(cell.owner);
+      this.#provide(cell.owner);
     }
     this.#discard(cell);
   }
@@ -98,36 +132,66 @@ export class Sandbox implements AsyncDisposable {
   /** To be called when no job runs any more. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const cell of this.#free.splice(0)) this.#discard(cell);
-    const removed = Promise.all(this.#removals).then(() => this.#place[Symbol.asyncDispose]());
-    await atMost(STOP_MS, removed);
-    this.#open.paths[Symbol.dispose]();
+    await atMost(STOP_MS, this.#cleaning.then(() => this.#removals.idle()));
+    this.#removals.stop();
+    for (const place of [this.#place, ...this.#lost]) {
+      place.remove();
+      place[Symbol.dispose]();
+    }
+    this.#paths[Symbol.dispose]();
   }
 
-  #openPaths() {
-    const { rules: { paths, ports } } = this.#settings;
-    const opened = new OpenPaths(paths, this.#handled.fs);
-    const rules: Rule[] = [...opened.rules];
-    for (const { option, port } of ports) {
-      const access = PORT_ACCESS[option] & this.#handled.net;
-      if (access !== 0) rules.push(portRule(port, access));
+  #looked(): undefined {
+    this.#lookedAt = performance.now();
+  }
+
+  /** @throws {RuleError | ErrnoError} If a rule can't be kept any more; EMFILE, ENFILE, ENOMEM. */
+  #currentRecipe(): Recipe {
+    const of = this.#paths.rules(this.#handled.fs);
+    if (this.#recipe?.of !== of) {
+      const rules = [...of, ...portRules(this.#settings, this.#handled)];
+      this.#recipe = { of, made: { handled: this.#handled, rules } };
     }
-    const recipe = { handled: this.#handled, rules };
-    return { paths: opened, recipe, seal: this.#place.seal(), at: performance.now() };
+    return this.#recipe.made;
+  }
+
+  /** Sees to it that there is a place for cells, and its seal in it, if somebody has removed one of them. */
+  #keepPlace() {
+    if (this.#place.isWhole()) return;
+    try {
+      this.#seal = this.#place.seal();
+      if (this.#place.isWhole()) return;
+    } catch (error) {
+      if (!(error instanceof ErrnoError && error.is("ENOENT"))) throw error;
+    }
+    const { path } = this.#place;
+    const place = TempPlace.make(this.#settings.tempDirectory);
+    this.#lost.push(this.#place);
+    this.#place = place;
+    this.#seal = place.seal();
+    this.#host.warn("the folder of the jobs' temporary folders was made anew", {
+      lost: path,
+      made: place.path,
+    });
   }
 
   #takeFree({ uid, gid }: Owner): Cell | undefined {
-    const index = this.#free.findIndex((cell) =>
-      cell.owner.uid === uid && cell.owner.gid === gid && cell.isSettled()
-    );
-    return index < 0 ? undefined : this.#free.splice(index, 1)[0];
+    for (;;) {
+      const index = this.#free.findIndex((cell) =>
+        cell.owner.uid === uid && cell.owner.gid === gid && cell.isSettled()
+      );
+      const [cell] = index < 0 ? [] : this.#free.splice(index, 1);
+      if (!cell || cell.place === this.#place && cell.isThere()) return cell;
+      this.#discard(cell);
+    }
   }
 
   #makeCell(owner: Owner): Cell {
-    return new Cell(this.#place, String(++this.#cellCount), owner);
+    return new Cell(this.#place, `${++this.#cellCount}.${owner.uid}`, owner);
   }
 
   /** Makes a cell for a job to come: one that is settled by then can be used again and again. */
-  #prepare(owner: Owner) {
+  #provide(owner: Owner) {
     try {
       this.#free.push(this.#makeCell(owner));
     } catch (error) {
@@ -136,13 +200,22 @@ export class Sandbox implements AsyncDisposable {
   }
 
   #discard(cell: Cell) {
+    const { place, name, owner } = cell;
     cell[Symbol.dispose]();
-    const name = cString(cell.name);
-    if (!this.#place.directory.removeDirectory(name)) this.#removing(removeTree(this.#place.directory, name));
+    const folder = {
+      open: () => place.directory.openChild(name),
+      path: `${place.path}/${name}`,
+      name: INSIDE,
+      owner: owner.uid,
+    };
+    this.#removals.remove(folder).then((isGone) => {
+      if (isGone) place.directory.removeDirectory(name);
+    });
   }
+}
 
-  #removing(removal: Promise<unknown>) {
-    this.#removals.add(removal);
-    removal.finally(() => this.#removals.delete(removal));
-  }
+/** Those that this kernel can keep. */
+function portRules({ rules: { ports } }: SandboxSettings, { net }: Handled): Rule[] {
+  const allowed = ports.map(({ option, port }) => ({ port, access: PORT_ACCESS[option] & net }));
+  return allowed.filter(({ access }) => access !== 0).map(({ port, access }) => portRule(port, access));
 }

@@ -2,36 +2,43 @@ import { Directory } from "../../sys/directory.ts";
 import { ErrnoError, type ErrnoName } from "../../sys/errno.ts";
 import { factsOf } from "../../sys/facts.ts";
 import { listKernelDirectory } from "../../sys/kernel_files.ts";
-import { cString } from "../../sys/libc.ts";
 import { effectiveUid } from "../../sys/process.ts";
-import { removeTree } from "./remove_tree.ts";
 
 const PREFIX = "filed-sandbox-";
-const SEAL = "seal";
+export const SEAL = "seal";
+/** Others pass through, to folders that they know of. */
+export const PASSABLE = 0o711;
 
 /**
  * The folder in which the jobs of one daemon have their private temporary folders: locked, flock(2), for as long as that daemon
  * lives, so that a later one knows what is nobody's. (And systemd-tmpfiles leaves alone what is locked.)
  */
-export class TempPlace implements AsyncDisposable {
-  private constructor(readonly path: string, readonly directory: Directory) {}
+export class TempPlace implements Disposable {
+  private constructor(
+    readonly path: string,
+    readonly directory: Directory,
+    readonly around: Directory,
+    readonly name: string,
+  ) {}
 
   /** @param parent Such as /tmp. @throws {ErrnoError} If nothing can be made there. */
   static make(parent: string): TempPlace {
     for (;;) {
-      const path = `${parent}/${PREFIX}${crypto.randomUUID().slice(0, 8)}`;
-      {
-        using around = Directory.open(parent);
-        around.makeDirectory(cString(path.slice(parent.length + 1)), 0o700);
-      }
-      const directory = openOurs(path);
-      // Another daemon that starts just now may have taken it for a dead one's.
-      if (directory?.tryLock() && isAt(path, directory)) {
-        directory.changeMode(0o711); // Others pass through, to folders that they know of.
-        return new TempPlace(path, directory);
-      }
-      directory?.[Symbol.dispose]();
+      const around = Directory.open(parent);
+      const place = TempPlace.#makeIn(around, parent);
+      if (place) return place;
+      around[Symbol.dispose]();
     }
+  }
+
+  /** What a dead daemon has left, held as by a living one. @returns `undefined` for what is not that. */
+  static take(parent: string, name: string): TempPlace | undefined {
+    const around = Directory.open(parent);
+    const directory = openOurs(around, name);
+    if (directory?.tryLock()) return new TempPlace(`${parent}/${name}`, directory, around, name);
+    directory?.[Symbol.dispose]();
+    around[Symbol.dispose]();
+    return undefined;
   }
 
   /**
@@ -42,57 +49,63 @@ export class TempPlace implements AsyncDisposable {
    * @throws {ErrnoError} If neither can be made.
    */
   seal(): string {
-    const name = cString(SEAL);
-    if (!make(() => this.directory.makeWhiteout(name), "EPERM")) {
-      make(() => this.directory.makeDirectory(name, 0o700));
+    if (!make(() => this.directory.makeWhiteout(SEAL), "EPERM")) {
+      make(() => this.directory.makeDirectory(SEAL, 0o700));
     }
     return `${this.path}/${SEAL}`;
   }
 
-  /** Removes it, and what is left in it. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await removePlace(this.path, this.directory);
+  /** Whether it is still where it was made, with its seal: somebody may have removed it. @throws {ErrnoError} EMFILE, ENFILE. */
+  isWhole(): boolean {
+    return isAt(this.around, this.name, this.directory) && this.directory.inodeAt(SEAL) !== undefined;
+  }
+
+  /** Removes it, if nothing but the seal is in it. */
+  remove(): void {
+    if (!this.directory.removeFile(SEAL)) this.directory.removeDirectory(SEAL);
+    if (isAt(this.around, this.name, this.directory)) this.around.removeDirectory(this.name);
+  }
+
+  [Symbol.dispose](): void {
+    this.directory[Symbol.dispose]();
+    this.around[Symbol.dispose]();
+  }
+
+  /** @returns `undefined` if another daemon that starts just now has taken it for a dead one's. */
+  static #makeIn(around: Directory, parent: string): TempPlace | undefined {
+    const name = PREFIX + crypto.randomUUID().slice(0, 8);
+    let directory: Directory | undefined;
+    try {
+      around.makeDirectory(name, 0o700);
+      directory = openOurs(around, name);
+      if (!directory?.tryLock() || !isAt(around, name, directory)) return undefined;
+      directory.changeMode(PASSABLE);
+      const place = new TempPlace(`${parent}/${name}`, directory, around, name);
+      directory = undefined; // It is the place's.
+      return place;
+    } catch (error) {
+      if (error instanceof ErrnoError) around[Symbol.dispose]();
+      throw error;
+    } finally {
+      directory?.[Symbol.dispose]();
+    }
   }
 }
 
-/** Removes what dead daemons have left. */
-export async function removeOrphans(parent: string): Promise<void> {
-  for (const path of placesIn(parent)) {
-    const directory = openOurs(path);
-    if (directory?.tryLock()) await removePlace(path, directory);
-    else directory?.[Symbol.dispose]();
-  }
-}
-
-function placesIn(parent: string): string[] {
+/** The names of what dead daemons may have left, and of what looks like it. */
+export function placesIn(parent: string): string[] {
   try {
-    const names = listKernelDirectory(parent).map(({ name }) => name);
-    return names.filter((name) => name.startsWith(PREFIX)).map((name) => `${parent}/${name}`);
+    return listKernelDirectory(parent).map(({ name }) => name).filter((name) => name.startsWith(PREFIX));
   } catch (error) {
     if (error instanceof ErrnoError) return []; // It may not be listed.
     throw error;
   }
 }
 
-async function removePlace(path: string, place: Directory): Promise<void> {
-  for (let entries = place.list(); entries.length > 0; entries = place.list()) {
-    let count = 0;
-    for (const { name, isDirectory } of entries) {
-      if (await (isDirectory ? removeTree(place, name) : place.removeFile(name))) count++;
-    }
-    if (count === 0) break;
-  }
-  // If something resisted, the next daemon tries again.
-  const split = path.lastIndexOf("/");
-  using around = Directory.open(path.slice(0, split + 1));
-  around.removeDirectory(cString(path.slice(split + 1)));
-  place[Symbol.dispose]();
-}
-
-/** @returns `undefined` if it is gone, or not a directory of this user. */
-function openOurs(path: string): Directory | undefined {
+/** @returns `undefined` if it is gone, or not a directory of this user: a link, a FIFO, a mount point. */
+function openOurs(around: Directory, name: string): Directory | undefined {
   try {
-    const directory = Directory.open(path);
+    const directory = around.openChild(name);
     if (factsOf(directory.fd).uid === effectiveUid()) return directory;
     directory[Symbol.dispose]();
   } catch (error) {
@@ -101,9 +114,8 @@ function openOurs(path: string): Directory | undefined {
   return undefined;
 }
 
-function isAt(path: string, directory: Directory): boolean {
-  using there = openOurs(path);
-  return there !== undefined && factsOf(there.fd).inode === factsOf(directory.fd).inode;
+function isAt(around: Directory, name: string, directory: Directory): boolean {
+  return around.inodeAt(name) === factsOf(directory.fd).inode;
 }
 
 /** @returns Whether it is there; not if `refusal` is the reason. */
