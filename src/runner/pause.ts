@@ -5,7 +5,8 @@ const PAUSE_MS = 1_000;
 
 /**
  * Holds starts back for as long as there is a shortage. After a start was put off, one is tried for each run that ends, as that gives back
- * what it had, and one after a second. Once a second has gone by in which none was put off, the shortage is over.
+ * what it had, and one after a second. Once a second has gone by in which none was put off, any number is tried; and once that has gone
+ * well for a second, the shortage is over.
  */
 export class Pause {
   #allowed = 0;
@@ -51,9 +52,9 @@ export class Pause {
 
   /** To be called at `nextAt`. @returns Whether the shortage is over. */
   look(now: number): boolean {
-    const isOver = now >= this.#putOffAt + 2 * PAUSE_MS;
-    this.#allowed++;
+    const quietMs = now - this.#putOffAt;
+    this.#allowed = quietMs >= 2 * PAUSE_MS ? Infinity : this.#allowed + 1;
     this.#nextAt = now + PAUSE_MS;
-    return isOver && this.#returning === 0;
+    return quietMs >= 3 * PAUSE_MS && this.#returning === 0;
   }
 }

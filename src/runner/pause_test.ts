@@ -48,9 +48,20 @@ Deno.test("a pause tries nothing before what was put off is back in its place", 
   assert.equal(pause.allowed, 1);
 });
 
-Deno.test("a pause is over after a second of tries of which none was put off", () => {
+Deno.test("a pause tries any number after a second in which none was put off, and is over after another", () => {
   const pause = paused();
-  assert.deepEqual([pause.look(1_000), pause.look(2_000)], [false, true]);
+  assert.deepEqual([pause.look(1_000), pause.look(2_000)], [false, false]);
+  assert.equal(pause.allowed, Infinity);
+  assert.equal(pause.look(3_000), true);
+});
+
+Deno.test("a pause goes on if some of any number are put off", () => {
+  const pause = paused();
+  for (const now of [1_000, 2_000]) pause.look(now);
+  pause.putOff(2_100);
+  pause.returned();
+  assert.equal(pause.allowed, 0);
+  assert.deepEqual([pause.look(3_100), pause.look(4_100), pause.look(5_100)], [false, false, true]);
 });
 
 Deno.test("a pause goes on for as long as starts are put off", () => {

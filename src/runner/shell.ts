@@ -2,7 +2,7 @@ import type { Limits } from "../queue/limits.ts";
 import { ErrnoError } from "../sys/errno.ts";
 import { changeOwner, close, openReadOnly, pipe } from "../sys/file.ts";
 import type { Pidfd } from "../sys/pidfd.ts";
-import { requireReserve } from "../sys/reserve.ts";
+import { requireHeadroom, requireReserve } from "../sys/reserve.ts";
 import type { Started } from "../sys/started.ts";
 import { resourceLimit, type Rlimit } from "../sys/rlimit.ts";
 import { waitsForExec } from "../sys/spawn.ts";
@@ -106,6 +106,7 @@ export class Shell implements Disposable {
     requireReserve(); // So that what comes after the spawn can't fail for want of a descriptor.
     const { reader, writer } = pipe();
     try {
+      requireHeadroom(Math.max(reader, writer), "pipe2");
       // By the name /dev/stderr it can be opened by its owner only.
       if (account) changeOwner(writer, account.credentials.uid, account.credentials.gid);
       const spawned = spawnShell(start, { account, cgroup, output: writer }, host);

@@ -28,7 +28,7 @@ import { obstacleOf, type Shortage } from "./shortage.ts";
 import { sweep } from "./sweep.ts";
 
 /** For looks at processes and their groups: each takes one or two at a time, and what was started keeps one. */
-const KEPT_DESCRIPTORS = 8;
+const KEPT_DESCRIPTORS = 4;
 
 /** The thread that runs jobs. An error that nothing here expects ends it, and its owner hears of that. */
 class Jobs {

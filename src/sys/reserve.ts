@@ -4,6 +4,7 @@
  */
 import { ERRNO, ErrnoError } from "./errno.ts";
 import { check, lastErrno, LIBC } from "./libc.ts";
+import { resourceLimit } from "./rlimit.ts";
 
 const { symbols } = Deno.dlopen(LIBC, {
   eventfd: { parameters: ["u32", "i32"], result: "i32" },
@@ -38,6 +39,17 @@ export function refillReserve(): void {
     if (fd === -1) return;
     kept.push(fd);
   }
+}
+
+/** Numbers below the limit that nothing has for long: what the C library, the runtime and SQLite open for a moment finds one there. */
+const HEADROOM = 8;
+
+/**
+ * To be asked of each descriptor that stays open, as those of each run do: the kernel gives the lowest number that is free.
+ * @throws {ErrnoError} EMFILE if too few are left.
+ */
+export function requireHeadroom(fd: number, what: string): void {
+  if (fd >= resourceLimit("NOFILE").soft - HEADROOM) throw new ErrnoError("EMFILE", what);
 }
 
 /**
