@@ -1,6 +1,6 @@
 /** What filed lacks is not counted against jobs: they wait, keep their order, and complete at their first attempt. */
 import assert from "node:assert/strict";
-import { Filed, type FiledOptions, makeFifo, ok, Place, run } from "../harness.ts";
+import { Filed, type FiledOptions, makeFifo, ok, Place, rootTest, run } from "../harness.ts";
 import { statusField } from "../proc.ts";
 import { started } from "./expect.ts";
 
@@ -116,4 +116,26 @@ Deno.test({
     assert.deepEqual(ranInOrder(filed), queue.ids);
     assert.deepEqual(warnings(filed), ["cannot start jobs"]);
   },
+});
+
+/** Of nobody: limits of processes are counted for each uid of the whole machine. */
+const UID = 1_000_000_000 + Math.floor(Math.random() * 1_000_000_000);
+
+rootTest("a user who has too many processes keeps nobody else's jobs waiting, and loses none", async () => {
+  await using queue = await Queue.make(4);
+  await using filed = await queue.start({ prefix: ["prlimit", "--nproc=2", "--"] });
+  await Deno.chmod(queue.place.path, 0o711);
+  for (const id of queue.ids) {
+    const draft = `${filed.mount}/pending/.${id}`;
+    await filed.submit(`.${id}`, `read -r _ < ${queue.place.path}/go; echo attempt $FILED_ATTEMPT`);
+    await Deno.chown(draft, UID, UID);
+    await Deno.rename(draft, `${filed.mount}/pending/${id}`);
+  }
+  const { properties } = await filed.event("cannot start a user's jobs");
+  assert.equal(properties.user, UID);
+  assert.equal(await filed.finish("other", "echo $FILED_ATTEMPT"), ">>> echo $FILED_ATTEMPT\n1\n");
+  await queue.let(queue.ids.length);
+  for (const id of queue.ids) assert.match(await filed.finished(id), /\nattempt 1\n$/);
+  await filed.event("can start a user's jobs again");
+  assert.deepEqual(warnings(filed), ["cannot start a user's jobs"]);
 });
