@@ -123,7 +123,7 @@ const UID = 1_000_000_000 + Math.floor(Math.random() * 1_000_000_000);
 
 rootTest("a user who has too many processes keeps nobody else's jobs waiting, and loses none", async () => {
   await using queue = await Queue.make(4);
-  await using filed = await queue.start({ prefix: ["prlimit", "--nproc=2", "--"] });
+  await using filed = await queue.start({ before: 'set -- prlimit --nproc=2 -- "$@"' });
   await Deno.chmod(queue.place.path, 0o711);
   for (const id of queue.ids) {
     const draft = `${filed.mount}/pending/.${id}`;
