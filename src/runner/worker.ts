@@ -24,7 +24,7 @@ import { Reactor } from "./reactor.ts";
 import { RuleError } from "./sandbox/paths.ts";
 import { Sandbox } from "./sandbox/sandbox.ts";
 import { tryOut } from "./sandbox/trial.ts";
-import { obstacleOf, type Shortage } from "./shortage.ts";
+import { type Obstacle, obstacleOf, type Shortage } from "./shortage.ts";
 import { sweep } from "./sweep.ts";
 
 /** For looks at processes and their groups: each takes one or two at a time, and what was started keeps one. */
@@ -134,7 +134,9 @@ class Jobs {
     } catch (error) {
       if (!(error instanceof ErrnoError)) throw error;
       if (!this.#waiting.delete(run)) return;
-      post(overBefore(run, obstacleOf(error, { in: "filed", maxMemoryMb: message.limits.maxMemoryMb })));
+      const obstacle = obstacleOf(error, { in: "filed", maxMemoryMb: message.limits.maxMemoryMb });
+      this.#heed(obstacle);
+      post(overBefore(run, obstacle));
     }
   }
 
@@ -152,9 +154,14 @@ class Jobs {
     if (execution instanceof Execution) {
       this.#executions.set(run, execution);
       execution.over.then(() => this.#executions.delete(run));
-    } else if (execution.kind === "put-off" && execution.shortage.of === "all") {
-      this.#shortage = execution.shortage;
+    } else {
+      this.#heed(execution);
     }
+  }
+
+  /** What keeps all from starting keeps those too that were asked for already: none overtakes another. */
+  #heed(obstacle: Obstacle) {
+    if (obstacle.kind === "put-off" && obstacle.shortage.of === "all") this.#shortage = obstacle.shortage;
   }
 
   async #stop() {
