@@ -21,7 +21,9 @@ import { Alarm } from "./sys/alarm.ts";
 import { environ } from "./sys/environ.ts";
 import { landlockAbi } from "./sys/landlock.ts";
 import { releaseMemory } from "./sys/release_memory.ts";
+import { standInOf } from "./sys/subuid.ts";
 import { SqliteStore } from "./store/sqlite_store.ts";
+import { Accounts } from "./tree/accounts.ts";
 import { errnoOf } from "./tree/errors.ts";
 import { Tree } from "./tree/tree.ts";
 import { VERSION } from "./version.ts";
@@ -29,6 +31,8 @@ import { VERSION } from "./version.ts";
 const log = getLogger(["filed", "daemon"]);
 
 const NAME = "filed";
+/** Who may have which user ids besides their own. */
+const SUBUID = "/etc/subuid";
 /** After so long, both threads have run what they run once. */
 const STARTED_MS = 1_000;
 /** When nothing has changed for so long, nothing may change for much longer. */
@@ -66,7 +70,11 @@ export async function runDaemon(settings: Settings): Promise<void> {
     environment: jobEnvironment(settings.environment, environ()),
     identity: await queue.identity(),
   });
-  using tree = new Tree(queue, { owner: { uid, gid }, statfs: () => statfsOf(dirname(stateFile)) });
+  using tree = new Tree(queue, {
+    owner: { uid, gid },
+    statfs: () => statfsOf(dirname(stateFile)),
+    accounts: new Accounts({ accountOf: standInOf(await Deno.readTextFile(SUBUID).catch(() => "")) }),
+  });
   await using mounted = await mount(mountpoint, {
     fsname: NAME,
     subtype: NAME,

@@ -15,11 +15,8 @@ export type Good = keyof Holdings;
 
 /** What a user may have. */
 export const OF_USER: Readonly<Holdings> = { handles: 4_096, bytes: 16 << 20, heldJobs: 10_000 };
-/**
- * What all may have together, root excepted: a user may have 65,536 user ids (subuid(5)). With all of it in use, filed has some
- * 200 MB.
- */
-export const OF_ALL: Readonly<Holdings> = { handles: 32_768, bytes: 64 << 20, heldJobs: 40_000 };
+/** What all may have together, root excepted. With all of it in use, filed has some 250 MB. */
+export const OF_ALL: Readonly<Holdings> = { handles: 16_384, bytes: 64 << 20, heldJobs: 40_000 };
 
 /** As open(2) and write(2) have it. */
 const REFUSALS: Record<Good, { ofUser: ErrnoName; ofAll: ErrnoName }> = {
@@ -31,22 +28,31 @@ const REFUSALS: Record<Good, { ofUser: ErrnoName; ofAll: ErrnoName }> = {
 const NOTHING: Readonly<Holdings> = { handles: 0, bytes: 0, heldJobs: 0 };
 const ROOT = 0;
 
+export interface AccountsOptions {
+  ofUser?: Readonly<Holdings>;
+  ofAll?: Readonly<Holdings>;
+  /** Whose account an id's is: one user may have 65,536 ids. */
+  accountOf?: (uid: number) => number;
+}
+
 /** Who has how much, and may have no more. Root is never refused anything. */
 export class Accounts {
   readonly #ofUser: Readonly<Holdings>;
   readonly #ofAll: Readonly<Holdings>;
+  readonly #accountOf: (uid: number) => number;
   readonly #users = new Map<number, Holdings>();
   /** Of all users but root. */
   readonly #all: Holdings = { ...NOTHING };
 
-  constructor(ofUser = OF_USER, ofAll = OF_ALL) {
+  constructor({ ofUser = OF_USER, ofAll = OF_ALL, accountOf = (uid) => uid }: AccountsOptions = {}) {
     this.#ofUser = ofUser;
     this.#ofAll = ofAll;
+    this.#accountOf = accountOf;
   }
 
   /** What a user has. */
   of(uid: number): Readonly<Holdings> {
-    return this.#users.get(uid) ?? NOTHING;
+    return this.#users.get(this.#accountOf(uid)) ?? NOTHING;
   }
 
   /** The users who have something. */
@@ -69,12 +75,13 @@ export class Accounts {
 
   /** Counts what the user has already, or no more if it is negative. */
   charge(uid: number, good: Good, amount: number): void {
-    const user = this.#users.get(uid) ?? { ...NOTHING };
+    const account = this.#accountOf(uid);
+    const user = this.#users.get(account) ?? { ...NOTHING };
     user[good] += amount;
     assert.ok(user[good] >= 0, `user ${uid} has given back more ${good} than taken`);
     if (uid !== ROOT) this.#all[good] += amount;
-    if (user.handles + user.bytes + user.heldJobs > 0) this.#users.set(uid, user);
-    else this.#users.delete(uid);
+    if (user.handles + user.bytes + user.heldJobs > 0) this.#users.set(account, user);
+    else this.#users.delete(account);
   }
 
   giveBack(uid: number, good: Good, amount: number): void {

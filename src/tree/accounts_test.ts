@@ -4,7 +4,11 @@ import { Accounts, Charge, type Good } from "./accounts.ts";
 
 const [ROOT, ANN, BOB] = [0, 1_001, 1_002];
 const open = () =>
-  new Accounts({ handles: 2, bytes: 100, heldJobs: 2 }, { handles: 3, bytes: 150, heldJobs: 3 });
+  new Accounts({
+    ofUser: { handles: 2, bytes: 100, heldJobs: 2 },
+    ofAll: { handles: 3, bytes: 150, heldJobs: 3 },
+    accountOf: (uid) => uid > 100_000 ? 100_000 : uid,
+  });
 
 /** What each may take, one after the other, and who is refused. */
 const CASES: [string, Good, [uid: number, amount: number, refusal?: ErrnoName][]][] = [
@@ -19,6 +23,7 @@ const CASES: [string, Good, [uid: number, amount: number, refusal?: ErrnoName][]
     [BOB, 1, "ENFILE"],
   ]],
   ["held jobs", "heldJobs", [[ANN, 2], [ANN, 1, "EDQUOT"], [BOB, 1], [BOB, 1, "ENOSPC"]]],
+  ["all ids of a user have one account", "bytes", [[100_001, 60], [100_002, 50, "EDQUOT"], [100_003, 40]]],
   ["root is refused nothing, and takes nobody's", "handles", [[ROOT, 100], [ANN, 2], [BOB, 1]]],
 ];
 for (const [name, good, takings] of CASES) {

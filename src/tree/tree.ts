@@ -53,6 +53,8 @@ export interface TreeOptions {
   owner: { uid: number; gid: number };
   /** What `df` tells. */
   statfs(): Promise<StatFs>;
+  /** What each user may have in memory. */
+  accounts?: Accounts;
 }
 
 const SETGID = 0o2000;
@@ -80,12 +82,8 @@ export class Tree implements FileSystem, Disposable {
   readonly #fixed: FixedInodes;
   readonly #handles: Handles<Handle>;
 
-  constructor(
-    queue: Queue,
-    options: TreeOptions,
-    now: () => number = Date.now,
-    accounts: Accounts = new Accounts(),
-  ) {
+  constructor(queue: Queue, options: TreeOptions, now: () => number = Date.now) {
+    const { accounts = new Accounts() } = options;
     this.#queue = queue;
     this.#options = options;
     this.#commands = new OpenCommands(queue, now, accounts);

@@ -74,12 +74,11 @@ Deno.test("whatever users open, write, cut, remove and close, they are charged w
   let refused = 0;
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 120, size: "max" }), async (steps) => {
-      const accounts = new Accounts({ handles: 8, bytes: 600, heldJobs: 3 }, {
-        handles: 12,
-        bytes: 900,
-        heldJobs: 5,
+      const accounts = new Accounts({
+        ofUser: { handles: 8, bytes: 600, heldJobs: 3 },
+        ofAll: { handles: 12, bytes: 900, heldJobs: 5 },
       });
-      using tree = new Tree(queue, { owner: { uid: 0, gid: 0 }, statfs }, Date.now, accounts);
+      using tree = new Tree(queue, { owner: { uid: 0, gid: 0 }, statfs, accounts });
       const open: Open[] = [];
       /** How often a node's content has been left to those who had it open then. */
       const left = new Map<NodeId, number>();

@@ -99,9 +99,10 @@ try:
         start(list_all, M + "/pending")
     runners = list(children)
     sys.stdin.buffer.readline()
+    start(fill, "removed", removed)
+    start(fill, "draft", draft)
+    sys.stdin.buffer.readline()
     for name, step in [
-        ("removed", removed),
-        ("draft", draft),
         ("held", held),
         ("config", opens("/config.json")),
         ("new-id", opens("/new-id")),
@@ -121,10 +122,10 @@ finally:
 
 /** Who goes on without end, and what the others come to. */
 const RUNNERS = ["list", "list", "list", "list", "read", "rewrite"];
-const REFUSED = [
-  ...["config EMFILE", "draft EDQUOT", "draft EMFILE", "held EMFILE"],
-  ...["log EMFILE", "new-id EMFILE", "removed EDQUOT", "removed EMFILE"],
-];
+const REFUSED = {
+  bytes: ["removed EDQUOT", "draft EDQUOT"],
+  handles: ["removed", "draft", "held", "config", "new-id", "log"].map((name) => `${name} EMFILE`),
+};
 
 /** Starts the attack. Disposing of it ends it. */
 function attack(filed: Filed) {
@@ -143,7 +144,7 @@ function attack(filed: Filed) {
     /** Waits until attackers have said all of this, in any order. */
     async come(expected: readonly string[]): Promise<void> {
       const left = [...expected];
-      await within(`attackers to say ${left}`, async () => {
+      await within(`attackers to say ${expected}`, async () => {
         while (left.length > 0) {
           const { value, done } = await lines.read();
           assert.ok(!done, `the attackers have ended; left: ${left}`);
@@ -169,7 +170,9 @@ rootTest("one user can't have filed use much memory, nor keep it from serving ot
     await using attackers = attack(filed);
     await attackers.come(RUNNERS.map((name) => `${name} waits`));
     await attackers.goOn();
-    await attackers.come(REFUSED);
+    await attackers.come(REFUSED.bytes);
+    await attackers.goOn();
+    await attackers.come(REFUSED.handles);
     await attackers.goOn();
     await attackers.come(RUNNERS.map((name) => `${name} runs`));
     for (let job = 0; job < 5; job++) {
