@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { translateOriginal } from "./original_options.ts";
 import { type EnvironmentOptions, isSettable } from "./environment.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -133,6 +134,10 @@ const ENFORCEMENTS = ["require"] as const;
 const ENFORCEMENT = /^--sandbox=/;
 
 function parse(args: string[]) {
+  const line = translateOriginal(args);
+  if (line !== undefined) {
+    throw new UsageError(`-ro, -rof, -rw and -rwf are options of the original filed; here, write: ${line}`);
+  }
   const end = args.indexOf("--");
   const isEnforcement = (arg: string, index: number) => ENFORCEMENT.test(arg) && (end < 0 || index < end);
   const enforcement = args.filter(isEnforcement).map((arg) =>

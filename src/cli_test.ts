@@ -116,6 +116,11 @@ const WRONG: [string, string[], RegExp, Record<string, string>?][] = [
   ["an empty mount point", [""], /MOUNTPOINT is empty/],
   ["two mount points", ["/a", "/b"], /"\/b" is a second one/],
   ["an unknown option", ["--nope", "/a"], /Unknown option '--nope'$/],
+  [
+    "a command line of the original",
+    ["-rof", "/usr/bin/echo", "-ro", "/lib", "/jobs"],
+    /here, write: filed --sandbox --exec \/usr\/bin\/echo --exec \/lib \/jobs$/,
+  ],
   ["an option without its value", ["/a", "--state"], /--state/],
   ["a grace that is no number", ["--grace", "soon", "/a"], /--grace is "soon"; it takes a number of seconds/],
   [
