@@ -4,6 +4,12 @@ import type { Job } from "../queue/queue.ts";
 import type { Writers } from "../queue/writers.ts";
 import type { Charge } from "./accounts.ts";
 
+/** What a file held, closed, and who had written to it. */
+export interface Content {
+  bytes: Uint8Array;
+  foreignWriter: number | null;
+}
+
 /**
  * The content of a pending job that somebody has open, shared by all who have: what each of them writes, the others
  * read. It knows which of it is stored, and how far.
@@ -25,6 +31,12 @@ export class CommandFile {
   isOrphan = false;
   /** Why a write failed. What is left would be a command cut short: it is not closed, and so does not run. */
   spoiled: unknown;
+  /** Why what was written can never run, as long as it is not closed. */
+  refused: string | undefined;
+  /** What those now writing found; `none`: they made the file. */
+  before: Content | "none" | undefined;
+  /** What one of them closed last, and whose handle that was. */
+  left: Content & { by: { refusal: unknown } } | undefined;
   /** Resolves once the content is here. */
   ready: Promise<void> = Promise.resolve();
 
@@ -35,6 +47,7 @@ export class CommandFile {
    */
   constructor(public job: Job, origin: "new" | "stored", readonly charge: Charge) {
     this.#storedVersion = this.#closedVersion = origin === "new" ? -1 : 0;
+    if (origin === "new") this.before = "none";
   }
 
   get handles(): number {
@@ -63,7 +76,7 @@ export class CommandFile {
     this.#bytes = bytes;
     this.#writers = { uids: new Set(), of: "part" };
     this.#storedVersion = this.#closedVersion = this.#version;
-    this.spoiled = undefined;
+    this.spoiled = this.refused = undefined;
   }
 
   /** The whole content; not to be changed. */

@@ -1,6 +1,8 @@
 import { getLogger } from "@logtape/logtape";
 import type { Job, Queue } from "../queue/queue.ts";
 import { ErrnoError } from "../fuse/mod.ts";
+import { faultOf, faultOfWrite } from "../queue/content.ts";
+import { isDraft } from "../queue/id.ts";
 import { type Accounts, Charge } from "./accounts.ts";
 import { CommandFile } from "./command_file.ts";
 import { Warnings } from "./warnings.ts";
@@ -24,6 +26,8 @@ export interface CommandHandle {
   isHolder: boolean;
   /** Its first write went to disk at once; the later ones wait for flush. */
   hasWritten: boolean;
+  /** What each write fails with, once one has brought what can never run. */
+  refusal: ErrnoError | undefined;
 }
 
 /** The pending jobs that somebody has open, and what becomes of them when the last one closes. */
@@ -40,12 +44,16 @@ export class OpenCommands implements Disposable {
   readonly #waiting = new Map<number, ReturnType<typeof setTimeout>>();
   /** The jobs that are held, those that wait included, and whom each is counted for: its owner at the time. */
   readonly #held = new Map<number, number>();
+  /** Why drafts that were closed since the start can't be submitted. */
+  readonly #faultyDrafts = new Map<number, string>();
+  readonly #startedAt: number;
 
   constructor(queue: Queue, now: () => number, accounts: Accounts) {
     this.#queue = queue;
     this.#now = now;
     this.#accounts = accounts;
     this.#warnings = new Warnings(now);
+    this.#startedAt = now();
   }
 
   /** To be called before a job comes to pending. @throws {ErrnoError} EDQUOT, ENOSPC if its owner may hold no more. */
@@ -99,8 +107,12 @@ export class OpenCommands implements Disposable {
         file.ready,
       ]);
       if (now?.state !== "pending" && !file.isOrphan) throw new ErrnoError("ESTALE");
+      if (access === "write" && now) {
+        file.before ??= { bytes: file.bytes, foreignWriter: now.foreignWriter };
+        file.job = now;
+      }
       if (contents === "truncate") {
-        file.spoiled = undefined;
+        file.spoiled = file.refused = undefined;
         file.truncate(0, this.#now());
       }
       return handle;
@@ -110,14 +122,28 @@ export class OpenCommands implements Disposable {
     }
   }
 
-  /** @throws {ErrnoError} EFBIG; what the store answers. Nothing is written then, and close fails too. */
-  async write(handle: CommandHandle, offset: number, data: Uint8Array, where: "at" | "end"): Promise<number> {
+  /**
+   * @param source `mapping`: pages of a shared mapping, which may be written to still.
+   * @throws {ErrnoError} EFBIG, EINVAL; what the store answers. Nothing is written then, and close fails too.
+   */
+  async write(
+    handle: CommandHandle,
+    offset: number,
+    data: Uint8Array,
+    where: "at" | "end",
+    source: "call" | "mapping",
+  ): Promise<number> {
     const { file } = handle;
     const { length } = data;
+    if (handle.refusal) throw handle.refusal;
     if (file.isOrphan && file.spoiled !== undefined) throw file.spoiled;
     let takeBack = () => {};
     try {
       takeBack = file.write(where === "end" ? file.bytes.length : offset, data, this.#now());
+      if (source === "call" && !isDraft(file.job.id)) {
+        const fault = faultOfWrite(file.bytes, data);
+        if (fault !== undefined) throw handle.refusal = this.#refuse(handle.uid, file, fault);
+      }
       if (!handle.hasWritten) await this.sync(handle);
       handle.hasWritten = true;
       return length;
@@ -150,16 +176,22 @@ export class OpenCommands implements Disposable {
     );
   }
 
-  /** What was written is on disk, and is what would run. @throws What an earlier write threw. */
-  async flush({ file, isHolder }: CommandHandle): Promise<void> {
+  /** What was written is on disk, and is what would run. @throws What an earlier write threw; {ErrnoError} EINVAL. */
+  async flush(handle: CommandHandle): Promise<void> {
+    const { file, isHolder } = handle;
     if (!isHolder || file.isClosed) return;
     refuseSpoiled(file);
     if (file.isOrphan) return;
+    const fault = faultOf(file.bytes, "whole");
+    if (isDraft(file.job.id)) this.#noteDraft(file.job.number, fault);
+    else if (fault !== undefined) throw this.#refuse(handle.uid, file, fault); // What mends it may come still: a hole is filled.
+    file.refused = undefined;
     try {
-      await file.store(
-        "closed",
-        (bytes, writers) => this.#queue.close(file.job.number, bytes, writers, file.modifiedAt),
-      );
+      await file.store("closed", async (bytes, writers) => {
+        const closed = await this.#queue.close(file.job.number, bytes, writers, file.modifiedAt);
+        if (!closed || !handle.hasWritten) return; // A shell closes a copy before it writes.
+        file.left = { bytes, foreignWriter: closed.foreignWriter, by: handle };
+      });
     } catch (error) {
       file.spoiled = error; // The close was refused: what it was to store must not run when there is room later.
       throw error;
@@ -173,10 +205,13 @@ export class OpenCommands implements Disposable {
     try {
       await this.flush(handle); // What came after the last flush: pages of a shared mapping.
     } catch (error) {
-      this.#warn(uid, "what was written to a pending job is dropped", { job: file.job.id, error });
+      if (file.refused === undefined) {
+        this.#warn(uid, "what was written to a pending job is dropped", { job: file.job.id, error });
+      }
     }
     file.closed(uid);
     if (isHolder) file.holders.splice(file.holders.indexOf(uid), 1);
+    if (isHolder && file.holders.length === 0 && !file.isOrphan) await this.#takeBackRefused(file);
     const files = file.isOrphan ? this.#orphans : this.#files;
     if (file.handles === 0 && files.get(number) === file) files.delete(number);
     if (!isHolder || file.holders.length > 0 || file.isOrphan) return;
@@ -187,8 +222,27 @@ export class OpenCommands implements Disposable {
     if (file.handles > 0 && !file.isClosed) await this.#reload(file); // Its readers see what there is now.
   }
 
+  /** @throws {ErrnoError} EINVAL if the draft, which is to be submitted, can never run. */
+  async requireSound(draft: Job): Promise<void> {
+    const { number } = draft;
+    const file = this.#files.get(number);
+    const isOld = draft.createdAt < this.#startedAt; // It may have been closed before the start.
+    const fault = file && file.holders.length > 0
+      ? faultOf(file.bytes, "part")
+      : isOld
+      ? faultOf(await this.#queue.command(number) ?? new Uint8Array(), "whole")
+      : this.#faultyDrafts.get(number);
+    if (fault === undefined) return;
+    this.#warn(draft.uid, "content refused", { job: draft.id, reason: `it ${fault}` });
+    throw new ErrnoError("EINVAL");
+  }
+
   /** The job has another id: what waited for that may start. */
-  async renamed(number: number): Promise<void> {
+  async renamed(job: Job): Promise<void> {
+    const { number } = job;
+    const file = this.#files.get(number);
+    if (file) file.job = job;
+    if (!isDraft(job.id)) this.#faultyDrafts.delete(number);
     this.#unfinished.delete(number);
     if (this.#stopWaiting(number)) await this.#release(number);
   }
@@ -205,6 +259,7 @@ export class OpenCommands implements Disposable {
    */
   removed(number: number, how: "removed" | "moved") {
     this.#unfinished.delete(number);
+    this.#faultyDrafts.delete(number);
     this.#stopWaiting(number);
     this.#letGo(number);
     const file = this.#files.get(number);
@@ -217,6 +272,34 @@ export class OpenCommands implements Disposable {
 
   [Symbol.dispose]() {
     for (const number of [...this.#waiting.keys()]) this.#stopWaiting(number);
+  }
+
+  #noteDraft(number: number, fault: string | undefined) {
+    if (fault === undefined) this.#faultyDrafts.delete(number);
+    else this.#faultyDrafts.set(number, fault);
+  }
+
+  /**
+   * All that wrote have closed. Nothing of what was refused stays: the file is as it was before, or as another has left it; one
+   * that was made for it vanishes.
+   */
+  async #takeBackRefused(file: CommandFile): Promise<void> {
+    const { number } = file.job;
+    const { before, left } = file;
+    file.before = file.left = undefined;
+    const last = left && left.by.refusal === undefined ? left : before;
+    if (file.refused === undefined || file.isClosed || last === undefined) return;
+    try {
+      const job = await this.#queue.get(number);
+      if (job?.state !== "pending") return;
+      if (last !== "none") {
+        file.fill(last.bytes);
+        const uids = new Set(last.foreignWriter === null ? [] : [last.foreignWriter]);
+        await this.#queue.close(number, last.bytes, { uids, of: "part" }, undefined);
+      } else if ((await this.#queue.remove(job, "drop")).ok) this.removed(number, "removed");
+    } catch (error) {
+      log.error("cannot take back what was refused", { job: file.job.id, error });
+    }
   }
 
   /** Lets the job start; where that can't be stored, as soon as it can. */
@@ -245,6 +328,15 @@ export class OpenCommands implements Disposable {
     if (!this.#held.delete(number) || owner === undefined) return undefined;
     this.#accounts.giveBack(owner, "heldJobs", 1);
     return owner;
+  }
+
+  /** Says so once, however often it is tried. @returns What the caller hears. */
+  #refuse(uid: number, file: CommandFile, fault: string): ErrnoError {
+    if (file.refused === undefined) {
+      this.#warn(uid, "content refused", { job: file.job.id, reason: `it ${fault}` });
+    }
+    file.refused = fault;
+    return new ErrnoError("EINVAL");
   }
 
   /** Logs what a user can cause at will. */
@@ -295,5 +387,5 @@ function handleOf(file: CommandFile, uid: number, access: "read" | "write"): Com
   const isHolder = access === "write";
   file.opened(uid);
   if (isHolder) file.holders.push(uid);
-  return { kind: "command", file, uid, isHolder, hasWritten: false };
+  return { kind: "command", file, uid, isHolder, hasWritten: false, refusal: undefined };
 }

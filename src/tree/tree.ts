@@ -201,10 +201,12 @@ export class Tree implements FileSystem, Disposable {
     if (!mayTake(job)) throw new ErrnoError("ESTALE");
     const mayReplace = (other: Job) => !(flags & RENAME_NOREPLACE) && mayTake(other);
     if (to === "pending" && from !== "pending") this.#commands.requireRoom(job.uid);
-    const { replaced } = granted(await this.#queue.move(job, to, newId, mayReplace));
+    const isSubmitted = from === "pending" && to === "pending" && isDraft(job.id) && !isDraft(newId);
+    if (isSubmitted) await this.#commands.requireSound(job);
+    const { job: moved, replaced } = granted(await this.#queue.move(job, to, newId, mayReplace));
     if (replaced) await this.#replaced(replaced);
     if (to !== "pending") this.#commands.removed(job.number, "moved");
-    else if (from === "pending") await this.#commands.renamed(job.number);
+    else if (from === "pending") await this.#commands.renamed(moved);
     else this.#commands.moved(job);
   }
 
@@ -287,7 +289,11 @@ export class Tree implements FileSystem, Disposable {
   ): Promise<number> {
     const handle = this.#handles.get(fh);
     const where = flags & O_APPEND ? "end" : "at";
-    if (handle.kind === "command") return await this.#commands.write(handle, offset, data, where);
+    if (handle.kind === "command") {
+      // Pages come without the flags of an open(2), which those of write(2) have.
+      const source = (flags & O_ACCMODE) === O_RDONLY ? "mapping" : "call";
+      return await this.#commands.write(handle, offset, data, where, source);
+    }
     if (handle.kind === "config") return await this.#config.write(handle, offset, data, where);
     throw new ErrnoError("EBADF");
   }

@@ -5,7 +5,7 @@ import { statusField } from "../proc.ts";
 import { started } from "./expect.ts";
 
 /** As many descriptors as filed itself uses, and some 20 more. */
-const FEW_DESCRIPTORS = ["prlimit", "--nofile=64", "--"];
+const FEW_DESCRIPTORS = "ulimit -n 64";
 
 /** Jobs that wait until there are lines in a FIFO, one for each. */
 class Queue implements AsyncDisposable {
@@ -54,7 +54,7 @@ function warnings(filed: Filed): string[] {
 
 Deno.test("a restart in a shortage loses nothing", async () => {
   await using queue = await Queue.make(20);
-  await using filed = await queue.start({ prefix: FEW_DESCRIPTORS });
+  await using filed = await queue.start({ before: FEW_DESCRIPTORS });
   await queue.submit(filed);
   await filed.event("cannot start jobs");
   await filed.stop();
@@ -65,9 +65,9 @@ Deno.test("a restart in a shortage loses nothing", async () => {
 });
 
 const CASES: [string, number, FiledOptions][] = [
-  ["20 jobs, and descriptors for some of them", 20, { prefix: FEW_DESCRIPTORS }],
+  ["20 jobs, and descriptors for some of them", 20, { before: FEW_DESCRIPTORS }],
   ["150 jobs, and descriptors for some of them", 150, {
-    prefix: ["prlimit", "--nofile=200", "--"],
+    before: "ulimit -n 200",
     config: { max_job_count: 400 },
   }],
 ];

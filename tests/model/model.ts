@@ -51,6 +51,11 @@ export class Model {
 
   /** The call on a descriptor that is open, or on one that is not yet; `undefined` if there is none. */
   resolve(call: Call): Call | undefined {
+    const resolved = this.#withDescriptor(call);
+    return resolved && this.#withoutHole(resolved);
+  }
+
+  #withDescriptor(call: Call): Call | undefined {
     if (call.call === "open") return this.#open.has(slotOf(call)) ? undefined : call;
     if (!("slot" in call)) return call;
     const open = [...this.#open.keys()];
@@ -59,6 +64,27 @@ export class Model {
     const resolved = { ...call, client: client as number, slot: slot as number };
     const isTaken = resolved.call === "dup" && this.#open.has(slotOf({ ...resolved, slot: resolved.to }));
     return isTaken ? undefined : resolved;
+  }
+
+  /** The call such that it makes no hole in a file: if nobody filled that, all would be refused. `undefined`: it can't. */
+  #withoutHole(call: Call): Call | undefined {
+    const file = "slot" in call ? this.#open.get(slotOf(call)) : undefined;
+    const command = call.call === "truncate" ? this.#at(call.path)?.command : file?.command;
+    if (!command) return call;
+    const lengthBytes = command.isVague ? 0 : command.bytes.length;
+    switch (call.call) {
+      case "write":
+        return !file?.appends && (file?.position ?? 0) > lengthBytes ? undefined : call;
+      case "pwrite": {
+        const isTooLong = call.offset + call.bytes.length * call.times > MAX_COMMAND_BYTES;
+        return isTooLong ? call : { ...call, offset: Math.min(call.offset, lengthBytes) };
+      }
+      case "truncate":
+      case "ftruncate":
+        return call.size > MAX_COMMAND_BYTES ? call : { ...call, size: Math.min(call.size, lengthBytes) };
+      default:
+        return call;
+    }
   }
 
   /** Makes the call. */
