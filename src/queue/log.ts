@@ -32,13 +32,21 @@ export function logEnd({ ending, droppedBytes, tail, survivors }: LogEnd, lastBy
   const addLines = (text: string) => add(ENCODER.encode(last === NEWLINE ? text : "\n" + text));
   if (droppedBytes > 0) addLines(`[filed: ${droppedBytes} bytes dropped]\n`);
   add(tail);
-  if (survivors.length > 0) {
-    const names = survivors.map(({ pid, name }) => `${pid} (${printable(name)})`).join(", ");
-    addLines(`[filed: processes that could not be ended: ${names}]\n`);
-  }
+  if (survivors.length > 0) add(survivorsLine(survivors, last));
   const isSuccess = ending.kind === "exited" && ending.status === 0;
   if (!isSuccess) addLines(`\n\n[System Error]: ${describeEnding(ending)}\n`);
   return concat(...parts);
+}
+
+/** What a log says of processes that SIGKILL did not end. @param lastByte The last byte that the log has now. */
+export function survivorsLine(survivors: LogEnd["survivors"], lastByte: number): Uint8Array {
+  const text = `[filed: processes that could not be ended: ${describeSurvivors(survivors)}]\n`;
+  return ENCODER.encode(lastByte === NEWLINE ? text : "\n" + text);
+}
+
+/** `4711 (cat), 4712 (dd)` */
+export function describeSurvivors(survivors: LogEnd["survivors"]): string {
+  return survivors.map(({ pid, name }) => `${pid} (${printable(name)})`).join(", ");
 }
 
 const NEWLINE = 10;

@@ -14,7 +14,7 @@ import { type Config, DEFAULT_CONFIG } from "./config.ts";
 import { Counter } from "./counter.ts";
 import { backupOf, isDraft, type JobId } from "./id.ts";
 import { settle } from "./job.ts";
-import { concat, type LogEnd, logEnd, logHeader } from "./log.ts";
+import { concat, type LogEnd, logEnd, logHeader, survivorsLine } from "./log.ts";
 import { changesOfMove, type Move, moveBetween, startOfNew } from "./moves.ts";
 import { randomStart, shortId } from "./new_id.ts";
 import type { State } from "./states.ts";
@@ -320,10 +320,15 @@ export class Queue {
     return this.#store.appendLog(run, bytes, this.#now());
   }
 
-  /** Settles the run's job by how it ended, all of its output logged before. @returns The job, unless somebody took it from the run. */
+  /**
+   * Settles the run's job by how it ended, all of its output logged before. If processes of it are left, no job of its id starts until
+   * `forget`, and the log says so, also that of a job that somebody took from the run.
+   * @returns The job, unless somebody took it from the run.
+   */
   async ended(run: RunToken, end: LogEnd): Promise<Job | undefined> {
     const config = await this.config();
     const appendix = await this.#endOfLog(await this.#store.jobOf(run), end);
+    const left = await this.#changesOfLeft(run, end.survivors);
     const settled = this.#store.settle(run, (job) => {
       const now = this.#now();
       return {
@@ -333,24 +338,35 @@ export class Queue {
         appendix,
         ...settle(job.attempts, end.ending, config, now),
       };
-    });
+    }, left);
     this.#watchers.runnable(); // As in `release`.
     const job = await settled;
     if (job) this.#watchers.changed("active", job.state);
     return job;
   }
 
-  /** Puts the run's job back as if the attempt had not been made: it was stopped, and did not end; or it did not begin. */
-  async requeue(run: RunToken): Promise<Job | undefined> {
+  /**
+   * Puts the run's job back as if the attempt had not been made: it was stopped, and did not end; or it did not begin.
+   * @param survivors Processes of it that are left, as in `ended`; "unknown": there may be some.
+   */
+  async requeue(run: RunToken, survivors: LogEnd["survivors"] | "unknown" = []): Promise<Job | undefined> {
+    const left = survivors === "unknown" ? () => ({}) : await this.#changesOfLeft(run, survivors);
     const job = await this.#store.settle(run, (job) => ({
       state: "pending",
       run: null,
       attempts: job.attempts - 1,
       changedAt: this.#now(),
-    }));
+      ...left?.(job),
+    }), left);
     if (job) this.#watchers.changed("active", "pending");
     this.#watchers.runnable();
     return job;
+  }
+
+  /** The last process of a run is gone, that was left when it ended. */
+  async forget(run: RunToken): Promise<void> {
+    await this.#store.settle(run, () => ({}));
+    this.#watchers.runnable();
   }
 
   /** The runs that may still have processes: after a crash, those of the daemon before this. */
@@ -423,6 +439,18 @@ export class Queue {
     // It has not run since it came to pending: a log that it has is of another time, and maybe of another command.
     const command = await this.#store.readCommand(job.number, "closed") ?? new Uint8Array();
     return { log: "new", appendix: concat(logHeader(command), logEnd(end, NEWLINE)) };
+  }
+
+  /** What processes that are left change of the job that the run is or was of; `undefined` if there are none. */
+  async #changesOfLeft(
+    run: RunToken,
+    survivors: LogEnd["survivors"],
+  ): Promise<((job: Job) => JobChanges) | undefined> {
+    if (survivors.length === 0) return undefined;
+    const job = await this.#store.formerJobOf(run);
+    const [lastByte] = job ? await this.#store.readLog(job.number, job.logBytes - 1, 1) : [];
+    const appendix = survivorsLine(survivors, lastByte ?? NEWLINE);
+    return () => ({ appendix, loggedAt: this.#now(), changedAt: this.#now() });
   }
 
   /** What is still to come to the log of an attempt. */

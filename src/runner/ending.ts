@@ -143,6 +143,13 @@ async function stopAll(members: Members): Promise<Process[]> {
   return [...stopped.values()];
 }
 
+/** Sends SIGKILL once more to what is left. */
+export async function killAgain(reach: Reach): Promise<Process[]> {
+  const left = await reach.members.find();
+  signalAll(reach, left, "SIGKILL");
+  return left;
+}
+
 /** The group in one step, so that no fork slips through, and what is not in it one by one. Nothing gets it twice. */
 function signalAll({ group }: Reach, processes: readonly Process[], signal: SignalName) {
   const doneId = group && signalGroup(group.leader, signal) ? group.id : undefined;

@@ -22,6 +22,7 @@ import {
 import { type Process, readProcess } from "./processes.ts";
 import { asNotStarted, type Host, NotStarted, Shell } from "./shell.ts";
 import type { Obstacle } from "./shortage.ts";
+import type { Vigils } from "./vigils.ts";
 import { atMost, Timer } from "./waiting.ts";
 
 /** Between SIGTERM and SIGKILL, for a command that timed out. */
@@ -36,6 +37,7 @@ const NUMBER_REUSE_MS = 100;
 export interface ExecutionHost extends Host {
   cgroups: Cgroups;
   lookout: Lookout;
+  vigils: Vigils;
   post(message: FromWorker, transfer?: ArrayBuffer[]): void;
 }
 
@@ -134,13 +136,14 @@ export class Execution {
       cgroup,
     };
     this.over = this.#attend(start).then((ended) => {
-      shell[Symbol.dispose]();
       // Into a group whose processes were killed at once no other can be cloned: the kernel kills it as one of them.
       const use = this.#termination || start.limits.maxMemoryMb > 0 ? "once" : "again";
       const isGone = cgroup !== undefined && host.cgroups.release(cgroup, use);
       const { confinement } = shell;
       if (confinement) host.sandbox?.leave(confinement, isGone ? "nothing" : "perhaps something");
       host.post({ kind: "ended", run, ...ended }, [ended.tail.buffer]);
+      if (ended.survivors.length === 0) shell[Symbol.dispose]();
+      else this.#watchLeft(run, host);
     });
   }
 
@@ -149,6 +152,13 @@ export class Execution {
     this.#termination?.hurry(graceMs, killingMs);
     this.#termination ??= new Termination(this.#reach, graceMs, killingMs);
     this.#terminating.resolve();
+  }
+
+  async #watchLeft(run: RunToken, { vigils, cgroups, post }: ExecutionHost) {
+    await vigils.untilGone(this.#reach);
+    this.#shell[Symbol.dispose]();
+    if (this.#reach.cgroup !== undefined) cgroups.release(this.#reach.cgroup, "once");
+    post({ kind: "gone", run });
   }
 
   taken(bytes: number): void {

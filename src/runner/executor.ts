@@ -11,7 +11,7 @@ import {
   type SetupMessage,
   type StartedMessage,
   type StartMessage,
-  type Survivor,
+  type SweptMessage,
   type ToWorker,
 } from "./messages.ts";
 import { Outbox } from "./outbox.ts";
@@ -25,6 +25,8 @@ export interface ExecutorEvents {
   /** Each is to be answered by `taken`, or the run's output stops after 256 KiB. */
   onOutput(message: OutputMessage): void;
   onEnded(message: EndedMessage): void;
+  /** The survivors of a run are gone, those that `onEnded` named or a sweep. */
+  onGone(run: RunToken): void;
   /** The worker is gone. Its runs are no longer watched and get no message; a sweep in a new executor ends them. */
   onFailure(error: Error): void;
 }
@@ -44,7 +46,7 @@ export class Executor implements AsyncDisposable {
   readonly #worker: Worker;
   readonly #events: ExecutorEvents;
   readonly #outbox = new Outbox<ToWorker>((messages) => this.#worker.postMessage(messages), queueMicrotask);
-  readonly #sweeps: PromiseWithResolvers<Survivor[]>[] = [];
+  readonly #sweeps: PromiseWithResolvers<SweptMessage["survivors"]>[] = [];
   #confining: PromiseWithResolvers<Confined> | undefined;
   readonly #gone = Promise.withResolvers<void>();
   #state: "open" | "stopping" | "gone" = "open";
@@ -106,10 +108,10 @@ export class Executor implements AsyncDisposable {
 
   /**
    * Ends with SIGKILL what runs of a dead daemon left behind.
-   * @returns What SIGKILL did not end.
+   * @returns What SIGKILL did not end, by run.
    */
-  sweep(runs: readonly Leftover[]): Promise<Survivor[]> {
-    const sweep = Promise.withResolvers<Survivor[]>();
+  sweep(runs: readonly Leftover[]): Promise<SweptMessage["survivors"]> {
+    const sweep = Promise.withResolvers<SweptMessage["survivors"]>();
     this.#sweeps.push(sweep);
     if (this.#state === "gone") this.#rejectSweeps(new Error("The worker that runs jobs is gone"));
     else this.#post({ kind: "sweep", runs: [...runs] });
@@ -140,6 +142,8 @@ export class Executor implements AsyncDisposable {
         return this.#events.onEnded(message);
       case "confined":
         return this.#confining?.resolve(message.outcome);
+      case "gone":
+        return this.#events.onGone(message.run);
       case "swept":
         return this.#sweeps.shift()?.resolve(message.survivors);
       case "warned":

@@ -172,7 +172,14 @@ export interface ConfinedMessage {
 
 export interface SweptMessage {
   kind: "swept";
-  survivors: Survivor[];
+  /** By run, those that have some. */
+  survivors: Map<RunToken, Survivor[]>;
+}
+
+/** The last of a run's survivors is gone: after `ended`, or after the sweep that named them. */
+export interface GoneMessage {
+  kind: "gone";
+  run: RunToken;
 }
 
 /** Something that the log of the daemon is to say. */
@@ -193,4 +200,5 @@ export type FromWorker =
   | ConfinedMessage
   | SweptMessage
   | WarnedMessage
+  | GoneMessage
   | StoppedMessage;

@@ -2,11 +2,12 @@ import { getLogger } from "@logtape/logtape";
 import { setImmediate } from "node:timers";
 import type { Config } from "../queue/config.ts";
 import type { Ending } from "../queue/ending.ts";
+import { describeSurvivors } from "../queue/log.ts";
 import { type Claim, type Job, type Queue, type RunToken, StoreError } from "../queue/queue.ts";
 import type { QueueWatcher } from "../queue/watchers.ts";
 import type { Executor, ExecutorEvents } from "./executor.ts";
 import type { Identity } from "./identity.ts";
-import type { EndedMessage, Exit, OutputMessage, StartedMessage } from "./messages.ts";
+import type { EndedMessage, Exit, OutputMessage, StartedMessage, Survivor } from "./messages.ts";
 import { Pauses, type User } from "./pauses.ts";
 import type { Shortage } from "./shortage.ts";
 import { atMost } from "./waiting.ts";
@@ -30,7 +31,8 @@ const CLAIM_LIMIT = 32;
 
 interface Running {
   jobId: string;
-  attempt: number;
+  /** `undefined`: of an earlier daemon. */
+  attempt: number | undefined;
   timeoutSec: number;
   user: User;
   /** Whether the executor has said if there is a process. */
@@ -64,7 +66,12 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
   readonly #options: SchedulerOptions;
   /** The runs that are not stored as ended. */
   readonly #running = new Map<RunToken, Running>();
-  /** How many of them have processes. */
+  /** Runs that are stored as ended, but for processes that nothing ended: no job of their ids starts. */
+  readonly #lingering = new Map<RunToken, Running>();
+  /**
+   * How many of `#running` have processes. What lingers takes no slot: anybody can have a process wait for a file system of their own
+   * that never answers, and would fill all slots for as long as they like. The store bounds how many a user may have.
+   */
   #living = 0;
   #executor: Executor | undefined;
   #state: "idle" | "starting-jobs" | "asked-again" | "stopped" = "stopped";
@@ -86,19 +93,7 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
   async start(executor: Executor): Promise<void> {
     this.#executor = executor;
     const runs = await this.#queue.runs();
-    if (runs.length > 0) {
-      const survivors = await executor.sweep(runs);
-      for (const { pid, name } of survivors) log.warn("process of an earlier run still lives", { pid, name });
-      for (const { run } of runs) {
-        const job = await this.#queue.ended(run, {
-          ending: { kind: "interrupted" },
-          droppedBytes: 0,
-          tail: new Uint8Array(),
-          survivors,
-        });
-        if (job) log.warn("attempt interrupted", { job: job.id, attempt: job.attempts, state: job.state });
-      }
-    }
+    if (runs.length > 0) await this.#sweep(runs, executor);
     this.#state = "idle";
     this.#queue.watch(this);
     await this.#adjustToClock();
@@ -121,6 +116,7 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
       this.#executor?.end(run, STOP_GRACE_MS, STOP_KILLING_MS);
     }
     await atMost(STOP_MS - STOP_CLEANING_MS, empty);
+    for (const [run, { jobId }] of this.#running) await this.#requeueUnheard(run, jobId);
   }
 
   onRunnable() {
@@ -149,7 +145,7 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
   }
 
   onEnded(message: EndedMessage) {
-    const { run, exit } = message;
+    const { run, exit, survivors } = message;
     const running = this.#running.get(run);
     if (!running) return;
     this.#living--;
@@ -158,7 +154,7 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
     this.#pauses.runEnded(running.user);
     this.#store(run, async (running) => {
       if (running.isStopped) {
-        const job = await this.#queue.requeue(run);
+        const job = await this.#queue.requeue(run, survivors);
         if (job) log.info("attempt stopped", { job: job.id, attempt: running.attempt });
       } else {
         const job = await this.#queue.ended(run, { ...message, ending: endingOf(exit, running.timeoutSec) });
@@ -169,7 +165,19 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
           state: job?.state ?? "taken away",
         });
       }
+      if (survivors.length > 0) {
+        warnOf(survivors, running);
+        this.#lingering.set(run, running);
+      }
       this.#forget(run);
+    });
+  }
+
+  onGone(run: RunToken) {
+    this.#store(run, async ({ jobId }) => {
+      await this.#queue.forget(run);
+      this.#lingering.delete(run);
+      log.info("processes that could not be ended are gone", { job: jobId });
     });
   }
 
@@ -198,6 +206,43 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
   #forget(run: RunToken) {
     this.#running.delete(run);
     if (this.#running.size === 0) this.#onEmpty?.();
+  }
+
+  /** Puts a job back of whose end nothing was heard: its run is for the next start. */
+  async #requeueUnheard(run: RunToken, jobId: string) {
+    try {
+      await this.#queue.requeue(run, "unknown");
+      log.warn("attempt stopped, and maybe not gone", { job: jobId });
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      log.error("cannot store what a job did", { job: jobId, error });
+    }
+  }
+
+  /** Ends what runs of an earlier daemon left. */
+  async #sweep(runs: Awaited<ReturnType<Queue["runs"]>>, executor: Executor) {
+    const swept = Promise.withResolvers<void>();
+    for (const { run, id } of runs) {
+      this.#lingering.set(run, {
+        jobId: id,
+        attempt: undefined,
+        timeoutSec: 0,
+        user: "own",
+        isAnswered: true,
+        isStopped: false,
+        stored: swept.promise,
+      });
+    }
+    const survivors = await executor.sweep(runs);
+    for (const { run, id } of runs) {
+      const left = survivors.get(run) ?? [];
+      const end = { ending: { kind: "interrupted" } as const, droppedBytes: 0, tail: new Uint8Array() };
+      const job = await this.#queue.ended(run, { ...end, survivors: left });
+      if (job) log.warn("attempt interrupted", { job: job.id, attempt: job.attempts, state: job.state });
+      if (left.length > 0) warnOf(left, { jobId: id, attempt: undefined });
+      else this.#lingering.delete(run);
+    }
+    swept.resolve();
   }
 
   /** A clock that was set back must not leave retries waiting for as long. */
@@ -309,7 +354,7 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
 
   /** Stores one thing after another for a run; tries again for as long as the state file can't be written. */
   #store(run: RunToken, store: (running: Running) => Promise<void>) {
-    const running = this.#running.get(run);
+    const running = this.#running.get(run) ?? this.#lingering.get(run);
     if (!running) return;
     running.stored = running.stored.then(async () => {
       for (;;) {
@@ -327,6 +372,15 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
 
 function userOf(identity: Identity): User {
   return identity.kind === "other" ? identity.user.uid : "own";
+}
+
+function warnOf(survivors: readonly Survivor[], { jobId, attempt }: Pick<Running, "jobId" | "attempt">) {
+  const processes = describeSurvivors(survivors);
+  log.warn("processes could not be ended", {
+    job: jobId,
+    ...attempt === undefined ? {} : { attempt },
+    processes,
+  });
 }
 
 function endingOf(exit: Exclude<Exit, { kind: "put-off" }>, timeoutSec: number): Ending {

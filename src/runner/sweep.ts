@@ -5,20 +5,27 @@ import { killAll } from "./ending.ts";
 import { type Lookout, membersOf } from "./members.ts";
 import { KILLING_MS, type Leftover, type RunToken, type Survivor } from "./messages.ts";
 import { holdProcess, lives } from "./processes.ts";
+import type { Vigils } from "./vigils.ts";
 
 /** What a sweep is made with. */
 export interface SweepHost {
   bootId: string;
   cgroups: Cgroups;
   lookout: Lookout;
+  vigils: Vigils;
+  /** The survivors of a run are gone. */
+  onGone(run: RunToken): void;
 }
 
 /**
  * Ends what the runs of a dead daemon left behind, and removes its cgroups.
- * @returns What SIGKILL did not end.
+ * @returns What SIGKILL did not end, by run.
  */
-export async function sweep(runs: readonly Leftover[], host: SweepHost): Promise<Survivor[]> {
-  const { bootId, cgroups, lookout } = host;
+export async function sweep(
+  runs: readonly Leftover[],
+  host: SweepHost,
+): Promise<Map<RunToken, Survivor[]>> {
+  const { bootId, cgroups } = host;
   const orphans = cgroups.listOrphans();
   // A reboot has ended all of a run.
   const ofThisBoot = runs.filter(({ leader }) => leader === undefined || leader.bootId === bootId);
@@ -28,12 +35,12 @@ export async function sweep(runs: readonly Leftover[], host: SweepHost): Promise
     const cgroup = leftover.cgroup && cgroups.isOfRuns(leftover.cgroup)
       ? leftover.cgroup
       : orphans.find((group) => isOf(leftover.run, group));
-    const left = await end(leftover, cgroup, lookout);
+    const left = await end(leftover, cgroup, host);
     if (cgroup !== undefined) cgroups.release(cgroup, "once");
-    return left;
+    return [leftover.run, left] as const;
   }));
   for (const path of orphans) cgroups.release(path, "once");
-  return survivors.flat();
+  return new Map(survivors.filter(([, left]) => left.length > 0));
 }
 
 /** A group without processes was meant for the run; where the kernel starts nothing in one, it is outside. */
@@ -44,13 +51,23 @@ function isOf(run: RunToken, group: string): boolean {
 async function end(
   { run, uid, leader }: Leftover,
   cgroup: string | undefined,
-  lookout: Lookout,
+  { lookout, vigils, onGone }: SweepHost,
 ): Promise<Survivor[]> {
   // Opened before the look, it is the leader's for certain.
-  using pidfd = leader && holdProcess(leader.pid);
+  const pidfd = leader && holdProcess(leader.pid);
   const held = leader && lives(leader) ? pidfd : undefined;
   const hasGroup = () => held?.hasGroup() ?? (leader !== undefined && lives(leader));
   const members = membersOf({ run, uid, leader, hasGroup, cgroup }, lookout);
   const group = leader && held && { id: leader.pid, leader: held };
-  return await killAll({ members, group, cgroup }, KILLING_MS);
+  const reach = { members, group, cgroup };
+  const survivors = await killAll(reach, KILLING_MS);
+  if (survivors.length === 0) {
+    pidfd?.[Symbol.dispose]();
+  } else {
+    vigils.untilGone(reach).then(() => {
+      pidfd?.[Symbol.dispose]();
+      onGone(run);
+    });
+  }
+  return survivors;
 }

@@ -26,6 +26,7 @@ import { Sandbox } from "./sandbox/sandbox.ts";
 import { tryOut } from "./sandbox/trial.ts";
 import { type Obstacle, obstacleOf, type Shortage } from "./shortage.ts";
 import { sweep } from "./sweep.ts";
+import { Vigils } from "./vigils.ts";
 
 /** For looks at processes and their groups: each takes one or two at a time, and what was started keeps one. */
 const KEPT_DESCRIPTORS = 4;
@@ -55,6 +56,7 @@ class Jobs {
       cgroups,
       cgroupMemory: new CgroupMemory(place?.own, () => cgroups.ours),
       lookout: { census: new Census(), marks: new Marks() },
+      vigils: new Vigils(this.#reactor),
       sandbox: undefined,
       post,
     };
@@ -79,7 +81,8 @@ class Jobs {
         return this.#executions.get(message.run)?.taken(message.bytes);
       case "sweep":
         this.#sweeping = this.#sweeping.then(async () => {
-          const survivors = await sweep(message.runs, this.#host);
+          const onGone = (run: RunToken) => post({ kind: "gone", run });
+          const survivors = await sweep(message.runs, { ...this.#host, onGone });
           post({ kind: "swept", survivors });
         });
         return;
@@ -169,6 +172,7 @@ class Jobs {
     for (const execution of executions) execution.end(0, KILLING_MS);
     for (const run of [...this.#waiting]) this.#endWaiting(run);
     await Promise.all([this.#sweeping, ...executions.map(({ over }) => over)]);
+    this.#host.vigils[Symbol.dispose]();
     this.#host.lookout.marks[Symbol.dispose]();
     this.#host.cgroupMemory[Symbol.dispose](); // The daemon may be in the group of its runs.
     this.#host.cgroups[Symbol.dispose]();

@@ -4,8 +4,13 @@ import type { RunRecord, RunTraces } from "./store.ts";
 /** A run, and the job that it is or was of. */
 interface Entry extends RunRecord {
   number: number;
-  id: string;
 }
+
+/**
+ * Runs of a user that have ended but for processes that nothing ends, each of which keeps a row, a cgroup and a descriptor: with so
+ * many, no other job of that user starts.
+ */
+const OUTLIVING_OF_A_USER = 64;
 
 /**
  * The table of runs: a few, all of them in memory too. Only this process writes it, so that it is read once: what a disk
@@ -20,6 +25,8 @@ export class RunTable {
   readonly #entries: Map<string, Entry>;
   /** Tokens of those that were identified, of which the table does not know. */
   readonly #identified = new Set<string>();
+  /** Tokens of those that are over, but for processes that nothing ends. */
+  readonly #outliving = new Set<string>();
   /** What was written in the transaction that is open, as it was before; `undefined`: not there. */
   readonly #before = new Map<string, Entry | undefined>();
 
@@ -42,15 +49,27 @@ export class RunTable {
   }
 
   all(): RunRecord[] {
-    return [...this.#entries.values()].map(({ run, leader, cgroup, uid }) => ({ run, leader, cgroup, uid }));
+    return [...this.#entries.values()].map(({ run, id, leader, cgroup, uid }) => ({
+      run,
+      id,
+      leader,
+      cgroup,
+      uid,
+    }));
   }
 
-  /** What says of a job whether it has a run, or an earlier job of its id has one. */
-  busy(): { has(job: { number: number; id: string }): boolean } {
+  /** What says of a job whether it has a run, or an earlier job of its id has one, or its user too many that don't end. */
+  busy(): { has(job: { number: number; id: string; uid: number }): boolean } {
     const runs = [...this.#entries.values()];
     const numbers = new Set(runs.map(({ number }) => number));
     const ids = new Set(runs.map(({ id }) => id));
-    return { has: ({ number, id }) => numbers.has(number) || ids.has(id) };
+    const full = this.#fullUsers();
+    return { has: ({ number, id, uid }) => numbers.has(number) || ids.has(id) || full.has(uid) };
+  }
+
+  /** The run is over, but for processes that nothing ends. */
+  outlives(run: string): void {
+    if (this.#entries.has(run)) this.#outliving.add(run);
   }
 
   /** The table hears of it with the next `write`. */
@@ -82,6 +101,7 @@ export class RunTable {
     this.#delete.run(run);
     this.#entries.delete(run);
     this.#identified.delete(run);
+    this.#outliving.delete(run);
   }
 
   write(): void {
@@ -106,6 +126,12 @@ export class RunTable {
       else this.#identified.delete(run);
     }
     this.#before.clear();
+  }
+
+  #fullUsers(): Set<number | undefined> {
+    if (this.#outliving.size < OUTLIVING_OF_A_USER) return new Set();
+    const users = Map.groupBy(this.#outliving, (run) => this.#entries.get(run)?.uid);
+    return new Set([...users].filter(([, runs]) => runs.length >= OUTLIVING_OF_A_USER).map(([uid]) => uid));
   }
 
   #remember(run: string) {

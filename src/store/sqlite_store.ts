@@ -253,16 +253,27 @@ export class SqliteStore implements Store {
     return Promise.resolve();
   }
 
-  settle(run: string, settle: (job: JobRecord) => JobChanges): Promise<JobRecord | undefined> {
+  settle(
+    run: string,
+    settle: (job: JobRecord) => JobChanges,
+    left?: (job: JobRecord) => JobChanges,
+  ): Promise<JobRecord | undefined> {
     return this.#batch.run("prompt", () => {
       const job = this.#jobOf(run);
-      this.#runs.remove(run);
+      const former = left && !job ? this.#formerJobOf(run) : undefined;
+      if (left) this.#runs.outlives(run);
+      else this.#runs.remove(run);
+      if (former && left) this.#apply(former.number, left(former));
       return job && this.#apply(job.number, settle(job));
     }, "with-others");
   }
 
   jobOf(run: string): Promise<JobRecord | undefined> {
     return Promise.resolve(this.#jobOf(run));
+  }
+
+  formerJobOf(run: string): Promise<JobRecord | undefined> {
+    return Promise.resolve(this.#formerJobOf(run));
   }
 
   runs(): Promise<RunRecord[]> {
@@ -341,9 +352,13 @@ export class SqliteStore implements Store {
 
   /** What is still the job of a run. */
   #jobOf(run: string): JobRecord | undefined {
-    const number = this.#runs.jobOf(run);
-    const job = number === undefined ? undefined : this.#jobs.get(number);
+    const job = this.#formerJobOf(run);
     return job?.run === run ? job : undefined;
+  }
+
+  #formerJobOf(run: string): JobRecord | undefined {
+    const number = this.#runs.jobOf(run);
+    return number === undefined ? undefined : this.#jobs.get(number);
   }
 
   #nextVisibleAt(): number | undefined {

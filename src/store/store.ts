@@ -134,6 +134,8 @@ export interface RunTraces {
 /** A run that may still have processes. */
 export interface RunRecord extends Omit<RunTraces, "leader"> {
   run: string;
+  /** The id that its job had. */
+  id: string;
   /** `undefined`: it did not come to have processes, or nothing could be stored of them. */
   leader: Leader | undefined;
 }
@@ -210,7 +212,7 @@ export interface Store extends AsyncDisposable {
 
   /**
    * Takes up to `runs.length` jobs, submitted first, among those visible at `now`, closed and not empty, of which
-   * (and of whose id) no run is left. Makes them active, counts the attempt, and begins a new log with `header`.
+   * (and of whose id) no run is left, and too many of whose user neither. Makes them active, counts the attempt, and begins a new log with `header`.
    * Two callers never get the same job.
    * @param admits Asked of each that could be taken, and only then, whether it is; `undefined`: each is.
    */
@@ -230,10 +232,17 @@ export interface Store extends AsyncDisposable {
   /**
    * Forgets the run, whose processes are gone, and, if its job still is of that run, applies what `settle` makes of
    * the job. @returns The job after the change, if it was.
+   * @param left Given if processes of it are left: the run is not forgotten, and this is applied to a job that has moved on.
    */
-  settle(run: string, settle: (job: JobRecord) => JobChanges): Promise<JobRecord | undefined>;
+  settle(
+    run: string,
+    settle: (job: JobRecord) => JobChanges,
+    left?: (job: JobRecord) => JobChanges,
+  ): Promise<JobRecord | undefined>;
   /** The job that a run is of, if it still is. */
   jobOf(run: string): Promise<JobRecord | undefined>;
+  /** The job that a run is or was of, if that is not removed. */
+  formerJobOf(run: string): Promise<JobRecord | undefined>;
   /** The runs that `settle` has not forgotten. */
   runs(): Promise<RunRecord[]>;
 

@@ -4,8 +4,13 @@ import { Filed, type FiledOptions, makeFifo, ok, Place, rootTest, run } from "..
 import { statusField } from "../proc.ts";
 import { started } from "./expect.ts";
 
+/** What runs a shell's script before it becomes filed. */
+function after(script: string): string[] {
+  return ["sh", "-c", `${script}; exec "$@"`, "sh"];
+}
+
 /** As many descriptors as filed itself uses, and some 20 more. */
-const FEW_DESCRIPTORS = "ulimit -n 64";
+const FEW_DESCRIPTORS = after("ulimit -n 64");
 
 /** Jobs that wait until there are lines in a FIFO, one for each. */
 class Queue implements AsyncDisposable {
@@ -54,7 +59,7 @@ function warnings(filed: Filed): string[] {
 
 Deno.test("a restart in a shortage loses nothing", async () => {
   await using queue = await Queue.make(20);
-  await using filed = await queue.start({ before: FEW_DESCRIPTORS });
+  await using filed = await queue.start({ prefix: FEW_DESCRIPTORS });
   await queue.submit(filed);
   await filed.event("cannot start jobs");
   await filed.stop();
@@ -65,9 +70,9 @@ Deno.test("a restart in a shortage loses nothing", async () => {
 });
 
 const CASES: [string, number, FiledOptions][] = [
-  ["20 jobs, and descriptors for some of them", 20, { before: FEW_DESCRIPTORS }],
+  ["20 jobs, and descriptors for some of them", 20, { prefix: FEW_DESCRIPTORS }],
   ["150 jobs, and descriptors for some of them", 150, {
-    before: "ulimit -n 200",
+    prefix: after("ulimit -n 200"),
     config: { max_job_count: 400 },
   }],
 ];
@@ -123,7 +128,7 @@ const UID = 1_000_000_000 + Math.floor(Math.random() * 1_000_000_000);
 
 rootTest("a user who has too many processes keeps nobody else's jobs waiting, and loses none", async () => {
   await using queue = await Queue.make(4);
-  await using filed = await queue.start({ before: 'set -- prlimit --nproc=2 -- "$@"' });
+  await using filed = await queue.start({ prefix: ["prlimit", "--nproc=2", "--"] });
   await Deno.chmod(queue.place.path, 0o711);
   for (const id of queue.ids) {
     const draft = `${filed.mount}/pending/.${id}`;

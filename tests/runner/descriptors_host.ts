@@ -9,6 +9,7 @@ await using executor = new Executor({
   onStarted() {},
   onOutput: ({ bytes }) => void Deno.stdout.writeSync(bytes),
   onEnded: () => ended.resolve(),
+  onGone() {},
   onFailure: ended.reject,
 }, { environment: inheritedEnvironment(), identity: newIdentity() });
 executor.start({

@@ -9,6 +9,7 @@ const executor = new Executor({
   onStarted: ({ leader, cgroup, uid }) => console.log(JSON.stringify({ run, leader, cgroup, uid })),
   onOutput: ({ bytes }) => executor.taken(run, bytes.length),
   onEnded: () => Deno.exit(1),
+  onGone() {},
   onFailure: () => Deno.exit(2),
 }, { cgroups: cgroups === "used" ? "used" : "unused", environment: inheritedEnvironment(), identity });
 executor.start({

@@ -50,7 +50,7 @@ for (const cgroups of ["used", "unused"] as const) {
       await within("three processes", async () => { // One that executes a program just now has no arguments.
         while (workshop.processes().length < 3) await delay(1);
       });
-      assert.deepEqual(await workshop.executor.sweep([leftover]), []);
+      assert.deepEqual(await workshop.executor.sweep([leftover]), new Map());
       assert.deepEqual(workshop.processes(), []);
       if (leftover.cgroup) await assert.rejects(Deno.stat(leftover.cgroup), Deno.errors.NotFound);
     });
@@ -62,7 +62,7 @@ Deno.test("a sweep finds a run of which only the token is known", async () => {
   const { run, cgroup } = await leaveBehind(workshop, "wait", "used");
   assert.deepEqual(
     await workshop.executor.sweep([{ run, leader: undefined, cgroup: undefined, uid: undefined }]),
-    [],
+    new Map(),
   );
   assert.deepEqual(workshop.processes(), []);
   if (cgroup) await assert.rejects(Deno.stat(cgroup), Deno.errors.NotFound);
@@ -79,7 +79,7 @@ Deno.test("a sweep finds a run of which only the token is known, and whose proce
   });
   assert.deepEqual(
     await workshop.executor.sweep([{ run, uid: undefined, leader: undefined, cgroup: undefined }]),
-    [],
+    new Map(),
   );
   assert.deepEqual(workshop.processes(), []);
   await assert.rejects(Deno.stat(cgroup), Deno.errors.NotFound);
@@ -91,7 +91,7 @@ Deno.test("a sweep leaves alone what an ended run detached, though its group was
   const script = "setsid sh -c 'echo > $DIR/up1; exec tail -f $DIR/up' & wait";
   const { cgroup } = await startAndLeave(workshop, script, ["up1"], "used");
   const another = { run: crypto.randomUUID(), uid: undefined, leader: undefined, cgroup: undefined };
-  assert.deepEqual(await workshop.executor.sweep([another]), []);
+  assert.deepEqual(await workshop.executor.sweep([another]), new Map());
   assert.notDeepEqual(workshop.processes(), []);
   await endProcessesWith(workshop.dir);
   if (cgroup) removeCgroup(cgroup);
@@ -112,11 +112,11 @@ Deno.test("a sweep leaves a stranger alone that has the leader's number", async 
     { run, leader: { pid, startTicks, bootId: "of another boot" }, cgroup: undefined, uid: 0 },
     { run, leader: undefined, cgroup: "/sys/fs/cgroup/some/other", uid: 0 },
   ]);
-  assert.deepEqual(survivors, []);
+  assert.deepEqual(survivors, new Map());
   assert.equal(lives(process), true);
 });
 
 Deno.test("a sweep of nothing answers", async () => {
   await using workshop = new Workshop();
-  assert.deepEqual(await workshop.executor.sweep([]), []);
+  assert.deepEqual(await workshop.executor.sweep([]), new Map());
 });

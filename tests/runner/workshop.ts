@@ -99,6 +99,7 @@ export class Workshop implements AsyncDisposable {
         if (run && this.#taking === "at once") this.take(run);
       },
       onEnded: (message) => this.#runs.get(message.run)?.receive(message),
+      onGone() {},
       onFailure: (error) => this.failure.resolve(error),
     }, { ...options, environment: inheritedEnvironment(), identity: this.identity });
   }

@@ -33,7 +33,7 @@ for (const [when, change] of ROLLED_BACK) {
     runs.identify("run", { leader: LEADER, cgroup: undefined, uid: 9 });
     place.rollBack(() => change(runs));
     place.commit(() => {});
-    assert.deepEqual(place.stored(), [{ run: "run", leader: LEADER, cgroup: undefined, uid: 9 }]);
+    assert.deepEqual(place.stored(), [{ run: "run", id: "a", leader: LEADER, cgroup: undefined, uid: 9 }]);
   });
 }
 

@@ -410,8 +410,8 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
     await using again = await place.open();
     const runs = (await again.runs()).toSorted((one, other) => one.run.localeCompare(other.run));
     assert.deepEqual(runs, [
-      { run: "1", leader: { pid: 5, startTicks: 7, bootId: "boot" }, cgroup: "/cgroup", uid: 9 },
-      { run: "2", leader: undefined, cgroup: undefined, uid: undefined },
+      { run: "1", id: "a", leader: { pid: 5, startTicks: 7, bootId: "boot" }, cgroup: "/cgroup", uid: 9 },
+      { run: "2", id: "b", leader: undefined, cgroup: undefined, uid: undefined },
     ]);
     assert.equal((await again.jobOf("1"))?.id, "a");
   });
