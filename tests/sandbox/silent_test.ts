@@ -116,14 +116,16 @@ rootTest(
     await using filed = await scene.filed(["--ro", `${path}/data/inner`]);
     await startMs(filed, "before");
     await scene.start(["mount", `${path}/data`, scene.uid]);
-    await new Promise((resolve) => setTimeout(resolve, FRESH_MS));
-    for (const id of ["first", "second", "third"]) {
-      const ms = await startMs(filed, id);
-      assert.ok(ms < START_MS, `${id}: ${ms} ms`);
-      await new Promise((resolve) => setTimeout(resolve, FRESH_MS));
+    const named = () =>
+      filed.log.filter(({ message }) => message === "the path of a rule does not answer")
+        .map(({ properties }) => properties.rule);
+    // Until it is looked up again, and until that would be due once more.
+    for (let job = 1, until = Infinity; performance.now() < until; job++) {
+      const ms = await startMs(filed, `${job}`);
+      assert.ok(ms < START_MS, `${job}: ${ms} ms`);
+      if (named().length > 0 && until === Infinity) until = performance.now() + 2 * FRESH_MS;
     }
-    const warnings = filed.log.filter(({ message }) => message === "the path of a rule does not answer");
-    assert.deepEqual(warnings.map(({ properties }) => properties.rule), [`--ro ${path}/data/inner`]);
+    assert.deepEqual(named(), [`--ro ${path}/data/inner`]);
   },
 );
 

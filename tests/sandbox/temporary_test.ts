@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { Filed, makeFifo, ok, Place, rootTest, sh, within } from "../harness.ts";
 
 /** A place, and a daemon in it whose jobs have their folders in `tmp`, and programs. */
-async function startWithin(place: Place): Promise<Filed> {
+async function startWithin(place: Place, rules: string[] = []): Promise<Filed> {
   await ok(sh('mkdir -p -m 1777 "$T"', { T: `${place.path}/tmp` }));
   return await Filed.start(place, {
-    args: ["--sandbox", "--exec", "/usr", "--exec", "/bin", "--rw", `${place.path}/shared`],
+    args: ["--sandbox", "--exec", "/usr", "--exec", "/bin", "--rw", `${place.path}/shared`, ...rules],
     env: { TMPDIR: `${place.path}/tmp` },
     config: { max_attempts: 1 },
   });
@@ -20,8 +20,14 @@ async function makePlace(): Promise<Place> {
 
 /** The files in the folders of all daemons, but for the seals, which jobs don't see. */
 async function filesIn(place: Place): Promise<string[]> {
-  const found = await ok(sh('cd "$T" && find . -mindepth 3', { T: `${place.path}/tmp` }));
+  const found = await ok(
+    sh('cd "$T" && { find . -mindepth 3 2>/dev/null || :; }', { T: `${place.path}/tmp` }),
+  );
   return found.split("\n").filter(Boolean);
+}
+
+async function placesIn(place: Place): Promise<string[]> {
+  return (await Array.fromAsync(Deno.readDir(`${place.path}/tmp`))).map(({ name }) => name);
 }
 
 /** Looks until it is so. */
@@ -144,20 +150,115 @@ Deno.test("a start removes the folders of a daemon that died, and not those of o
     await dead.submit("x", `mkdir -p "$TMPDIR/a/b"; touch "$TMPDIR/a/c"; echo up > ${up}; exec sleep 1000`);
     await Deno.readTextFile(up);
     await using alive = await Filed.start(other, {
-      args: ["--sandbox"],
+      args: ["--sandbox", "--rw", `${place.path}/shared`],
       env: { TMPDIR: `${place.path}/tmp` },
     });
     await alive.submit("y", `echo kept > "$TMPDIR/kept"; echo up > ${up}; read -r line < ${up}`);
+    await Deno.readTextFile(up);
     await dead.stop("SIGKILL");
     await using _next = await startWithin(place);
-    await until(
-      "the removal of what is nobody's",
-      async () => !(await filesIn(place)).some((file) => file.endsWith("/c")),
-    );
-    assert.equal([...Deno.readDirSync(`${place.path}/tmp`)].length, 2);
+    await until("the removal of what is nobody's", async () => (await placesIn(place)).length === 2);
+    assert.ok((await filesIn(place)).some((file) => file.endsWith("/kept")));
   }
   assert.deepEqual([...Deno.readDirSync(`${place.path}/tmp`)], []);
 });
+
+/** What somebody removes while filed runs, `$T` being where the temporary folders are. */
+const REMOVED: [string, string][] = [
+  ["all of it", 'rm -rf "$T"/filed-sandbox-*'],
+  [
+    "all of it, with others' folder in its place",
+    'for p in "$T"/filed-sandbox-*; do rm -rf "$p"; mkdir "$p"; done',
+  ],
+  ["the seal", 'rm -rf "$T"/filed-sandbox-*/seal'],
+  ["the folders of jobs", 'rm -rf "$T"/filed-sandbox-*/*.*'],
+  ["the folders, which were moved away", 'for p in "$T"/filed-sandbox-*/*.*; do mv "$p" "$p-away"; done'],
+  ["the inner folders of jobs", 'rm -rf "$T"/filed-sandbox-*/*.*/tmp'],
+];
+for (const [name, command] of REMOVED) {
+  Deno.test(`no attempt is lost, and each job has a folder, when somebody removes ${name}`, async () => {
+    await using place = await makePlace();
+    await using filed = await startWithin(place);
+    for (const round of ["first", "second"]) {
+      // Some that leave nothing, so that their folders are kept for the next ones.
+      for (const job of ["a", "b", "c"]) await filed.finish(`${round}-${job}`, ":");
+      await ok(sh(command, { T: `${place.path}/tmp` }));
+      for (const job of ["x", "y"]) {
+        const log = await filed.finish(
+          `${round}-${job}`,
+          'echo ran > "$TMPDIR/x" && read -r x < "$TMPDIR/x" && echo "$x"',
+        );
+        assert.match(log, /^ran$/m);
+      }
+    }
+  });
+}
+
+rootTest("while a folder is removed, nothing of it is ever anywhere else, nor lent to others", async () => {
+  await using place = await makePlace();
+  await using filed = await startWithin(place);
+  await ok(filed.sh("chmod 1777 $M/pending"));
+  const down = await makeFifo(place, "shared/down");
+  const fill =
+    "mkdir -p a/b/c d; echo secret | tee secret a/secret a/b/secret d/secret; chmod -R a+rX .; chmod 700 .";
+  const job = `cd "$TMPDIR"; pwd; ${fill}; chmod 0 d; echo up > ${down}; read -r _ < ${down}`;
+  await ok(filed.sh(`echo '${job}' > $M/pending/x`, { user: "games" }));
+  await Deno.readTextFile(down);
+  const [name = ""] = await placesIn(place);
+  const root = `${place.path}/tmp/${name}`;
+  const seen = new Set<string>();
+  {
+    using watcher = Deno.watchFs(root, { recursive: true });
+    const watching = (async () => {
+      for await (const { paths } of watcher) for (const path of paths) seen.add(path);
+    })();
+    await Deno.writeTextFile(down, "on\n");
+    const log = await filed.finished("x");
+    const folder = log.split("\n").find((line) => line.startsWith(root)) ?? "";
+    await until("the folder's removal", () => Deno.lstat(folder).then(() => false, () => true));
+    await until("word of it", () => Promise.resolve(seen.has(folder)));
+    watcher.close();
+    await watching;
+    const elsewhere = [...seen].filter((path) => path !== folder && !path.startsWith(`${folder}/`));
+    // Its own parent, and those of the jobs to come.
+    assert.deepEqual(elsewhere.filter((path) => !/^\/\d+\.\d+(\/tmp)?$/.test(path.slice(root.length))), []);
+  }
+});
+
+rootTest("links that are put in the way of a removal lead it nowhere, and do not stay", async () => {
+  await using place = await makePlace();
+  await ok(sh('mkdir -p -m 777 "$P/victim"; echo kept | tee "$P/victim/kept"', { P: place.path }));
+  await ok(sh('cc -O1 -o "$P/swap" "$S"', { P: place.path, S: new URL("swap.c", import.meta.url).pathname }));
+  await using filed = await startWithin(place, ["--exec", `${place.path}/swap`]);
+  await filed.finish("x", `cd "$TMPDIR"; pwd; ${place.path}/swap ${place.path}/victim`);
+  await until(
+    "the folders' removal",
+    async () => (await filesIn(place)).every((path) => /^\.\/[^/]+\/[^/]+\/tmp$/.test(path)),
+  );
+  assert.equal(await Deno.readTextFile(`${place.path}/victim/kept`), "kept\n");
+});
+
+/** What another user puts where a daemon looks for what dead ones have left. */
+const TRAPS: [string, string][] = [
+  ["a folder of another user", 'mkdir "$X"; touch "$X/kept"; chown -R games "$X"'],
+  ["a link", 'mkdir "$T/../real"; touch "$T/../real/kept"; ln -s "$T/../real" "$X"'],
+  ["a FIFO", 'mkfifo "$X"'],
+  ["a file", 'echo kept > "$X"'],
+  ["a folder with something mounted on it", 'mkdir "$X"; mount -t tmpfs none "$X"; touch "$X/kept"'],
+];
+for (const [name, command] of TRAPS) {
+  rootTest(`a start leaves alone ${name} that is named as its own`, async () => {
+    await using place = await makePlace();
+    const X = `${place.path}/tmp/filed-sandbox-trap`;
+    await ok(sh(`mkdir -m 1777 "$T"; ${command}`, { T: `${place.path}/tmp`, X }));
+    {
+      await using filed = await startWithin(place);
+      assert.match(await filed.finish("x", "echo ran"), /^ran$/m);
+    }
+    assert.deepEqual(await placesIn(place), ["filed-sandbox-trap"]);
+    await ok(sh('[ -p "$X" ] || [ -f "$X" ] || [ -e "$X/kept" ]', { X }));
+  });
+}
 
 Deno.test("filed does not start where no temporary folder can be made", async () => {
   await using place = await Place.make();
