@@ -6,6 +6,7 @@ import { commandNodeid, logNodeid, nodeOf, viewOf } from "./nodes.ts";
 import type { CommandHandle, OpenCommands } from "./open_commands.ts";
 import type { OpenLogs } from "./open_logs.ts";
 import { requireRight } from "./rights.ts";
+import { SoughtNames } from "./sought_names.ts";
 
 /** How long the kernel goes by what a listing told it, as `ls -l` and `find` do. */
 const LISTED_MS = 50;
@@ -23,6 +24,7 @@ export class JobInodes {
   readonly #logs: OpenLogs;
   readonly #now: () => number;
   readonly #createdNames: CreatedNames;
+  readonly #soughtNames: SoughtNames;
 
   constructor(queue: Queue, commands: OpenCommands, logs: OpenLogs, now: () => number) {
     this.#queue = queue;
@@ -30,12 +32,29 @@ export class JobInodes {
     this.#logs = logs;
     this.#now = now;
     this.#createdNames = new CreatedNames(now);
+    this.#soughtNames = new SoughtNames(now);
   }
 
   /** What a lookup of the job's name answers. */
   entry(job: Job): Entry {
     if (job.state === "pending") this.#createdNames.delete(job.number);
     return this.#entry(job, 0);
+  }
+
+  /** What its maker sees who looks for it in pending, which it has left; `undefined`: it is not there. */
+  soughtEntry(uid: number, job: Job): Entry | undefined {
+    const sought = this.#soughtNames.get(job.number);
+    if (sought?.uid !== uid) return undefined;
+    return {
+      nodeid: commandNodeid(job.number) as NodeId,
+      attributes: this.#past(job, sought),
+      attributesValidMs: ATTRIBUTES_VALID_MS,
+      entryValidMs: 0,
+    };
+  }
+
+  #past(job: Job, { mtimeMs }: { mtimeMs: number }): Attributes {
+    return { ...commandAttributes({ ...job, visibleAt: null }, undefined, this.#now()), mtimeMs };
   }
 
   /** What a listing of its directory with attributes answers: whoever asked for those has not come to this job yet. */
@@ -80,14 +99,17 @@ export class JobInodes {
     const node = nodeOf(nodeid);
     if (node?.kind !== "command" && node?.kind !== "log") throw new ErrnoError("ESTALE");
     const job = await this.#queue.get(node.number);
-    if (!job || viewOf(job.state) !== node.kind) throw new ErrnoError("ESTALE");
+    if (!job || viewOf(job.state) !== node.kind) {
+      this.#soughtNames.delete(node.number); // The kernel looks again, and is told that it is not there.
+      throw new ErrnoError("ESTALE");
+    }
     if (node.kind === "log" && node.logNumber !== job.logNumber) throw new ErrnoError("ESTALE");
     return job;
   }
 
-  /** @throws {ErrnoError} ESTALE, as `jobOf`. */
-  attributes(nodeid: NodeId): Promise<Attributes> {
-    return this.#attributes(nodeid, "asked-for");
+  /** @param uid Who asks. @throws {ErrnoError} ESTALE, as `jobOf`. */
+  attributes(nodeid: NodeId, uid: number): Promise<Attributes> {
+    return this.#attributes(nodeid, uid, "asked-for");
   }
 
   /**
@@ -102,17 +124,24 @@ export class JobInodes {
     changes: AttributeChanges,
     handle: CommandHandle | undefined,
   ): Promise<Attributes> {
-    if (await this.#changeRemoved(nodeid, uid, changes)) return await this.attributes(nodeid);
+    if (await this.#changeRemoved(nodeid, uid, changes)) return await this.attributes(nodeid, uid);
     const job = await this.#justMade(nodeid) ?? await this.jobOf(nodeid);
     const isShown = viewOf(job.state) === nodeOf(nodeid)?.kind;
+    const isByName = nodeOf(nodeid)?.kind === "command" && changes.fh === undefined;
+    const isSought = isByName && typeof changes.mtime === "number" && this.isJustMadeBy(uid, job);
     if (!isShown) this.#refusePast(changes);
     requireRight(uid, job, changes, handle ? "by-handle" : "by-name");
     if (isShown) await this.#changeFile(job, uid, changes, handle);
     await this.#changeOwnership(job, uid, changes);
-    return await this.#attributes(nodeid, "changed");
+    if (isSought) this.#soughtNames.add(job.number, uid, changes.mtime as number);
+    return await this.#attributes(nodeid, uid, "changed");
   }
 
-  async #attributes(nodeid: NodeId, why: "asked-for" | "changed"): Promise<Attributes> {
+  async #attributes(
+    nodeid: NodeId,
+    uid: number,
+    why: "asked-for" | "changed",
+  ): Promise<Attributes> {
     const node = nodeOf(nodeid);
     if (node?.kind !== "command" && node?.kind !== "log") throw new ErrnoError("ESTALE");
     const job = await this.#queue.get(node.number);
@@ -122,6 +151,8 @@ export class JobInodes {
       // A command stays what it was for those who have it open, wherever the job is by now.
       const isShown = file || job?.state === "pending" ||
         why === "changed" && this.#createdNames.has(node.number);
+      const sought = this.#soughtNames.get(node.number);
+      if (!isShown && job && sought?.uid === uid) return this.#past(job, sought);
       if (isShown && (job ?? file)) return commandAttributes(job ?? file?.job as Job, file, this.#now());
     } else {
       const isJobs = job?.logNumber === node.logNumber;

@@ -95,7 +95,7 @@ export class Tree implements FileSystem, Disposable {
     this.#fixed = new FixedInodes(queue, this.#config, options.owner, now);
   }
 
-  async lookup(_request: Request, parent: NodeId, name: Uint8Array): Promise<Entry> {
+  async lookup({ uid }: Request, parent: NodeId, name: Uint8Array): Promise<Entry> {
     const id = idOf(name);
     const directory = nodeOf(parent);
     if (directory?.kind === "root") {
@@ -104,13 +104,18 @@ export class Tree implements FileSystem, Disposable {
       const { attributes, attributesValidMs } = await this.#fixed.attributes(fixed);
       return { nodeid: fixed.nodeid as NodeId, attributes, attributesValidMs, entryValidMs: Infinity };
     }
-    return this.#jobs.entry(await this.#jobIn(stateOf(parent), id));
+    const job = await this.#queue.find(id);
+    const state = stateOf(parent);
+    if (job?.state === state) return this.#jobs.entry(job);
+    const sought = job && state === "pending" ? this.#jobs.soughtEntry(uid, job) : undefined;
+    if (!sought) throw new ErrnoError("ENOENT");
+    return sought;
   }
 
-  async getattr(_request: Request, nodeid: NodeId): Promise<AttributesReply> {
+  async getattr({ uid }: Request, nodeid: NodeId): Promise<AttributesReply> {
     const fixed = fixedNode(nodeid);
     if (fixed) return await this.#fixed.attributes(fixed);
-    return { attributes: await this.#jobs.attributes(nodeid), attributesValidMs: 0 };
+    return { attributes: await this.#jobs.attributes(nodeid, uid), attributesValidMs: 0 };
   }
 
   async setattr(request: Request, nodeid: NodeId, changes: AttributeChanges): Promise<AttributesReply> {

@@ -1,6 +1,6 @@
 /** Files that their maker closes unfinished: what tells them, the second that they wait, and what is done to them late. */
 import assert from "node:assert/strict";
-import { type Filed, ok, rootTest, run, startFiled } from "../harness.ts";
+import { fails, type Filed, ok, rootTest, run, startFiled } from "../harness.ts";
 import { assertHeld, assertStarted, mv, open, refuses, stat, write } from "./expect.ts";
 
 Deno.test("Python's tempfile and os.replace submit once, under the last name", async () => {
@@ -120,6 +120,13 @@ Deno.test("a mode set by name soon after the close is that of the job, wherever 
   assert.ok(Number(mtimeMs) > 1_000, "the time of the command has become that of the log");
 });
 
+Deno.test("who gives a log its times does not find the job in pending/ by that", async () => {
+  await using filed = await startFiled();
+  await filed.finish("x", "true");
+  await Deno.utime(`${filed.mount}/complete/x`, 1_000, 1_000);
+  await refuses("ENOENT", Deno.lstat(`${filed.mount}/pending/x`));
+});
+
 Deno.test("a job that has left pending/ is not there for anything else", async () => {
   await using filed = await startFiled();
   await filed.finish("x", "true");
@@ -166,3 +173,25 @@ async function startedAll(filed: Filed, count: number): Promise<string[]> {
   const lines = await filed.events("attempt started", {}, count);
   return lines.map(({ properties }) => String(properties.job));
 }
+
+Deno.test("who gives a new job its times by name finds it in pending/ once more, and nothing to open", async () => {
+  await using filed = await startFiled();
+  assert.equal(await filed.finish("x", "true"), ">>> true\n");
+  const path = `${filed.mount}/pending/x`;
+  await Deno.utime(path, 1_000, 1_000);
+  const { size, mtime } = await Deno.lstat(path);
+  assert.deepEqual([size, Number(mtime)], [4, 1_000_000]);
+  await Deno.chmod(path, 0o600);
+  assert.deepEqual(await filed.list("pending"), []);
+  await refuses("ENOENT", Deno.readTextFile(path));
+  await refuses("ENOENT", Deno.lstat(path), "whoever opens it, learns that it is gone");
+});
+
+rootTest("nobody else finds in pending/ what has left it", async () => {
+  await using filed = await startFiled();
+  await Deno.chmod(filed.place.path, 0o711);
+  await filed.finish("x", "true");
+  await Deno.utime(`${filed.mount}/pending/x`, 1_000, 1_000);
+  await fails(filed.sh("stat $M/pending/x", { user: "bin" }), /No such file/);
+  await Deno.lstat(`${filed.mount}/pending/x`);
+});

@@ -69,7 +69,7 @@ export class Model {
   /** The call such that it makes no hole in a file: if nobody filled that, all would be refused. `undefined`: it can't. */
   #withoutHole(call: Call): Call | undefined {
     const file = "slot" in call ? this.#open.get(slotOf(call)) : undefined;
-    const command = call.call === "truncate" ? this.#at(call.path)?.command : file?.command;
+    const command = call.call === "truncate" ? this.#jobs.get(call.path.name)?.command : file?.command;
     if (!command) return call;
     const lengthBytes = command.isVague ? 0 : command.bytes.length;
     switch (call.call) {
