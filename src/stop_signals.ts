@@ -8,6 +8,9 @@ const STOPPING = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const;
 /** They would end filed, and leave a dead mount, while nobody who sends one means that. */
 const MEANINGLESS = { SIGUSR1: 10, SIGUSR2: 12 } as const;
 
+/** Past its limit of file sizes a process is ended by it; ignored, the write fails, and so does what asked for it. */
+const SIGXFSZ = 25;
+
 /**
  * The signals that stop filed: the first asks to stop, the second to hurry. SIGQUIT is both. What filed was started
  * to ignore stays ignored, but for SIGTERM.
@@ -23,6 +26,7 @@ export class StopSignals implements Disposable {
     this.#listen(STOPPING, (signal) => this.#stop(signal));
     this.#listen(MEANINGLESS, (signal) => log.warn("a signal came that means nothing to filed", { signal }));
     // Last, since to listen to any signal has the runtime handle SIGHUP and SIGINT too, and end the process.
+    ignoreSignal(SIGXFSZ);
     for (const number of ignored) if (number !== STOPPING.SIGTERM) ignoreSignal(number);
   }
 

@@ -103,7 +103,7 @@ function requireKept({ real, directory, root }: Around) {
   if (isRoot() && !isOurs(directory) && directory.uid !== root.uid) {
     throw new DistrustError(
       `the directory ${real} belongs to ${nameOwner(directory)}, who could replace what root finds there; ` +
-        `chown root ${real}, or name a file elsewhere with --state`,
+        "name a file in one of root's with --state, such as /var/lib/filed.db",
     );
   }
   if (othersMayReplace(directory)) {

@@ -189,7 +189,7 @@ rootTest("a state file in another user's directory is refused, in one of root's"
   const line = await refusal(["--state", `${place.path}/theirs/filed.db`, `${place.path}/mnt`]);
   assert.match(
     line,
-    /the directory \S+\/theirs belongs to nobody \(uid 65534\), who could replace [^\n]*; chown root/,
+    /the directory \S+\/theirs belongs to nobody \(uid 65534\), who could replace [^\n]*; name a file in one of root's with --state/,
   );
 });
 

@@ -1,6 +1,6 @@
 /** Starts and stops where something is missing: one line that says what, and no mount left. */
 import assert from "node:assert/strict";
-import { Filed, mountsBelow, ok, Place, run } from "../harness.ts";
+import { fails, Filed, mountsBelow, ok, Place, run } from "../harness.ts";
 import { Program } from "../program.ts";
 
 const LIMITED = ["sh", "-c", 'ulimit -n "$0" && exec "$@"'];
@@ -56,4 +56,19 @@ Deno.test({
     ]);
     await ok(run(["fusermount3", "-uz", filed.mount]));
   },
+});
+
+Deno.test("a limit of file sizes ends no filed: what can't be stored is refused", async () => {
+  await using place = await Place.make();
+  const mount = `${place.path}/mnt`;
+  const args = ["--state", `${place.path}/filed.db`, mount];
+  await using first = Program.start(["--version"]); // Which may unpack itself, in files that are larger.
+  assert.equal(await first.ended(), 0);
+  await using program = Program.start(args, {}, ["sh", "-c", 'ulimit -f 16000 && exec "$@"', "sh"]);
+  await program.says(/ready/);
+  const script = `echo '{"max_job_count": 0}' > ${mount}/config.json
+    yes | head -c 100000 > ${place.path}/command
+    for id in $(seq 200); do cp ${place.path}/command ${mount}/pending/$id || exit; done`;
+  await fails(run(["sh", "-c", script]), /^cp: /);
+  assert.match(await ok(run(["ls", `${mount}/pending`])), /^1$/m);
 });
