@@ -92,7 +92,11 @@ function refusal(mountpoint: string, stderr: Uint8Array): MountError {
     return new MountError("no-permission", message);
   }
   const refused = `Cannot mount on ${mountpoint}: ${said}`;
-  if (/bad mount point|failed to access mountpoint|no write access|not owned|not a directory/.test(said)) {
+  if (/no write access|not owned/.test(said)) {
+    const message = `${refused}; name a directory of your own, or have this one removed`;
+    return new MountError("bad-mountpoint", message);
+  }
+  if (/bad mount point|failed to access mountpoint|not a directory/.test(said)) {
     return new MountError("bad-mountpoint", refused);
   }
   if (/not permitted|Permission denied/.test(said)) return new MountError("no-permission", refused);

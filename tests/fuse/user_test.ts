@@ -43,6 +43,13 @@ Deno.test("an ordinary user is told what is missing", async () => {
   if (!allowed) {
     assert.match(await said("everyone"), /^no-allow-other: .*echo user_allow_other >> \/etc\/fuse\.conf$/);
   }
+  const { uid, gid } = await Deno.stat(user.mountpoint);
+  await Deno.chown(user.mountpoint, 0, 0);
+  assert.match(
+    await said("owner"),
+    /^bad-mountpoint: .*; name a directory of your own, or have this one removed$/,
+  );
+  await Deno.chown(user.mountpoint, uid, gid);
   await Deno.chmod(user.device, 0o600);
   assert.match(await said("owner"), /^no-permission: .*chmod 666 \/dev\/fuse/);
 });
