@@ -126,8 +126,6 @@ SOURCES := main.ts deno.json deno.lock $(shell find src -name '*.ts' ! -name '*_
 PACKING := $(wildcard contrib/portable/*)
 
 filed: build/program/main.js build/commit $(PACKING)
-	@[ -z "$$DENORT_BIN" ] || [ -f "$$DENORT_BIN" ] || { \
-		echo "make: DENORT_BIN is no file: $$DENORT_BIN; name a denort $(DENO_VERSION), or nothing" >&2; exit 1; }
 	@$(MAKE) --no-print-directory compile 2>build/compile.log >&2 || { \
 		[ -z "$$DENORT_BIN" ] || { sed '/^Stack backtrace/,/^make/{/^make/!d}' build/compile.log; exit 1; } >&2; \
 		echo "make: no denort from Deno's server, and no DENORT_BIN: building a self-extracting file" >&2; \
@@ -136,6 +134,8 @@ filed: build/program/main.js build/commit $(PACKING)
 
 # No code cache: the program would keep it in /tmp, where others may put one for it to run.
 compile: build/program/main.js ## build ./filed with deno compile; DENORT_BIN is the runtime, else Deno's server has it
+	@[ -z "$$DENORT_BIN" ] || [ -f "$$DENORT_BIN" ] || { \
+		echo "make: DENORT_BIN is no file: $$DENORT_BIN; name a denort $(DENO_VERSION), or nothing" >&2; exit 1; }
 	$(DENO) compile --quiet $(OPTIONS) --no-prompt --no-code-cache --no-config --no-lock --no-npm --no-remote \
 		--include build/program/worker.js --include build/program/man/filed.1 \
 		--output build/filed build/program/main.js

@@ -72,7 +72,7 @@ export async function startAsWritten(place: Place): Promise<Program> {
 
 /** Runs a shell script where that filed's mount is. @returns What it printed. */
 export function there(filed: Program, place: Place, script: string): Promise<string> {
-  const enter = ["nsenter", `--mount=/proc/${filed.pid}/ns/mnt`, "--"];
+  const enter = ["nsenter", `--target=${filed.pid}`, "--mount", "--root", "--"];
   return ok(run([...enter, "timeout", "28s", "sh", "-c", `cd "$HOME" || exit\n${script}`], {
     HOME: place.path,
     CLIENTS: new URL(".", import.meta.url).pathname.replace(/\/$/, ""),

@@ -50,7 +50,7 @@ async function start(place: Place, conf: string): Promise<Started> {
   const prefix = ["unshare", "--mount", "sh", "-c", PRIVATELY, own, conf, program, TREE, DENO_DIR];
   const env = { HOME: place.path, XDG_CACHE_HOME: `${place.path}/cache`, DENO_DIR: `${own}/cache` };
   const started = Program.run([...prefix, ...as(NOBODY), ...command], env);
-  const inside = ["nsenter", `--target=${started.pid}`, "--mount"];
+  const inside = ["nsenter", `--target=${started.pid}`, "--mount", "--root"];
   return {
     program: started,
     by: (user, script) => run([...inside, ...as(user), "sh", "-c", script], { M: mount }),

@@ -95,9 +95,9 @@ export function alone(folder: string): string[] {
   return ["unshare", "--mount", "--net", "sh", "-c", script, "sh", folder];
 }
 
-/** What makes the rest of a command line run where a process is. */
+/** What makes the rest of a command line run where a process is, whose root may be that of a chroot. */
 export function inside(pid: number): string[] {
-  return ["nsenter", `--mount=/proc/${pid}/ns/mnt`, `--net=/proc/${pid}/ns/net`, "--"];
+  return ["nsenter", `--target=${pid}`, "--mount", "--net", "--root", "--"];
 }
 
 /** The folders in which versions are unpacked there, by name. */

@@ -11,7 +11,9 @@ function make(args: string[], env: Record<string, string> = {}): Promise<Ran> {
 }
 
 builtTest("a runtime to compile with that is not there is refused in one line", async () => {
-  const { status, stderr } = await make(["-W", "build/commit", "filed"], { DENORT_BIN: "/nonexistent" });
+  const { status, stderr } = await make(["-o", "build/program/main.js", "compile"], {
+    DENORT_BIN: "/nonexistent",
+  });
   assert.equal(status, 2);
   assert.match(stderr, /^make: DENORT_BIN is no file: \/nonexistent; .*\nmake: \*\*\* .*\n$/);
 });
