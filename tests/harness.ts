@@ -22,12 +22,12 @@ export interface FiledOptions {
   args?: string[];
   /** Added to the environment. */
   env?: Record<string, string>;
+  /** A command that runs the daemon. */
+  prefix?: string[];
   /** Where the daemon runs, and so its jobs. */
   cwd?: string;
   /** Written to config.json before anything else. */
   config?: Record<string, number>;
-  /** What starts it, as `setpriv` or `prlimit`: a program that becomes the one in its last arguments. */
-  prefix?: string[];
 }
 
 /** How to run filed itself: the build that $FILED names, else what is in the source tree. */

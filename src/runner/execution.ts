@@ -38,6 +38,8 @@ export interface ExecutionHost extends Host {
   cgroups: Cgroups;
   lookout: Lookout;
   vigils: Vigils;
+  /** The processes that were started for runs, and of which it is not known how they ended. */
+  leaders: Set<number>;
   post(message: FromWorker, transfer?: ArrayBuffer[]): void;
 }
 
@@ -118,6 +120,8 @@ export class Execution {
     const { run, uid, cgroup, maxLogBytes } = start;
     const { leader, pidfd } = shell;
     this.#shell = shell;
+    host.leaders.add(leader.pid);
+    shell.exit.then(() => host.leaders.delete(leader.pid));
     this.#capture = new Capture(
       shell.pipe,
       maxLogBytes,

@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers";
 import { ErrnoError } from "../sys/errno.ts";
 import { readKernelFile } from "../sys/kernel_files.ts";
+import { adoptsOrphans } from "../sys/process.ts";
 import { dropReserve, keepDescriptors } from "../sys/reserve.ts";
 import { type Account, Accounts } from "./accounts.ts";
 import { findCgroups } from "./cgroup.ts";
@@ -18,6 +19,7 @@ import {
   type ToWorker,
 } from "./messages.ts";
 import { Marks } from "./marks.ts";
+import { Orphans } from "./orphans.ts";
 import { Outbox } from "./outbox.ts";
 import { readBootId } from "./processes.ts";
 import { Reactor } from "./reactor.ts";
@@ -38,6 +40,7 @@ class Jobs {
   readonly #executions = new Map<RunToken, Execution>();
   /** Runs of users who are being looked up. */
   readonly #waiting = new Set<RunToken>();
+  #orphans: Orphans | undefined;
   #sweeping: Promise<void> = Promise.resolve();
   /** Why nothing is started until it is resumed. */
   #shortage: Shortage | undefined;
@@ -57,9 +60,11 @@ class Jobs {
       cgroupMemory: new CgroupMemory(place?.own, () => cgroups.ours),
       lookout: { census: new Census(), marks: new Marks() },
       vigils: new Vigils(this.#reactor),
+      leaders: new Set(),
       sandbox: undefined,
       post,
     };
+    if (adoptsOrphans()) this.#orphans = new Orphans((pid) => this.#host.leaders.has(pid));
   }
 
   receive(message: Exclude<ToWorker, SetupMessage>): void {
@@ -172,6 +177,7 @@ class Jobs {
     for (const execution of executions) execution.end(0, KILLING_MS);
     for (const run of [...this.#waiting]) this.#endWaiting(run);
     await Promise.all([this.#sweeping, ...executions.map(({ over }) => over)]);
+    this.#orphans?.[Symbol.dispose]();
     this.#host.vigils[Symbol.dispose]();
     this.#host.lookout.marks[Symbol.dispose]();
     this.#host.cgroupMemory[Symbol.dispose](); // The daemon may be in the group of its runs.

@@ -5,6 +5,8 @@ const { symbols } = Deno.dlopen(LIBC, {
   getegid: { parameters: [], result: "u32" },
   getpriority: { parameters: ["i32", "u32"], result: "i32" },
   getpagesize: { parameters: [], result: "i32" },
+  // prctl is variadic, but on Linux an integer is passed alike either way, on x86-64 and arm64.
+  prctl: { parameters: ["i32", "buffer", "u64", "u64", "u64"], result: "i32" },
 });
 
 /** Whose rights this process has. */
@@ -18,3 +20,13 @@ export const niceness = (): number => symbols.getpriority(PRIO_PROCESS, 0);
 
 /** The size of a page of memory, in bytes. */
 export const pageSizeBytes = (): number => symbols.getpagesize();
+
+const PR_GET_CHILD_SUBREAPER = 37; // linux/prctl.h
+const INIT = 1;
+
+/** Whether processes become children of this one when their parent ends: it is the first of its PID namespace, or a subreaper. */
+export function adoptsOrphans(): boolean {
+  const isSubreaper = new Int32Array(1);
+  symbols.prctl(PR_GET_CHILD_SUBREAPER, isSubreaper, 0n, 0n, 0n);
+  return Deno.pid === INIT || isSubreaper[0] === 1;
+}

@@ -1,8 +1,16 @@
-import { check, LIBC } from "./libc.ts";
+import { check, HOST_ENDIAN, LIBC } from "./libc.ts";
 
-const { symbols } = Deno.dlopen(LIBC, { waitpid: { parameters: ["i32", "buffer", "i32"], result: "i32" } });
+const { symbols } = Deno.dlopen(LIBC, {
+  waitpid: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  waitid: { parameters: ["i32", "u32", "buffer", "i32"], result: "i32" },
+});
 
+// linux/wait.h
 const WNOHANG = 1;
+const WEXITED = 4;
+const WNOWAIT = 0x01000000;
+const P_PID = 1;
+const SIGINFO = { pid: 16, sizeof: 128 } as const; // siginfo_t, sigaction(2), 64 bit
 const SIGRTMIN = 34; // of glibc; the two below are its own
 
 /** Signals by number, signal(7): the same on x86-64 and arm64. */
@@ -53,6 +61,13 @@ export function waitIfEnded(pid: number): WaitStatus | undefined {
   const status = new Int32Array(1);
   if (check(symbols.waitpid(pid, status, WNOHANG), "waitpid") === 0) return undefined;
   return decodeWaitStatus(status[0] ?? 0);
+}
+
+/** Whether a child has ended that nobody has asked how; that can be asked for still. False of who is no child. */
+export function isWaitedFor(pid: number): boolean {
+  const info = new Uint8Array(SIGINFO.sizeof);
+  if (symbols.waitid(P_PID, pid, info, WEXITED | WNOHANG | WNOWAIT) !== 0) return false;
+  return new DataView(info.buffer).getInt32(SIGINFO.pid, HOST_ENDIAN) === pid;
 }
 
 /** @param status What waitpid(2) gives for a process that has ended. */
