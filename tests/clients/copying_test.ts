@@ -42,6 +42,14 @@ tryAll("copying", [
   submits("busybox mv from another file system", `${OLD}; busybox mv job "$P/$ID"`),
   submits("busybox dd", 'busybox dd if=job of="$P/$ID" bs=7 2>said'),
   submits("busybox tar", 'mv job "$ID"; busybox tar c "$ID" | busybox tar x -C "$P"'),
+  ...["copyto", "moveto"].map((how) =>
+    submits(`rclone ${how}`, `${OLD}; rclone --config /dev/null ${how} job "$P/$ID" 2>&1`)
+  ),
+  submits(
+    "rclone move",
+    `${OLD}; mv job "$ID"; rclone --config /dev/null move "$ID" "$P" 2>&1; test ! -e "$ID"`,
+  ),
+  submits("7zz x", `${OLD}; mv job "$ID"; 7zz a a.7z "$ID" > said; 7zz x "-o$P" a.7z > said`),
   fetches("wget -O", 'wget -q -O "$P/$ID" "$1"'),
   fetches("wget -P", 'wget -q -P "$P" "$1"'),
   fetches("curl -o", 'curl -sS -o "$P/$ID" "$1"'),

@@ -68,6 +68,17 @@ tryAll("remote", [
     queue.submitted.push(queue.id);
     await queue.ok('rm "far/complete/$ID" && test ! -e "far/complete/$ID" && test ! -e "$M/complete/$ID"');
   }),
+  sshfs("rm of a job whose log is read there ends it", async (queue) => {
+    const fifo = "$W/up";
+    await queue.ok(
+      `mkfifo "${fifo}"; echo ': > "'"${fifo}"'"; exec sleep 60' > "$P/$ID"; read -r _ < "${fifo}" || :`,
+    );
+    queue.submitted.push(queue.id);
+    await queue.ok(
+      `exec 3< "far/active/$ID"; cat <&3 > said; rm "far/active/$ID"; test ! -e "$M/active/$ID"; exec 3<&-`,
+    );
+    await queue.filed.event("attempt ended", { job: queue.id, state: "taken away" });
+  }),
   sshfs("new-id gives another id each time", async (queue) => {
     const ids = (await queue.ok("cat far/new-id far/new-id; cat far/new-id")).trimEnd().split("\n");
     assert.equal(new Set(ids).size, 3);
