@@ -171,9 +171,9 @@ const REMOVED: [string, string][] = [
     'for p in "$T"/filed-sandbox-*; do rm -rf "$p"; mkdir "$p"; done',
   ],
   ["the seal", 'rm -rf "$T"/filed-sandbox-*/seal'],
-  ["the folders of jobs", 'rm -rf "$T"/filed-sandbox-*/*.*'],
-  ["the folders, which were moved away", 'for p in "$T"/filed-sandbox-*/*.*; do mv "$p" "$p-away"; done'],
-  ["the inner folders of jobs", 'rm -rf "$T"/filed-sandbox-*/*.*/tmp'],
+  ["the folders of jobs", 'rm -rf "$T"/filed-sandbox-*/[0-9]*'],
+  ["the folders, which were moved away", 'for p in "$T"/filed-sandbox-*/[0-9]*; do mv "$p" "$p-away"; done'],
+  ["the inner folders of jobs", 'rm -rf "$T"/filed-sandbox-*/[0-9]*/tmp'],
 ];
 for (const [name, command] of REMOVED) {
   Deno.test(`no attempt is lost, and each job has a folder, when somebody removes ${name}`, async () => {
