@@ -1,6 +1,6 @@
 /** What one user's directories keep waiting: nobody but that user. */
 import assert from "node:assert/strict";
-import { ok, rootTest, startFiled, within } from "../harness.ts";
+import { Filed, ok, rootTest, startFiled, within } from "../harness.ts";
 import { HungMount } from "../hung_mount.ts";
 
 /** Below what any wait for a directory that does not answer would take. */
@@ -35,6 +35,9 @@ for (const config of [{}, { max_memory_mb: 500 }]) {
         const stopping = performance.now();
         await within("the stop", () => filed.stop());
         assert.ok(performance.now() - stopping < STOP_MS, `${performance.now() - stopping} ms`);
+        // What waits holds neither the mount nor the state file.
+        await using next = await Filed.start(filed.place);
+        assert.match(await next.finish("next", "echo again"), /\nagain\n/);
       } finally {
         await ok(filed.sh(`userdel -f ${name}`));
       }
