@@ -14,6 +14,7 @@ import { Executor } from "./runner/executor.ts";
 import { identityOf } from "./runner/identity.ts";
 import { limitsOf, refusalOf } from "./runner/sandbox/limits.ts";
 import type { SandboxSettings } from "./runner/sandbox/rules.ts";
+import { Shrinking } from "./shrinking.ts";
 import { Scheduler } from "./runner/scheduler.ts";
 import { StartError } from "./start_error.ts";
 import { StopSignals } from "./stop_signals.ts";
@@ -99,8 +100,13 @@ export async function runDaemon(settings: Settings): Promise<void> {
   await Promise.race([Deno.stat(mountpoint), ended]); // Answered by us: the kernel has taken what we said to INIT.
   await notifier.ready();
   log.info("ready", { mountpoint, state: stateFile, pid: Deno.pid, version: VERSION });
-  using afterStart = new Rest(tidyMemory, STARTED_MS);
-  using afterChanges = new Rest(tidyMemory, QUIET_MS, undefined, () => keeper.look());
+  using shrinking = new Shrinking(() => store.shrink());
+  const tidy = () => {
+    tidyMemory();
+    shrinking.start();
+  };
+  using afterStart = new Rest(tidy, STARTED_MS);
+  using afterChanges = new Rest(tidy, QUIET_MS, undefined, () => keeper.look());
   afterStart.disturb();
   queue.watch({ onChanged: () => afterChanges.disturb() });
 

@@ -1,4 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
+import { ABLE_TO_SHRINK } from "./free_pages.ts";
 import { LOG_PAGES } from "./log_file.ts";
 import { requireSound } from "./integrity.ts";
 import { StoreError } from "./store.ts";
@@ -111,6 +112,7 @@ export function openDatabase(path: string): DatabaseSync {
     const version = versionOf(database, path);
     // synchronous: see Batch. journal_size_limit: a burst leaves a large log, which would never shrink again.
     database.exec(`
+      ${ABLE_TO_SHRINK};
       PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
       PRAGMA journal_size_limit = 33554432; PRAGMA cache_size = -8192;
       PRAGMA wal_autocheckpoint = ${LOG_PAGES};

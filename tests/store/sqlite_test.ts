@@ -218,6 +218,49 @@ Deno.test("the log is as long from the start as it becomes, and no frame is take
   assert.equal(Deno.statSync(`${folder.path}/copy.db-wal`).size, size);
 });
 
+const DROPPED_BYTES = 10_000_000;
+/** What a state file keeps free for what comes next, and more. */
+const SMALL_BYTES = 6_000_000;
+
+/** Opens a store whose file has had a log of DROPPED_BYTES. */
+async function openWithRoom(path: string, id: string): Promise<SqliteStore> {
+  const store = SqliteStore.open(path);
+  const job = await store.create({ id, uid: 1, gid: 2, mode: 0o640, held: true, now: 0 });
+  const changes = { command: Uint8Array.of(1), place: "first", held: false } as const;
+  await store.update(job?.number ?? 0, { state: "pending" }, () => changes, "durable");
+  await store.claim(0, [`run of ${id}`], () => new Uint8Array());
+  await store.appendLog(`run of ${id}`, new Uint8Array(DROPPED_BYTES), 0);
+  await store.remove(job?.number ?? 0, { state: "active" }, "drop", "durable");
+  return store;
+}
+
+Deno.test("the room of logs that are gone is given back, in steps between which the store is used", async () => {
+  await using folder = await makeFolder();
+  const path = `${folder.path}/filed.db`;
+  await using store = await openWithRoom(path, "a");
+  let steps = 0;
+  while (await store.shrink()) await store.reserve(`counter ${steps++}`, 1, 0);
+  assert.ok(steps > 10, `${steps} steps`);
+  const { size } = Deno.statSync(path);
+  assert.ok(size < SMALL_BYTES, `${size} bytes are left`);
+  assert.equal(await store.shrink(), false);
+});
+
+Deno.test("a state file that was not made to get smaller stays as it is, until it is made so by hand", async () => {
+  await using folder = await makeFolder();
+  const path = `${folder.path}/filed.db`;
+  await SqliteStore.open(path)[Symbol.asyncDispose]();
+  sql(path, "PRAGMA auto_vacuum = 0; VACUUM");
+  {
+    await using store = await openWithRoom(path, "a");
+    assert.equal(await store.shrink(), false);
+  }
+  assert.ok(Deno.statSync(path).size > DROPPED_BYTES);
+  sql(path, "PRAGMA auto_vacuum=2; VACUUM"); // As the manual says.
+  await using store = await openWithRoom(path, "b");
+  assert.equal(await store.shrink(), true);
+});
+
 Deno.test("a checkpoint empties the log, or says that somebody reads it", async () => {
   await using folder = await makeFolder();
   const path = `${folder.path}/filed.db`;

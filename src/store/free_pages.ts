@@ -1,0 +1,37 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+
+/** What makes a new file able to get smaller; for one that has tables it changes nothing. @see https://sqlite.org/pragma.html#pragma_auto_vacuum */
+export const ABLE_TO_SHRINK = "PRAGMA auto_vacuum = INCREMENTAL";
+const INCREMENTAL = 2;
+/** Free pages that stay for what comes next: 4 MiB. */
+const KEPT_PAGES = 1_024;
+/** Pages given back at once: 256 KiB, in some 2 ms. */
+const STEP_PAGES = 64;
+
+/** The pages of the state file that nothing is in. */
+export class FreePages {
+  readonly #database: DatabaseSync;
+  readonly #count: StatementSync;
+  readonly #isAble: boolean;
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+    this.#count = database.prepare("PRAGMA freelist_count");
+    this.#isAble = database.prepare("PRAGMA auto_vacuum").get()?.auto_vacuum === INCREMENTAL;
+  }
+
+  /** Whether there are more than are kept, in a file that can get smaller. */
+  get areMany(): boolean {
+    return this.#isAble && (this.#count.get()?.freelist_count as number) > KEPT_PAGES;
+  }
+
+  /** Within a transaction: gives some of them back. */
+  giveBackSome(): void {
+    this.#database.exec(`PRAGMA incremental_vacuum(${STEP_PAGES})`);
+  }
+
+  /** Between two transactions: what was given back of the file leaves the file system too. Waits for the disk. */
+  truncateFile(): void {
+    if (!this.#database.isTransaction) this.#database.exec("PRAGMA wal_checkpoint(PASSIVE)");
+  }
+}
