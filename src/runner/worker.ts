@@ -169,7 +169,9 @@ class Jobs {
 
   /** What keeps all from starting keeps those too that were asked for already: none overtakes another. */
   #heed(obstacle: Obstacle) {
-    if (obstacle.kind === "put-off" && obstacle.shortage.of === "all") this.#shortage = obstacle.shortage;
+    if (obstacle.kind !== "put-off" || obstacle.shortage.of !== "all") return;
+    this.#shortage = obstacle.shortage;
+    this.#host.sandbox?.spare();
   }
 
   async #stop() {

@@ -44,12 +44,14 @@ export function refillReserve(): void {
 /** Numbers below the limit that nothing has for long: what the C library, the runtime and SQLite open for a moment finds one there. */
 const HEADROOM = 8;
 
-/**
- * To be asked of each descriptor that stays open, as those of each run do: the kernel gives the lowest number that is free.
- * @throws {ErrnoError} EMFILE if too few are left.
- */
+/** Whether enough are left. To be asked of each that stays open, as those of a run do: the kernel gives the lowest number that is free. */
+export function hasHeadroom(fd: number): boolean {
+  return fd < resourceLimit("NOFILE").soft - HEADROOM;
+}
+
+/** @throws {ErrnoError} EMFILE if too few are left. */
 export function requireHeadroom(fd: number, what: string): void {
-  if (fd >= resourceLimit("NOFILE").soft - HEADROOM) throw new ErrnoError("EMFILE", what);
+  if (!hasHeadroom(fd)) throw new ErrnoError("EMFILE", what);
 }
 
 /**

@@ -48,6 +48,11 @@ export class Cell implements Disposable {
     this.#madeMs = Number(this.#madeNs / 1_000_000n);
   }
 
+  /** What is open of it for as long as it is kept, besides the ruleset. */
+  get fd(): number {
+    return this.#directory.fd;
+  }
+
   /** @returns The ruleset's descriptor, for a job that starts now. @throws {ErrnoError} EMFILE, ENFILE, ENOMEM. */
   enter(recipe: Recipe): number {
     this.#enteredMs = Date.now();

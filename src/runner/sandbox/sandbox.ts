@@ -1,6 +1,7 @@
 import { ErrnoError } from "../../sys/errno.ts";
 import { type Handled, handledBy, portRule, type Rule } from "../../sys/landlock.ts";
 import { effectiveGid, effectiveUid } from "../../sys/process.ts";
+import { hasHeadroom } from "../../sys/reserve.ts";
 import type { Restriction } from "../../sys/restriction.ts";
 import type { Reactor } from "../reactor.ts";
 import { atMost } from "../waiting.ts";
@@ -117,6 +118,11 @@ export class Sandbox implements AsyncDisposable {
     this.#reuse = "untouched cells";
   }
 
+  /** Gives up what is kept for jobs to come: each cell has two descriptors open. */
+  spare(): void {
+    for (const cell of this.#free.splice(0)) this.#discard(cell);
+  }
+
   /**
    * The job is over.
    * @param left Whether a process of it may live still: then nobody else gets its cell.
@@ -131,7 +137,7 @@ export class Sandbox implements AsyncDisposable {
 
   /** To be called when no job runs any more. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const cell of this.#free.splice(0)) this.#discard(cell);
+    this.spare();
     await atMost(STOP_MS, this.#cleaning.then(() => this.#removals.idle()));
     this.#removals.stop();
     for (const place of [this.#place, ...this.#lost]) {
@@ -193,7 +199,9 @@ export class Sandbox implements AsyncDisposable {
   /** Makes a cell for a job to come: one that is settled by then can be used again and again. */
   #provide(owner: Owner) {
     try {
-      this.#free.push(this.#makeCell(owner));
+      const cell = this.#makeCell(owner);
+      if (hasHeadroom(cell.fd)) this.#free.push(cell);
+      else this.#discard(cell);
     } catch (error) {
       if (!(error instanceof ErrnoError)) throw error; // The next job will say so.
     }
