@@ -1,5 +1,6 @@
 /** What the tests of a whole filed share: a daemon on a temporary mount, and real programs that use it. */
 import assert from "node:assert/strict";
+import { removeGroupsOf } from "./groups.ts";
 import { TextLineStream } from "./text_lines.ts";
 
 const TREE = new URL("..", import.meta.url).pathname;
@@ -53,6 +54,7 @@ export class Place implements AsyncDisposable {
     for (const mountpoint of (await mountsBelow(this.path)).reverse()) {
       await run(Deno.uid() === 0 ? ["umount", "-l", mountpoint] : ["fusermount3", "-uz", "--", mountpoint]);
     }
+    if (Deno.uid() === 0) removeGroupsOf(`${this.path}/filed.db`);
     await Deno.remove(this.path, { recursive: true });
   }
 }

@@ -1,23 +1,14 @@
 /** Control groups that others remove, and other daemons whose groups are in the same place. */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { findCgroups, listGroups, removeCgroup } from "../../src/runner/cgroup.ts";
+import { listGroups, removeCgroup } from "../../src/runner/cgroup.ts";
+import { groupsOf } from "../groups.ts";
 import { Filed, makeFifo, ok, Place, rootTest, run, startFiled, within } from "../harness.ts";
 import { Wire } from "../wire.ts";
 
-/** The groups of the daemons of a state file. */
-function groupsOf({ state }: Filed): string[] {
-  const read = (name: string) => Deno.readTextFileSync(`/proc/self/${name}`);
-  const place = findCgroups(read("mountinfo"), read("cgroup"));
-  assert.ok(place, "this machine has no cgroup v2");
-  using database = new DatabaseSync(state, { readOnly: true });
-  const identity = database.prepare("SELECT value FROM settings WHERE name = 'identity'").get()?.value;
-  return listGroups(place.own).filter((path) => path.includes(`/filed-${identity}-`));
-}
-
 /** One that is to be the only one, with those of runs in it. */
-function groupOf(filed: Filed): { path: string; runs: string[] } {
-  const [path, ...others] = groupsOf(filed);
+function groupOf({ state }: Filed): { path: string; runs: string[] } {
+  const [path, ...others] = groupsOf(state);
   assert.ok(path);
   assert.deepEqual(others, []);
   return { path, runs: listGroups(path).sort() };
@@ -95,7 +86,7 @@ rootTest("after a crash the groups of the dead filed are removed, and no others"
   await filed.stop("SIGKILL");
   await using next = await Filed.start(place, { config: { max_job_count: 0 } });
   await wire.end();
-  assert.deepEqual(groupsOf(next).filter((group) => group === path), []);
+  assert.deepEqual(groupsOf(next.state).filter((group) => group === path), []);
   assert.deepEqual(groupOf(other), others);
 });
 
