@@ -44,8 +44,8 @@ function requireFreeLog(path: string) {
   if (!factsAt(log)) return;
   using closing = new DisposableStack();
   const fd = closing.adopt(open(log), close);
-  if (tryLock(fd)) return;
   const { inode } = factsOf(fd);
+  if (lockAfterTheDead(() => tryLock(fd), () => holderOf(inode)) === "taken") return;
   throw refused(
     path,
     `another filed uses ${log}${inWords(holderOf(inode))}, as its state file was replaced; stop that one`,
