@@ -103,6 +103,7 @@ export class Executor implements AsyncDisposable {
 
   /** Has this come to its end within `ms`, whatever the worker does; what runs then is left to a sweep. */
   endWithin(ms: number): void {
+    if (this.#state === "gone") return;
     this.#lastMoment ??= setTimeout(() => this.#close(new Error("The worker that runs jobs hangs")), ms);
   }
 
