@@ -46,20 +46,37 @@ testWith("npm", "npm's packages that never come are waited for so long, and then
   assert.match(stderr, new RegExp(`^make: npm did not end within 2 s .*${registry.url}`, "m"));
 });
 
+const OTHER = Deno.build.arch === "aarch64" ? "amd64" : "arm64";
+
+/** Makes a package for machines of the other kind, without the 90 MB of their runtime. @returns Its name in the place. */
+async function packForOther(place: Place): Promise<string> {
+  const [runtime, portable] = [`${place.path}/runtime`, `${place.path}/filed`];
+  await Deno.writeTextFile(runtime, "of that kind");
+  const names = [`ARCH=${OTHER}`, `RUNTIME=${runtime}`, `PORTABLE=${portable}`, `DEBDIR=${place.path}`];
+  const { status, stderr } = await make(["deb", ...names]);
+  assert.equal(status, 0, stderr);
+  const deb = [...Deno.readDirSync(place.path)].find(({ name }) => name.endsWith(".deb"));
+  return deb?.name ?? "";
+}
+
 testWith("dpkg-deb", "make deb makes a package for machines of the other kind", async () => {
   await using place = await Place.make();
-  const other = Deno.build.arch === "aarch64" ? "amd64" : "arm64";
-  const [runtime, portable] = [`${place.path}/runtime`, `${place.path}/filed`];
-  await Deno.writeTextFile(runtime, "of that kind"); // Instead of 90 MB from npm.
-  const names = [`ARCH=${other}`, `RUNTIME=${runtime}`, `PORTABLE=${portable}`, `DEBDIR=${place.path}`];
-  const made = await make(["deb", ...names]);
-  assert.equal(made.status, 0, made.stderr);
-  const [deb = ""] = [...Deno.readDirSync(place.path)].flatMap(({ name }) =>
-    name.endsWith(".deb") ? name : []
-  );
-  assert.match(deb, new RegExp(`^filed_\\d+\\.\\d+\\.\\d+_${other}\\.deb$`));
+  const deb = await packForOther(place);
+  assert.match(deb, new RegExp(`^filed_\\d+\\.\\d+\\.\\d+_${OTHER}\\.deb$`));
   const script = `set -e; cd "$1"; dpkg-deb --field "$2" Architecture; dpkg-deb -x "$2" out
     sed '1,/^main "/d' out/usr/bin/filed | tar -xzO filed`;
   const { stdout, stderr } = await run(["sh", "-c", script, "sh", place.path, deb]);
-  assert.equal(stdout, `${other}\nof that kind`, stderr);
+  assert.equal(stdout, `${OTHER}\nof that kind`, stderr);
 });
+
+testWith(
+  "lintian",
+  "lintian finds no fault with the package, but those for which it has a reason",
+  async () => {
+    await using place = await Place.make();
+    const deb = await packForOther(place);
+    const lint = ["lintian", "--allow-root", "--fail-on", "error,warning", `${place.path}/${deb}`];
+    const { status, stdout } = await run(lint);
+    assert.deepEqual({ status, stdout }, { status: 0, stdout: "" });
+  },
+);
