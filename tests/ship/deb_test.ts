@@ -1,7 +1,7 @@
 /** The Debian package, with this system's own tools. */
 import assert from "node:assert/strict";
 import { ok, Place, run } from "../harness.ts";
-import { builtRootTest, FILED, hasProgram } from "./built.ts";
+import { FILED, hasProgram } from "./built.ts";
 
 const TREE = new URL("../..", import.meta.url).pathname;
 /** What would be lost if a package that somebody uses were purged. */
@@ -23,10 +23,12 @@ async function isInUse(): Promise<boolean> {
 }
 
 if (hasProgram("apt-get")) {
-  builtRootTest(
-    "the .deb is installed, upgraded, removed and purged by apt, and leaves nothing",
-    async () => {
-      if (await isInUse()) return; // It is somebody's.
+  const isSomebodys = await isInUse();
+  Deno.test({
+    name: "as root: the .deb is installed, upgraded, removed and purged by apt, and leaves nothing" +
+      (isSomebodys ? " (not tried: filed is installed)" : ""),
+    ignore: isSomebodys || FILED === "" || Deno.uid() !== 0,
+    fn: async () => {
       await using place = await Place.make();
       const make = ["env", "-u", "MAKEFLAGS", "make", "-s", "-C", TREE, "-o", FILED];
       await ok(run([...make, "deb", `DEBDIR=${place.path}`]));
@@ -74,5 +76,5 @@ if (hasProgram("apt-get")) {
       assert.deepEqual(folders.filter((found) => found?.isFile), []);
       assert.notEqual((await run(["dpkg", "-s", "filed"])).status, 0);
     },
-  );
+  });
 }
