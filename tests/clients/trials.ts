@@ -47,6 +47,7 @@ export class Queue {
       ID: this.id,
       CLIENTS: new URL(".", import.meta.url).pathname.replace(/\/$/, ""),
       HOME: this.work,
+      XDG_DATA_HOME: this.work, // nano takes root's home from /etc/passwd.
     });
   }
 

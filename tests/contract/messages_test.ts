@@ -8,15 +8,12 @@ const TREE = new URL("../..", import.meta.url).pathname;
 /** What makes an ordinary user of root; nothing if one runs this. */
 const AS_USER = Deno.uid() === 0 ? ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"] : [];
 
-/** Whether that user may read filed and its runtime at all, which in root's own home it may not. */
+/** Whether that user may read filed and its runtime at all, which of a source tree in root's own home it may not. */
 async function canRun(): Promise<boolean> {
-  const [deno] = filedCommand([]);
-  const { status } = await run([
-    ...AS_USER,
-    "sh",
-    "-c",
-    `test -r ${TREE}main.ts && test -r ${DENO_DIR} && test -x ${deno}`,
-  ]);
+  const [program] = filedCommand([]);
+  const readable = Deno.env.get("FILED") ? [program] : [program, `${TREE}main.ts`, DENO_DIR];
+  const tests = [`test -x "$0"`, ...readable.map((_, index) => `test -r "\${${index}}"`)];
+  const { status } = await run([...AS_USER, "sh", "-c", tests.join(" && "), ...readable]);
   return status === 0;
 }
 
