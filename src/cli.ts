@@ -24,6 +24,8 @@ export interface Settings {
   logFormat: LogFormat;
   /** What jobs are confined to; by nothing if it is absent. */
   sandbox?: SandboxOptions;
+  /** The soft limit of open files that jobs begin with: the runtime has raised filed's own. `undefined`: filed's. */
+  jobOpenFiles?: number;
   /** Where a service manager wants to hear how filed is, sd_notify(3); none if nobody does. */
   notifySocket?: string;
 }
@@ -109,6 +111,7 @@ export function parseCommandLine(args: string[], environment: (name: string) => 
   if (mountpoint === "") throw new UsageError("the MOUNTPOINT is empty; for example: filed /tmp/filed-jobs");
   if (more.length > 0) throw new UsageError(`one MOUNTPOINT only, and ${quote(more[0])} is a second one`);
   const notifySocket = environment("NOTIFY_SOCKET");
+  const openFiles = environment("FILED_OPEN_FILES") ?? "";
   return {
     kind: "run",
     settings: {
@@ -124,10 +127,13 @@ export function parseCommandLine(args: string[], environment: (name: string) => 
       logLevel: oneOf("--log-level", values["log-level"], LOG_LEVELS),
       logFormat: oneOf("--log-format", values["log-format"], LOG_FORMATS),
       ...sandbox ? { sandbox } : {},
+      ...WHOLE_NUMBER.test(openFiles) ? { jobOpenFiles: Number(openFiles) } : {}, // else "unlimited"
       ...notifySocket ? { notifySocket } : {},
     },
   };
 }
+
+const WHOLE_NUMBER = /^\d{1,10}$/;
 
 /** What may follow `--sandbox=`; parseArgs knows no option that takes a value or none. */
 const ENFORCEMENTS = ["require"] as const;

@@ -70,6 +70,7 @@ export async function runDaemon(settings: Settings): Promise<void> {
   await using executor = new Executor(scheduler, {
     environment: jobEnvironment(settings.environment, environ()),
     identity: await queue.identity(),
+    openFiles: settings.jobOpenFiles,
   });
   using tree = new Tree(queue, {
     owner: { uid, gid },

@@ -112,6 +112,9 @@ start_from() {
 	export FILED_DENO_DIR="${DENO_DIR+=$DENO_DIR}"
 	export FILED_DENO_NO_UPDATE_CHECK="${DENO_NO_UPDATE_CHECK+=$DENO_NO_UPDATE_CHECK}"
 	export FILED_DENO_DISABLE_NODE_SHIM="${DENO_DISABLE_NODE_SHIM+=$DENO_DISABLE_NODE_SHIM}"
+	# The runtime raises this to the hard limit for itself; jobs begin with what it was.
+	# shellcheck disable=SC3045 # -S is not in POSIX, and in every shell
+	export FILED_OPEN_FILES="${FILED_OPEN_FILES-$(ulimit -S -n)}"
 	export DENO_DIR="$folder/cache" DENO_NO_UPDATE_CHECK=1 DENO_DISABLE_NODE_SHIM=1
 	# shellcheck disable=SC2086 # a list of words
 	exec "$folder/filed" $options "$folder/main.js" "$@"

@@ -38,7 +38,7 @@ const DISPOSAL_MS = KILLING_MS + 2_000;
 const WORKER = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url);
 
 export type ExecutorOptions =
-  & Partial<Pick<SetupMessage, "cgroups">>
+  & Partial<Pick<SetupMessage, "cgroups" | "openFiles">>
   & Pick<SetupMessage, "environment" | "identity">;
 
 /** Runs commands in a worker thread: a spawn blocks its thread, and may wait for the mount that this thread serves. */

@@ -23,6 +23,8 @@ export interface SetupMessage {
   identity: string;
   /** What each job's environment begins with: `NAME=value`, by its name. */
   environment: ReadonlyMap<string, Uint8Array>;
+  /** The soft limit of open files that jobs inherit; `undefined`: the daemon's. */
+  openFiles?: number | undefined;
 }
 
 /** Has jobs sandboxed from now on. Answered by `confined`. */

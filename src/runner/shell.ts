@@ -4,7 +4,7 @@ import { changeOwner, close, openReadOnly, pipe } from "../sys/file.ts";
 import type { Pidfd } from "../sys/pidfd.ts";
 import { requireHeadroom, requireReserve } from "../sys/reserve.ts";
 import type { Started } from "../sys/started.ts";
-import { resourceLimit, type Rlimit } from "../sys/rlimit.ts";
+import type { Rlimit } from "../sys/rlimit.ts";
 import { waitsForExec } from "../sys/spawn.ts";
 import type { SpawnSpec } from "../sys/spawn_spec.ts";
 import { waitIfEnded, type WaitStatus } from "../sys/wait.ts";
@@ -16,7 +16,7 @@ import { niceSession } from "./niceness.ts";
 import { unprotect } from "./oom_score.ts";
 import { holdProcess, readProcess } from "./processes.ts";
 import type { Reactor } from "./reactor.ts";
-import { Rlimits } from "./rlimits.ts";
+import { type Inherited, Rlimits } from "./rlimits.ts";
 import { RuleError } from "./sandbox/paths.ts";
 import type { Confinement, Sandbox } from "./sandbox/sandbox.ts";
 import { type Obstacle, obstacleOf } from "./shortage.ts";
@@ -41,6 +41,8 @@ export interface Host {
   cgroupMemory: CgroupMemory;
   /** What each job's environment begins with: `NAME=value`, by its name. */
   environment: ReadonlyMap<string, Uint8Array>;
+  /** What limits jobs begin with. */
+  inherited: Inherited;
   reactor: Reactor;
   /** `undefined`: jobs may do whatever their user may. */
   sandbox: Sandbox | undefined;
@@ -222,9 +224,9 @@ function startDirectory(): string[] {
 function rlimitsOf(
   limits: Limits,
   cgroup: string | undefined,
-  { cgroupMemory }: Host,
+  { cgroupMemory, inherited }: Host,
 ): Record<Place, Rlimit[]> {
-  const rlimits = new Rlimits(limits, resourceLimit);
+  const rlimits = new Rlimits(limits, inherited);
   const outside = [...rlimits.memory(), ...rlimits.others()];
   const { maxMemoryMb } = limits;
   const isCounted = cgroup !== undefined && maxMemoryMb > 0 && cgroupMemory.limit(cgroup, maxMemoryMb);

@@ -24,6 +24,7 @@ import { Outbox } from "./outbox.ts";
 import { readBootId } from "./processes.ts";
 import { Reactor } from "./reactor.ts";
 import { RuleError } from "./sandbox/paths.ts";
+import { Inherited } from "./rlimits.ts";
 import { Sandbox } from "./sandbox/sandbox.ts";
 import { tryOut } from "./sandbox/trial.ts";
 import { type Obstacle, obstacleOf, type Shortage } from "./shortage.ts";
@@ -47,7 +48,7 @@ class Jobs {
   /** While a start waits for the sandbox: it, and what came after it. */
   #held: Exclude<ToWorker, SetupMessage>[] | undefined;
 
-  constructor({ cgroups: use, identity, environment }: SetupMessage) {
+  constructor({ cgroups: use, identity, environment, openFiles }: SetupMessage) {
     keepDescriptors(KEPT_DESCRIPTORS);
     const place = use === "used" ? readCgroups() : undefined;
     const cgroups = new Cgroups(place, identity);
@@ -55,6 +56,7 @@ class Jobs {
       accounts: new Accounts(),
       bootId: readBootId(),
       environment,
+      inherited: new Inherited(openFiles),
       reactor: this.#reactor,
       cgroups,
       cgroupMemory: new CgroupMemory(place?.own, () => cgroups.ours),

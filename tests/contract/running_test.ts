@@ -47,6 +47,14 @@ Deno.test("a job starts at home where the directory that filed was started in is
   assert.equal(outputOf(await filed.finish("after", "pwd -P"), "pwd -P"), `${home}\n`);
 });
 
+Deno.test("a job begins with the soft limit of open files that filed was started with", async () => {
+  await using place = await Place.make();
+  const prefix = ["sh", "-c", 'ulimit -S -n 777 && exec "$@"', "sh"];
+  const isBuilt = Deno.env.has("FILED"); // The self-extracting file looks for itself.
+  await using filed = await Filed.start(place, { prefix, env: isBuilt ? {} : { FILED_OPEN_FILES: "777" } });
+  assert.equal(outputOf(await filed.finish("job", "ulimit -S -n"), "ulimit -S -n"), "777\n");
+});
+
 Deno.test("a command leads a process group of its own", async () => {
   await using filed = await startFiled();
   const command = "cut -d' ' -f1,5 /proc/$$/stat";
