@@ -10,6 +10,7 @@ import { describe } from "./machine.ts";
 import { interruption, Rig } from "./rig.ts";
 import { type Row, tableOf } from "./row.ts";
 import { held } from "./rows/held.ts";
+import { crowd } from "./rows/crowd.ts";
 import { idle } from "./rows/idle.ts";
 import { latency } from "./rows/latency.ts";
 import { listing } from "./rows/listing.ts";
@@ -34,6 +35,7 @@ const BENCHMARKS = {
   listing,
   start,
   output,
+  crowd,
   idle,
 };
 
