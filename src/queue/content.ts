@@ -17,6 +17,11 @@ export function faultOf(command: Uint8Array, extent: "part" | "whole"): string |
   return undefined;
 }
 
+/** Whether there is room in it that nobody has filled, to which no write of text alone leads. */
+export function hasHole(command: Uint8Array): boolean {
+  return command.includes(NUL);
+}
+
 /**
  * The same of what somebody writes to a command. To write NUL bytes alone is how some make room for what they write then.
  * @param command As it is with that.

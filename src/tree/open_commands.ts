@@ -1,7 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { Job, Queue } from "../queue/queue.ts";
 import { ErrnoError } from "../fuse/mod.ts";
-import { faultOf, faultOfWrite } from "../queue/content.ts";
+import { faultOf, faultOfWrite, hasHole } from "../queue/content.ts";
 import { isDraft } from "../queue/id.ts";
 import { type Accounts, Charge } from "./accounts.ts";
 import { CommandFile } from "./command_file.ts";
@@ -24,6 +24,8 @@ export interface CommandHandle {
   uid: number;
   /** It keeps the job from starting: it may write, or it made the file. */
   isHolder: boolean;
+  /** It was opened for both reading and writing, as a mapping that is written to takes: mmap(2). */
+  mayMap: boolean;
   /** Its first write went to disk at once; the later ones wait for flush. */
   hasWritten: boolean;
   /** What each write fails with, once one has brought what can never run. */
@@ -176,15 +178,23 @@ export class OpenCommands implements Disposable {
     );
   }
 
-  /** What was written is on disk, and is what would run. @throws What an earlier write threw; {ErrnoError} EINVAL. */
-  async flush(handle: CommandHandle): Promise<void> {
+  /**
+   * What was written is on disk, and is what would run.
+   * @param moment "release": nobody writes through this handle any more.
+   * @throws What an earlier write threw; {ErrnoError} EINVAL.
+   */
+  async flush(handle: CommandHandle, moment: "close" | "release" = "close"): Promise<void> {
     const { file, isHolder } = handle;
     if (!isHolder || file.isClosed) return;
     refuseSpoiled(file);
     if (file.isOrphan) return;
     const fault = faultOf(file.bytes, "whole");
     if (isDraft(file.job.id)) this.#noteDraft(file.job.number, fault);
-    else if (fault !== undefined) throw this.#refuse(handle.uid, file, fault); // What mends it may come still: a hole is filled.
+    else if (fault !== undefined) {
+      // A mapping outlives the close(2) of its file, and may fill a hole still.
+      if (moment === "close" && handle.mayMap && hasHole(file.bytes)) return;
+      throw this.#refuse(handle.uid, file, fault);
+    }
     file.refused = undefined;
     try {
       await file.store("closed", async (bytes, writers) => {
@@ -203,7 +213,7 @@ export class OpenCommands implements Disposable {
     const { file, uid, isHolder } = handle;
     const { number } = file.job;
     try {
-      await this.flush(handle); // What came after the last flush: pages of a shared mapping.
+      await this.flush(handle, "release"); // What came after the last flush: pages of a shared mapping.
     } catch (error) {
       if (file.refused === undefined) {
         this.#warn(uid, "what was written to a pending job is dropped", { job: file.job.id, error });
@@ -387,5 +397,5 @@ function handleOf(file: CommandFile, uid: number, access: "read" | "write"): Com
   const isHolder = access === "write";
   file.opened(uid);
   if (isHolder) file.holders.push(uid);
-  return { kind: "command", file, uid, isHolder, hasWritten: false, refusal: undefined };
+  return { kind: "command", file, uid, isHolder, hasWritten: false, refusal: undefined, mayMap: false };
 }

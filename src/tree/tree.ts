@@ -19,6 +19,7 @@ import {
   O_APPEND,
   O_EXCL,
   O_RDONLY,
+  O_RDWR,
   O_TRUNC,
   RENAME_NOREPLACE,
   S_IFMT,
@@ -153,6 +154,7 @@ export class Tree implements FileSystem, Disposable {
     const job = await this.#createJob(request, parent, name, mode & ~umask, flags);
     const isUnfinished = (mode & 0o7777) === UNFINISHED_MODE && !(flags & O_TRUNC);
     const handle = this.#commands.created(job, isUnfinished ? "unfinished" : "finished");
+    handle.mayMap = mayMap(flags);
     return { entry: this.#jobs.createdEntry(job), opened: this.#opened(request.uid, handle) };
   }
 
@@ -242,8 +244,7 @@ export class Tree implements FileSystem, Disposable {
 
   async #open(uid: number, nodeid: NodeId, flags: number): Promise<Opened> {
     const node = nodeOf(nodeid);
-    const access = (flags & O_ACCMODE) === O_RDONLY && !(flags & O_TRUNC) ? "read" : "write";
-    const contents = flags & O_TRUNC ? "truncate" : "keep";
+    const { access, contents } = askedFor(flags);
     switch (node?.kind) {
       case "config":
         return this.#opened(uid, await this.#config.open(uid, contents));
@@ -254,16 +255,20 @@ export class Tree implements FileSystem, Disposable {
         return this.#opened(uid, { kind: "new-id", bytes });
       }
       case "command":
-        return this.#opened(
-          uid,
-          await this.#commands.open(await this.#jobs.jobOf(nodeid), uid, access, contents),
-        );
+        return this.#opened(uid, await this.#openCommand(nodeid, uid, flags));
       case "log":
         if (access === "write") throw new ErrnoError("EACCES");
         return this.#openLog(uid, await this.#jobs.jobOf(nodeid));
       default:
         throw new ErrnoError("EISDIR");
     }
+  }
+
+  async #openCommand(nodeid: NodeId, uid: number, flags: number): Promise<CommandHandle> {
+    const { access, contents } = askedFor(flags);
+    const handle = await this.#commands.open(await this.#jobs.jobOf(nodeid), uid, access, contents);
+    handle.mayMap = mayMap(flags);
+    return handle;
   }
 
   read(
@@ -402,6 +407,20 @@ export class Tree implements FileSystem, Disposable {
     // The text of these two is that of the open, whatever the size of the file has become.
     return handle.kind === "new-id" || handle.kind === "config" ? { fh, cache: "direct" } : { fh };
   }
+}
+
+/** What an open(2) with these flags is for. */
+function askedFor(flags: number) {
+  const isReading = (flags & O_ACCMODE) === O_RDONLY && !(flags & O_TRUNC);
+  return {
+    access: isReading ? "read" : "write",
+    contents: flags & O_TRUNC ? "truncate" : "keep",
+  } as const;
+}
+
+/** Whether what was opened with these flags can be mapped and written to, mmap(2). */
+function mayMap(flags: number): boolean {
+  return (flags & O_ACCMODE) === O_RDWR;
 }
 
 /** @throws {ErrnoError} ENAMETOOLONG, EINVAL. */
