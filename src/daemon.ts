@@ -57,6 +57,7 @@ export async function runDaemon(settings: Settings): Promise<void> {
   if (stateFile.startsWith(`${mountpoint}/`)) {
     throw new StartError(`The state file ${stateFile} is in the mount point; name another file with --state`);
   }
+  await place.lookBelow();
   const { uid, gid } = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
   const queue = new Queue(store);
   const failure = Promise.withResolvers<Error>();

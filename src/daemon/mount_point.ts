@@ -28,10 +28,18 @@ export class MountPoint implements AsyncDisposable {
       await clearStale(real, type);
       await withinMs(LOOK_MS, Deno.mkdir(real, { recursive: true }));
       if ((await follow()).real !== real) throw new Error("it is no longer the same directory");
-      await warnOfHidden(real);
       return new MountPoint(real, missing);
     } catch (error) {
       throw refusalOf(path, error);
+    }
+  }
+
+  /** Warns of what the mount is about to hide. @throws {MountError} If the directory does not answer. */
+  async lookBelow(): Promise<void> {
+    try {
+      await warnOfHidden(this.path);
+    } catch (error) {
+      throw refusalOf(this.path, error);
     }
   }
 

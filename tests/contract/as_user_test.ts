@@ -44,7 +44,7 @@ async function copyInto(home: string): Promise<void> {
       "cp",
       "-R",
       "--",
-      ...["main.ts", "Makefile", "deno.json", "deno.lock", "src", "tests"].map((name) => TREE + name),
+      ...["main.ts", "Makefile", "deno.json", "deno.lock", "src", "tests", "docs"].map((name) => TREE + name),
       home,
     ]),
   );
