@@ -35,12 +35,9 @@ rootTest(
     await using place = await Place.make();
     await using wire = await Wire.make(place);
     await using filed = await Filed.start(place);
+    const go = await makeFifo(place, "go");
     await filed.finish("before", "true");
-    await filed.submit(
-      "job",
-      `exec 3> ${wire.path}; echo up >&3; read -r _ < ${place.path}/go; echo $FILED_ATTEMPT`,
-    );
-    await ok(run(["mkfifo", `${place.path}/go`]));
+    await filed.submit("job", `exec 3> ${wire.path}; echo up >&3; read -r _ < ${go}; echo $FILED_ATTEMPT`);
     assert.equal(await wire.line(), "up");
     const before = groupOf(filed);
     {
@@ -49,7 +46,7 @@ rootTest(
       assert.deepEqual(groupOf(filed), before);
     }
     assert.deepEqual(groupOf(filed), before);
-    await Deno.writeTextFile(`${place.path}/go`, "\n");
+    await within("the job", () => Deno.writeTextFile(go, "\n"));
     assert.match(await filed.finished("job"), /\n1\n$/);
   },
 );
@@ -58,8 +55,7 @@ rootTest("no group of a filed in another PID namespace vanishes while one here c
   await using place = await Place.make();
   await using elsewhere = await Elsewhere.start();
   await using wire = await Wire.make(elsewhere.place);
-  const go = `${elsewhere.place.path}/go`;
-  await ok(run(["mkfifo", go]));
+  const go = await makeFifo(elsewhere.place, "go");
   await elsewhere.submit("job", `exec 3> ${wire.path}; echo up >&3; read -r _ < ${go}; echo $FILED_ATTEMPT`);
   assert.equal(await wire.line(), "up");
   const before = groupOf(elsewhere.filed);
@@ -69,7 +65,7 @@ rootTest("no group of a filed in another PID namespace vanishes while one here c
     assert.deepEqual(groupOf(elsewhere.filed), before);
   }
   assert.deepEqual(groupOf(elsewhere.filed), before);
-  await Deno.writeTextFile(go, "\n");
+  await within("the job", () => Deno.writeTextFile(go, "\n"));
   assert.match(await elsewhere.finished("job"), /\n1\n$/);
 });
 
@@ -110,7 +106,7 @@ rootTest("a filed on a copy of the state file leaves alone what runs of the orig
   await using copy = await Filed.start(other);
   await copy.event("attempt interrupted", { job: "job" });
   await copy.stop();
-  await Deno.writeTextFile(go, "\n");
+  await within("the job", () => Deno.writeTextFile(go, "\n"));
   assert.match(await filed.finished("job"), /\ndone\n$/);
 });
 
