@@ -448,7 +448,7 @@ export class Queue {
   ): Promise<((job: Job) => JobChanges) | undefined> {
     if (survivors.length === 0) return undefined;
     const job = await this.#store.formerJobOf(run);
-    const [lastByte] = job ? await this.#store.readLog(job.number, job.logBytes - 1, 1) : [];
+    const [lastByte] = job ? await this.#store.readLog(job.logNumber, job.logBytes - 1, 1) : [];
     const appendix = survivorsLine(survivors, lastByte ?? NEWLINE);
     return () => ({ appendix, loggedAt: this.#now(), changedAt: this.#now() });
   }
