@@ -1,8 +1,8 @@
 import { CMemory } from "./c_memory.ts";
 import { type Step, toSucceed } from "./child_code.ts";
 import { auditedAs, becoming } from "./credentials.ts";
+import { ignoredSignals } from "./ignored_signals.ts";
 import { joiningSessionKeyring, linkingUserKeyring } from "./keyring.ts";
-import { readKernelFile } from "./kernel_files.ts";
 import { niceness } from "./process.ts";
 import { restricting } from "./restriction.ts";
 import { RLIMIT } from "./rlimit.ts";
@@ -101,11 +101,5 @@ const ALL_SIGNALS = Array.from({ length: LAST_SIGNAL }, (_, i) => i + 1).filter(
   !UNTOUCHABLE.includes(signal)
 );
 const NO_SIGNALS = new CMemory(Number(SIGSET_BYTES));
-const IGNORED = ignoredSignals();
-
 /** The signals that this process ignores, which a program would go on to ignore. */
-function ignoredSignals(): number[] {
-  const [, mask = "0"] = /^SigIgn:\t(\w+)$/m.exec(readKernelFile("/proc/self/status")) ?? [];
-  const bits = BigInt(`0x${mask}`);
-  return ALL_SIGNALS.filter((signal) => bits >> BigInt(signal - 1) & 1n);
-}
+const IGNORED = [...ignoredSignals()];
