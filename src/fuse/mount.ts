@@ -166,19 +166,19 @@ function openDevice(): number {
     return openReadWrite(DEVICE);
   } catch (cause) {
     if (!(cause instanceof ErrnoError)) throw cause;
-    if (cause.is("ENOENT") || cause.is("ENODEV") || cause.is("ENXIO")) {
+    if (cause.is("ENOENT", "ENODEV", "ENXIO")) {
       const message = `No ${DEVICE}: modprobe fuse, or start the container with --device ${DEVICE}`;
       throw new MountError("no-device", message, { cause });
     }
     const message = `Cannot open ${DEVICE} (${cause.message}): start the container with --device ${DEVICE}`;
-    throw new MountError(cause.is("EACCES") || cause.is("EPERM") ? "no-permission" : "failed", message, {
+    throw new MountError(cause.is("EACCES", "EPERM") ? "no-permission" : "failed", message, {
       cause,
     });
   }
 }
 
 function mountRefusal(path: string, cause: ErrnoError): MountError {
-  if (cause.is("EPERM") || cause.is("EACCES")) {
+  if (cause.is("EPERM", "EACCES")) {
     const message =
       `Not permitted to mount on ${path}: a container needs --cap-add SYS_ADMIN and --device ${DEVICE}`;
     return new MountError("no-permission", message, { cause });
@@ -186,6 +186,6 @@ function mountRefusal(path: string, cause: ErrnoError): MountError {
   if (cause.is("ENODEV")) {
     return new MountError("no-device", "The kernel has no FUSE: modprobe fuse", { cause });
   }
-  const refusal = cause.is("ENOTDIR") || cause.is("ENOENT") ? "bad-mountpoint" : "failed";
+  const refusal = cause.is("ENOTDIR", "ENOENT") ? "bad-mountpoint" : "failed";
   return new MountError(refusal, `Cannot mount on ${path}: ${cause.message}`, { cause });
 }

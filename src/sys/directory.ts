@@ -1,7 +1,7 @@
 import { readDirents } from "./dirents.ts";
 import { ErrnoError, type ErrnoName } from "./errno.ts";
 import { factsOf } from "./facts.ts";
-import { close } from "./file.ts";
+import { changeOwner, close, tryLock } from "./file.ts";
 import { check, cString, LIBC } from "./libc.ts";
 import { O_DIRECTORY, O_NOFOLLOW, O_PATH, openBelow } from "./open_at.ts";
 
@@ -11,17 +11,13 @@ const { symbols } = Deno.dlopen(LIBC, {
   mkdirat: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   // mknodat is not a function of older C libraries.
   mknodat: { name: "syscall", parameters: ["i64", "i32", "buffer", "u32", "u64"], result: "i32" },
-  fchown: { parameters: ["i32", "u32", "u32"], result: "i32" },
   fchmod: { parameters: ["i32", "u32"], result: "i32" },
-  flock: { parameters: ["i32", "i32"], result: "i32" },
   unlinkat: { parameters: ["i32", "buffer", "i32"], result: "i32" },
 });
 
 const IS_ARM = Deno.build.arch === "aarch64";
 const O_CLOEXEC = 0o2000000; // fcntl.h
 const AT_REMOVEDIR = 0x200;
-const LOCK_EX = 2; // sys/file.h
-const LOCK_NB = 4;
 const SYS_MKNODAT = IS_ARM ? 33n : 259n;
 const S_IFCHR = 0o020000; // sys/stat.h
 const WHITEOUT_DEV = 0n; // linux/fs.h
@@ -110,7 +106,7 @@ export class Directory implements Disposable {
 
   /** @throws {ErrnoError} As fchown(2). */
   changeOwner(uid: number, gid: number): void {
-    check(symbols.fchown(this.fd, uid, gid), "fchown");
+    changeOwner(this.fd, uid, gid);
   }
 
   /** @throws {ErrnoError} As fchmod(2). */
@@ -120,7 +116,7 @@ export class Directory implements Disposable {
 
   /** Takes flock(2)'s lock until this is closed. @returns Whether nobody else has it. */
   tryLock(): boolean {
-    return symbols.flock(this.fd, LOCK_EX | LOCK_NB) === 0;
+    return tryLock(this.fd);
   }
 
   [Symbol.dispose](): void {
@@ -132,7 +128,7 @@ export class Directory implements Disposable {
     try {
       return openBelow(this.fd, cString(path), O_PATH | O_NOFOLLOW, "own file system");
     } catch (error) {
-      if (error instanceof ErrnoError && NOT_THERE.some((name) => error.is(name))) return undefined;
+      if (error instanceof ErrnoError && error.is(...NOT_THERE)) return undefined;
       throw error;
     }
   }

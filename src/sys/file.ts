@@ -86,14 +86,10 @@ export function openWriteOnly(path: string): number {
 }
 
 /**
- * Opens a file of any kind as a place, which takes no right to read it and never waits; close-on-exec.
+ * Opens a file of any kind as a place, which takes no right to read it; a symbolic link itself, where there is one at
+ * the end of the path. Close-on-exec.
  * @throws {ErrnoError} As open(2).
  */
-export function openPath(path: string): number {
-  return check(symbols.open(cString(path), O_PATH | O_CLOEXEC, 0), `open ${path}`);
-}
-
-/** The same for a symbolic link itself, where there is one at the end of the path. @throws {ErrnoError} As open(2). */
 export function openPathItself(path: string): number {
   return check(symbols.open(cString(path), O_PATH | O_NOFOLLOW | O_CLOEXEC, 0), `open ${path}`);
 }

@@ -70,7 +70,7 @@ function* rooms() {
 
 /** "Not found" is 0 by the standard; getpwuid_r(3) lists what else libraries say, and so they do of groups. */
 export function isNotFound(error: ErrnoError): boolean {
-  return error.is("ENOENT") || error.is("ESRCH") || error.is("EBADF") || error.is("EPERM");
+  return error.is("ENOENT", "ESRCH", "EBADF", "EPERM");
 }
 
 function decodePasswd(entry: DataView, strings: Uint8Array<ArrayBuffer>): User {

@@ -62,7 +62,7 @@ export function spawnIntoCgroup(spec: SpawnSpec, cgroup: number): Started | unde
   const started = start(spec, "clone3", cgroup);
   if (typeof started !== "number") return started;
   const error = new ErrnoError(started, "clone3 into a cgroup");
-  if (NOT_THERE.some((name) => error.is(name))) return undefined;
+  if (error.is(...NOT_THERE)) return undefined;
   throw error;
 }
 

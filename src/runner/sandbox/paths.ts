@@ -155,7 +155,7 @@ class OpenPath implements Disposable {
     if (!(found instanceof ErrnoError)) {
       return pathRule(found.fd, found.kind, PATH_ACCESS[option] & handled);
     }
-    if (found.is("EMFILE") || found.is("ENFILE") || found.is("ENOMEM")) throw found; // It says nothing of the path.
+    if (found.is("EMFILE", "ENFILE", "ENOMEM")) throw found; // It says nothing of the path.
     if (!found.is("ENOENT")) {
       throw new RuleError(`Cannot keep ${this.name}: ${found.message}`, { cause: found });
     }
