@@ -2,7 +2,7 @@ import { StartError } from "./start_error.ts";
 import { resourceLimit } from "./sys/rlimit.ts";
 
 /** Some 45 of them are for filed itself, the runtime included. */
-export const LEAST_DESCRIPTORS = 64;
+const LEAST_DESCRIPTORS = 64;
 
 /**
  * Sees that there are enough descriptors to begin with: where they run out in the midst of a start, nothing can be

@@ -11,14 +11,17 @@ const PATIENCE_MS = 5_000;
 /** Look-ups under way at the most: one that is not answered keeps a thread. */
 const MAX_ASKING = 32;
 
-/** Of whom the user database does not have, and who so is in no group of the group database; /proc/sys/fs/overflowgid. */
+/**
+ * The group of a user whom the user database does not have, if the group of the file is in the group database.
+ * @see proc_sys_fs(5), overflowgid
+ */
 const NOGROUP = 65_534;
 
 /** What a login would set up for a user. */
 export interface Account {
   credentials: Credentials;
   env: Record<string, string>;
-  /** Its home, which need not be there. Only its user looks at it: it may be a mount of his that does not answer. */
+  /** Its home, which need not be there. Only its user looks at it: it may be their mount, and not answer. */
   cwd: readonly string[];
 }
 

@@ -1,7 +1,5 @@
 import { order, Places, type Ready } from "./places.ts";
 
-export type { Ready } from "./places.ts";
-
 /** What becomes of one of them in a search. */
 export type Verdict =
   | "may-start"

@@ -212,7 +212,8 @@ export interface Store extends AsyncDisposable {
 
   /**
    * Takes up to `runs.length` jobs, submitted first, among those visible at `now`, closed and not empty, of which
-   * (and of whose id) no run is left, and too many of whose user neither. Makes them active, counts the attempt, and begins a new log with `header`.
+   * (and of whose id) no run is left; of a user of whom too many runs are left, none. Makes them active, counts the
+   * attempt, and begins a new log with `header`.
    * Two callers never get the same job.
    * @param admits Asked of each that could be taken, and only then, whether it is; `undefined`: each is.
    */

@@ -1,6 +1,6 @@
 import type { ErrnoError } from "./errno.ts";
 
-/** A process just started, for which the caller waits; it may not have come to its program yet. */
+/** A process just started, for whose end the caller waits; it may not have come to its program yet. */
 export interface Started {
   pid: number;
   /** Whether it has executed its program, or ended. */

@@ -14,9 +14,9 @@ export interface Holdings {
 export type Good = keyof Holdings;
 
 /** What a user may have. */
-export const OF_USER: Readonly<Holdings> = { handles: 4_096, bytes: 16 << 20, heldJobs: 10_000 };
+const OF_USER: Readonly<Holdings> = { handles: 4_096, bytes: 16 << 20, heldJobs: 10_000 };
 /** What all may have together, root excepted. With all of it in use, filed has some 250 MB. */
-export const OF_ALL: Readonly<Holdings> = { handles: 16_384, bytes: 64 << 20, heldJobs: 40_000 };
+const OF_ALL: Readonly<Holdings> = { handles: 16_384, bytes: 64 << 20, heldJobs: 40_000 };
 
 /** As open(2) and write(2) have it. */
 const REFUSALS: Record<Good, { ofUser: ErrnoName; ofAll: ErrnoName }> = {

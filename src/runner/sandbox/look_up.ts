@@ -44,7 +44,7 @@ exec sleep 10`;
  * daemon takes over the open place, without asking the server again.
  */
 export class Lookup {
-  /** @throws {ErrnoError} If there can be no process. */
+  /** Never rejects with an `ErrnoError`: where there can be no process, that is what is found. */
   readonly found: Promise<Found>;
   #helper: Helper | undefined;
 
