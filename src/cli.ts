@@ -24,7 +24,10 @@ export interface Settings {
   logFormat: LogFormat;
   /** What jobs are confined to; by nothing if it is absent. */
   sandbox?: SandboxOptions;
-  /** The soft limit of open files that jobs begin with: the runtime has raised filed's own. `undefined`: filed's. */
+  /**
+   * The soft limit of open files that jobs begin with: the runtime has raised filed's own. `undefined`:
+   * filed's.
+   */
   jobOpenFiles?: number;
   /** Where a service manager wants to hear how filed is, sd_notify(3); none if nobody does. */
   notifySocket?: string;

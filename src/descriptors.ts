@@ -5,8 +5,8 @@ import { resourceLimit } from "./sys/rlimit.ts";
 const LEAST_DESCRIPTORS = 64;
 
 /**
- * Sees that there are enough descriptors to begin with: where they run out in the midst of a start, nothing can be
- * unmounted either. The runtime has raised the soft limit to the hard one by now.
+ * Sees that there are enough descriptors to begin with: where they run out in the midst of a start, nothing
+ * can be unmounted either. The runtime has raised the soft limit to the hard one by now.
  * @throws {StartError}
  */
 export function requireDescriptors(): void {

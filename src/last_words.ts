@@ -2,8 +2,8 @@
 const EXPECTED = ["StoreError", "MountError", "StartError", "ManualError"];
 
 /**
- * What filed says when it ends because of an error: a line for what went wrong. A bug shows where it is. What went wrong
- * while all was being closed comes after that.
+ * What filed says when it ends because of an error: a line for what went wrong. A bug shows where it is. What
+ * went wrong while all was being closed comes after that.
  */
 export function lastWords(error: unknown): string {
   return [...new Set(messagesOf(error))].join("; and then: ");

@@ -1,6 +1,7 @@
 /**
- * The sandbox's options of the filed that this one is modelled on, a Go program, and what says the same here. Its rules are those
- * of go-landlock, whose read-only and read-write rules all allow to execute too; ours name that by itself.
+ * The sandbox's options of the filed that this one is modelled on, a Go program, and what says the same here.
+ * Its rules are those of go-landlock, whose read-only and read-write rules all allow to execute too; ours
+ * name that by itself.
  */
 const OURS: Record<string, readonly string[]> = {
   ro: ["--exec"],
@@ -12,7 +13,8 @@ const OURS: Record<string, readonly string[]> = {
 const OPTION = /^-(rof?|rwf?)(?:=(.*))?$/s;
 
 /**
- * Translates a command line of the original. It is not run as it stands: `-ro` would allow more than `--ro` does.
+ * Translates a command line of the original. It is not run as it stands: `-ro` would allow more than `--ro`
+ * does.
  * @returns The line to write instead, for a shell; `undefined` if it has none of the original's options.
  */
 export function translateOriginal(args: readonly string[]): string | undefined {

@@ -5,7 +5,9 @@ const log = getLogger(["filed", "daemon"]);
 /** Between two steps, so that nobody waits for more than one. */
 const PAUSE_MS = 10;
 
-/** Makes the state file smaller where much of it is free, in small steps, while nothing else is to be done. */
+/**
+ * Makes the state file smaller where much of it is free, in small steps, while nothing else is to be done.
+ */
 export class Shrinking implements Disposable {
   readonly #step: () => Promise<boolean>;
   #timer: ReturnType<typeof setTimeout> | undefined;

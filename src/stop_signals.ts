@@ -8,12 +8,15 @@ const STOPPING = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const;
 /** They would end filed, and leave a dead mount, while nobody who sends one means that. */
 const MEANINGLESS = { SIGUSR1: 10, SIGUSR2: 12 } as const;
 
-/** Past its limit of file sizes a process is ended by it; ignored, the write fails, and so does what asked for it. */
+/**
+ * Past its limit of file sizes a process is ended by it; ignored, the write fails, and so does what asked for
+ * it.
+ */
 const SIGXFSZ = 25;
 
 /**
- * The signals that stop filed: the first asks to stop, the second to hurry. SIGQUIT is both. What filed was started
- * to ignore stays ignored, but for SIGTERM.
+ * The signals that stop filed: the first asks to stop, the second to hurry. SIGQUIT is both. What filed was
+ * started to ignore stays ignored, but for SIGTERM.
  */
 export class StopSignals implements Disposable {
   readonly #hurry = new AbortController();

@@ -9,7 +9,10 @@ import {
   printMode,
 } from "./sys/ownership.ts";
 
-/** A path leads where another user wants it to. The message says which part of it, whose that is, and what to do. */
+/**
+ * A path leads where another user wants it to. The message says which part of it, whose that is, and what to
+ * do.
+ */
 export class DistrustError extends Error {
   override readonly name = "DistrustError";
 }
@@ -18,14 +21,17 @@ export class DistrustError extends Error {
 export interface TrustedPath {
   /** Absolute and without symbolic links. */
   real: string;
-  /** The directories that are not there, outermost first; the last one is `real` itself. Empty if all is there. */
+  /**
+   * The directories that are not there, outermost first; the last one is `real` itself. Empty if all is
+   * there.
+   */
   missing: string[];
 }
 
 /**
  * - `"directory"`: others may own it, and what is in it, but must not have chosen it for us.
- * - `"file"`: nobody else may be able to put another one in its place. The file itself is not looked at: whoever opens
- *   it does that.
+ * - `"file"`: nobody else may be able to put another one in its place. The file itself is not looked at:
+ *   whoever opens it does that.
  */
 export type Purpose = "directory" | "file";
 
@@ -33,8 +39,9 @@ export type Purpose = "directory" | "file";
 const MAX_LINKS = 40;
 
 /**
- * Follows a path as the kernel would, and refuses to where another user decides where it leads: by a symbolic link, or by
- * something put into a directory in which everybody may write, as /tmp. sshd(8) is as strict with its files (StrictModes).
+ * Follows a path as the kernel would, and refuses to where another user decides where it leads: by a symbolic
+ * link, or by something put into a directory in which everybody may write, as /tmp. sshd(8) is as strict with
+ * its files (StrictModes).
  * @param isOpaque What must not be looked at, since it may never answer: the path ends there.
  * @throws {DistrustError}
  * @throws What Deno does where a part of it can't be looked at.
@@ -78,7 +85,10 @@ interface Around {
   /** The path of the directory. */
   real: string;
   directory: Ownership;
-  /** That of `/`: in a user namespace its owner is nobody whom that knows, and is still whoever owns the system. */
+  /**
+   * That of `/`: in a user namespace its owner is nobody whom that knows, and is still whoever owns the
+   * system.
+   */
   root: Ownership;
 }
 

@@ -1,4 +1,7 @@
-/** The control groups of a state file's daemons, which one that was killed leaves to the next with the same file. */
+/**
+ * The control groups of a state file's daemons, which one that was killed leaves to the next with the same
+ * file.
+ */
 import { DatabaseSync } from "node:sqlite";
 import { findCgroups, listGroups, removeCgroup } from "../src/runner/cgroup.ts";
 

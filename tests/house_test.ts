@@ -145,7 +145,9 @@ Deno.test("what is in /proc and /sys is opened by libc, since Deno refuses it wi
   assert.deepEqual(calls, []);
 });
 
-/** Of what is not in libc.so.6 itself before glibc 2.34, the library that has it, as src/sys/libc.ts names it. */
+/**
+ * Of what is not in libc.so.6 itself before glibc 2.34, the library that has it, as src/sys/libc.ts names it.
+ */
 const LIBRARY_OF = [[/\bpthread_\w+/g, "LIBPTHREAD"], [
   /\b(?:dlsym|dlopen|dlerror)\b(?=:)/g,
   "LIBDL",

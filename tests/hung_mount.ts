@@ -2,8 +2,8 @@ import { ok, run, within } from "./harness.ts";
 import { TextLineStream } from "./text_lines.ts";
 
 /**
- * Answers INIT, linux/fuse.h, and nothing else: who asks waits for as long as this lives, and can't even be killed, since the
- * request was read. It says a line for each request.
+ * Answers INIT, linux/fuse.h, and nothing else: who asks waits for as long as this lives, and can't even be
+ * killed, since the request was read. It says a line for each request.
  */
 const SERVER = `
 import ctypes, os, struct, sys
@@ -27,7 +27,10 @@ while True:
         print("asked", flush=True)
 `;
 
-/** A directory of a user's that never answers: a file system of his own, or one whose server is gone. Takes root. */
+/**
+ * A directory of a user's that never answers: a file system of his own, or one whose server is gone. Takes
+ * root.
+ */
 export class HungMount implements AsyncDisposable {
   readonly #server: Deno.ChildProcess;
   readonly #lines: ReadableStreamDefaultReader<string>;

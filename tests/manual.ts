@@ -10,7 +10,10 @@ export function shownManual(): Promise<string> {
   return ok(sh(`set -e; ${show}`, { T: TREE, MANWIDTH: "160", MANPAGER: "cat", LC_ALL: "C.UTF-8" }));
 }
 
-/** The examples in its source, as they are meant to be shown: a backslash stands before one that is; man(1) squeezes lines. */
+/**
+ * The examples in its source, as they are meant to be shown: a backslash stands before one that is; man(1)
+ * squeezes lines.
+ */
 export function examplesInSource(): string[] {
   const blocks = [...SOURCE.matchAll(/^\t*```\n(.*?)^\t*```$/gms)].map(([, text = ""]) => text.trimEnd());
   return blocks.map((text) => text.replaceAll(/\\(.)/g, "$1").replaceAll(/\n{3,}/g, "\n\n"));

@@ -51,7 +51,8 @@ async function sleeps(pid: number): Promise<Map<string, number>> {
 }
 
 /**
- * How long there was something to run and no processor for it, since the machine started; 0 where nobody counts.
+ * How long there was something to run and no processor for it, since the machine started; 0 where nobody
+ * counts.
  * @see https://docs.kernel.org/accounting/psi.html
  */
 export async function stalledMs(): Promise<number> {

@@ -1,6 +1,6 @@
 /**
- * Measures how long a job takes from its submission to its end, `:`, when 15 that ignore SIGTERM were removed just before: with 6,000
- * idle processes around, and against none around.
+ * Measures how long a job takes from its submission to its end, `:`, when 15 that ignore SIGTERM were removed
+ * just before: with 6,000 idle processes around, and against none around.
  *
  * The limit: none. Where there are cgroups, filed looks at no process that is not of a job.
  */

@@ -1,6 +1,6 @@
 /**
- * Measures how soon a job starts, from its close() to its first instruction, where very many jobs that others still have
- * open for writing are before it in the queue.
+ * Measures how soon a job starts, from its close() to its first instruction, where very many jobs that others
+ * still have open for writing are before it in the queue.
  *
  * Against the same with an empty queue, in another daemon, by turns.
  *

@@ -17,9 +17,10 @@ for name in . pending active complete failed; do
 done`;
 
 /**
- * Warns of files in a directory that is about to be mounted on: whoever submitted a job while filed was down wrote an
- * ordinary file there, which the mount hides, and which does not run.
- * @throws {LateError} If it does not answer. Then it can't be mounted on either: the kernel would wait for the look to end.
+ * Warns of files in a directory that is about to be mounted on: whoever submitted a job while filed was down
+ * wrote an ordinary file there, which the mount hides, and which does not run.
+ * @throws {LateError} If it does not answer. Then it can't be mounted on either: the kernel would wait for
+ * the look to end.
  */
 export async function warnOfHidden(mountpoint: string): Promise<void> {
   const counts = parse(await look(mountpoint));

@@ -7,7 +7,9 @@ import { DistrustError, followTrusted } from "../trusted_path.ts";
 /** Of a file system that does not answer for so long nothing is expected. */
 const LOOK_MS = 5_000;
 
-/** The directory that filed mounts on. Disposing of it removes it, if filed has made it and nothing is in it. */
+/**
+ * The directory that filed mounts on. Disposing of it removes it, if filed has made it and nothing is in it.
+ */
 export class MountPoint implements AsyncDisposable {
   private constructor(
     /** Absolute and without symbolic links. */

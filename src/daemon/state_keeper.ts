@@ -8,8 +8,9 @@ interface Kept {
 }
 
 /**
- * Looks after the state file's place: whoever removes the file, or puts another one there, would take all jobs away with
- * the next start, though they were acknowledged. Disposing of it writes them back; that comes before the store is closed.
+ * Looks after the state file's place: whoever removes the file, or puts another one there, would take all
+ * jobs away with the next start, though they were acknowledged. Disposing of it writes them back; that comes
+ * before the store is closed.
  */
 export class StateKeeper implements AsyncDisposable {
   readonly #store: Kept;

@@ -1,7 +1,7 @@
 /**
  * Why a command can never run, whatever is tried, in words that go on after "it".
- * @param extent `part`: more of it is to come, so that only what no later write mends is a fault. A hole, which a file has
- * where it was made longer and nothing is written yet, is NUL bytes.
+ * @param extent `part`: more of it is to come, so that only what no later write mends is a fault. A hole,
+ * which a file has where it was made longer and nothing is written yet, is NUL bytes.
  * @returns `undefined`: nothing is known against it.
  */
 export function faultOf(command: Uint8Array, extent: "part" | "whole"): string | undefined {
@@ -23,7 +23,8 @@ export function hasHole(command: Uint8Array): boolean {
 }
 
 /**
- * The same of what somebody writes to a command. To write NUL bytes alone is how some make room for what they write then.
+ * The same of what somebody writes to a command. To write NUL bytes alone is how some make room for what they
+ * write then.
  * @param command As it is with that.
  */
 export function faultOfWrite(command: Uint8Array, data: Uint8Array): string | undefined {

@@ -25,7 +25,10 @@ export function isDraft(id: string): boolean {
   return id.startsWith(".") || id.endsWith("~") || AUTO_SAVE.test(id) || TEMPORARY.test(id);
 }
 
-/** Whether a client of a network file system, or of FUSE, calls a file so that was removed while somebody had it open. */
+/**
+ * Whether a client of a network file system, or of FUSE, calls a file so that was removed while somebody had
+ * it open.
+ */
 export function isRemovedName(id: string): boolean {
   return /^\.(fuse_hidden|nfs)[0-9a-f]{8,}$/i.test(id);
 }
@@ -38,8 +41,8 @@ export function backupOf(id: string): string {
 /** What Emacs keeps while somebody types. */
 const AUTO_SAVE = /^#.+#$/su;
 /**
- * Programs that fetch, copy or rewrite a file add one of these until it is whole. A number alone (`x.1310408140`) is not one of
- * them: jobs are called so too.
+ * Programs that fetch, copy or rewrite a file add one of these until it is whole. A number alone
+ * (`x.1310408140`) is not one of them: jobs are called so too.
  */
 const SUFFIXES = [
   "[.]te?mp([-.][^.]+)?", // 7-Zip; atomically(npm); mktemp(1) with x.tmp.XXXXXX

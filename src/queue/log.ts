@@ -38,7 +38,10 @@ export function logEnd({ ending, droppedBytes, tail, survivors }: LogEnd, lastBy
   return concat(...parts);
 }
 
-/** What a log says of processes that SIGKILL did not end. @param lastByte The last byte that the log has now. */
+/**
+ * What a log says of processes that SIGKILL did not end.
+ * @param lastByte The last byte that the log has now.
+ */
 export function survivorsLine(survivors: LogEnd["survivors"], lastByte: number): Uint8Array {
   const text = `[filed: processes that could not be ended: ${describeSurvivors(survivors)}]\n`;
   return ENCODER.encode(lastByte === NEWLINE ? text : "\n" + text);

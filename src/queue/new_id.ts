@@ -4,8 +4,8 @@ const BASE = BigInt(ALPHABET.length);
 const SHORTEST = 4;
 
 /**
- * Where a queue begins to count its ids, so that those of two queues differ: a job of one can then be moved to the other.
- * There are as many of the shortest ids left as are before it, at least.
+ * Where a queue begins to count its ids, so that those of two queues differ: a job of one can then be moved
+ * to the other. There are as many of the shortest ids left as are before it, at least.
  */
 export function randomStart(): number {
   const [random = 0] = crypto.getRandomValues(new Uint32Array(1));

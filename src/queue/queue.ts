@@ -321,8 +321,9 @@ export class Queue {
   }
 
   /**
-   * Settles the run's job by how it ended, all of its output logged before. If processes of it are left, no job of its id starts until
-   * `forget`, and the log says so, also that of a job that somebody took from the run.
+   * Settles the run's job by how it ended, all of its output logged before. If processes of it are left, no
+   * job of its id starts until `forget`, and the log says so, also that of a job that somebody took from the
+   * run.
    * @returns The job, unless somebody took it from the run.
    */
   async ended(run: RunToken, end: LogEnd): Promise<Job | undefined> {
@@ -346,7 +347,8 @@ export class Queue {
   }
 
   /**
-   * Puts the run's job back as if the attempt had not been made: it was stopped, and did not end; or it did not begin.
+   * Puts the run's job back as if the attempt had not been made: it was stopped, and did not end; or it did
+   * not begin.
    * @param survivors Processes of it that are left, as in `ended`; "unknown": there may be some.
    */
   async requeue(run: RunToken, survivors: LogEnd["survivors"] | "unknown" = []): Promise<Job | undefined> {
@@ -385,8 +387,8 @@ export class Queue {
   }
 
   /**
-   * What tells this queue from others, for good: `q` and random hexadecimal digits. Copies of its state file have the same. Where there is
-   * none yet and none can be stored, it is for this once.
+   * What tells this queue from others, for good: `q` and random hexadecimal digits. Copies of its state file
+   * have the same. Where there is none yet and none can be stored, it is for this once.
    */
   async identity(): Promise<string> {
     const known = await this.#store.readSetting("identity");
@@ -441,7 +443,9 @@ export class Queue {
     return { log: "new", appendix: concat(logHeader(command), logEnd(end, NEWLINE)) };
   }
 
-  /** What processes that are left change of the job that the run is or was of; `undefined` if there are none. */
+  /**
+   * What processes that are left change of the job that the run is or was of; `undefined` if there are none.
+   */
   async #changesOfLeft(
     run: RunToken,
     survivors: LogEnd["survivors"],

@@ -12,7 +12,8 @@ const PATIENCE_MS = 5_000;
 const MAX_ASKING = 32;
 
 /**
- * The group of a user whom the user database does not have, if the group of the file is in the group database.
+ * The group of a user whom the user database does not have, if the group of the file is in the group
+ * database.
  * @see proc_sys_fs(5), overflowgid
  */
 const NOGROUP = 65_534;
@@ -25,7 +26,9 @@ export interface Account {
   cwd: readonly string[];
 }
 
-/** The user database as jobs need it, asked on another thread: neither thread of ours waits for its servers. */
+/**
+ * The user database as jobs need it, asked on another thread: neither thread of ours waits for its servers.
+ */
 export class Accounts {
   /** By `keyOf`, the oldest first. */
   readonly #known = new Map<string, { account: Account; at: number }>();

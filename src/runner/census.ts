@@ -6,8 +6,8 @@ import { delay } from "./waiting.ts";
 const RETRY_MS = 50;
 
 /**
- * Lists the processes of the host: once for all who ask while another list is being made, so that many runs that end at a time cost
- * what one does.
+ * Lists the processes of the host: once for all who ask while another list is being made, so that many runs
+ * that end at a time cost what one does.
  */
 export class Census {
   readonly #list: () => Promise<Process[]>;

@@ -30,7 +30,10 @@ export function findCgroups(mountinfo: string, membership: string): CgroupPlace 
   return { mountPoint, own: `${mountPoint}${path.slice(below.length)}`.replace(/\/$/, "") };
 }
 
-/** Ends all of a group at once, also what forks meanwhile. @returns Whether that was possible: not before Linux 5.14. */
+/**
+ * Ends all of a group at once, also what forks meanwhile.
+ * @returns Whether that was possible: not before Linux 5.14.
+ */
 export function killCgroup(path: string): boolean {
   try {
     writeKernelFile(`${path}/cgroup.kill`, "1");
@@ -40,13 +43,17 @@ export function killCgroup(path: string): boolean {
   }
 }
 
-/** The processes of a group and of those below it; none if it is gone. @throws {ErrnoError} If that can't be known. */
+/**
+ * The processes of a group and of those below it; none if it is gone.
+ * @throws {ErrnoError} If that can't be known.
+ */
 export function cgroupPids(path: string): number[] {
   return withDescendants(path).flatMap(processesIn);
 }
 
 /**
- * The processes directly in a group; none if it is gone, or is one of threads, whose processes are listed above it.
+ * The processes directly in a group; none if it is gone, or is one of threads, whose processes are listed
+ * above it.
  * @throws {ErrnoError} If that can't be known.
  */
 export function processesIn(group: string): number[] {

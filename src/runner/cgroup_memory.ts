@@ -13,8 +13,8 @@ import { readProcess } from "./processes.ts";
 const ASIDE = "daemon";
 
 /**
- * Limits the memory of runs as wholes, by their cgroups, where the daemon's own group has a controller of memory to pass on: to that of
- * its runs, which is in it, and which passes it on to each run's.
+ * Limits the memory of runs as wholes, by their cgroups, where the daemon's own group has a controller of
+ * memory to pass on: to that of its runs, which is in it, and which passes it on to each run's.
  */
 export class CgroupMemory implements Disposable {
   readonly #own: string | undefined;

@@ -4,9 +4,14 @@ import { makeKernelDirectory } from "../sys/kernel_files.ts";
 import { type CgroupPlace, isEmptyCgroup, removeCgroup } from "./cgroup.ts";
 import { DaemonGroup, identityOf } from "./daemon_group.ts";
 
-/** Groups of runs that ended, while a process that the job detached is in them, are tried again this often. */
+/**
+ * Groups of runs that ended, while a process that the job detached is in them, are tried again this often.
+ */
 const RETRY_MS = 1_000;
-/** Groups that are kept for the next runs: to make one and to remove it takes the kernel longer than to start a process. */
+/**
+ * Groups that are kept for the next runs: to make one and to remove it takes the kernel longer than to start
+ * a process.
+ */
 const FREE_GROUPS = 64;
 
 /** A run's group of filed 0.1.0, which had its daemon's pid in its name and lay beside the daemon's. */
@@ -71,8 +76,9 @@ export class Cgroups implements Disposable {
   }
 
   /**
-   * Whether `path`, which the state file has as that of a run, is such a group, and is to be released. That of a daemon that lives is not:
-   * it has a copy of the state file. Never true of anything that is not a cgroup.
+   * Whether `path`, which the state file has as that of a run, is such a group, and is to be released. That
+   * of a daemon that lives is not: it has a copy of the state file. Never true of anything that is not a
+   * cgroup.
    */
   isOfRuns(path: string): boolean {
     if (!this.#place || !path.startsWith(`${this.#place.mountPoint}/`)) return false;
@@ -81,7 +87,10 @@ export class Cgroups implements Disposable {
     return identityOf(group) === this.#identity && this.#isAdopted(group);
   }
 
-  /** Whether a path is that of a run of a daemon that lives, and has the same state file or the original of ours. */
+  /**
+   * Whether a path is that of a run of a daemon that lives, and has the same state file or the original of
+   * ours.
+   */
   isOfAnother(path: string): boolean {
     if (!this.#place || !path.startsWith(`${this.#place.mountPoint}/`)) return false;
     const group = groupOf(path);

@@ -12,7 +12,8 @@ export function commandLine(command: Uint8Array): CommandLine {
 }
 
 /**
- * The same for a process that can't enter its directory before it executes a program: a shell enters it, and becomes the job.
+ * The same for a process that can't enter its directory before it executes a program: a shell enters it, and
+ * becomes the job.
  * @param cwd The first that it can enter is taken, `/` if there is none.
  */
 export function commandLineIn(cwd: readonly string[], command: Uint8Array): CommandLine {

@@ -15,8 +15,8 @@ export function identityOf(path: string): string | undefined {
 }
 
 /**
- * The group in which those of one daemon's runs are. It is locked, flock(2), for as long as that daemon lives: whoever can lock it
- * knows that it is nobody's, whatever the namespaces of the two are.
+ * The group in which those of one daemon's runs are. It is locked, flock(2), for as long as that daemon
+ * lives: whoever can lock it knows that it is nobody's, whatever the namespaces of the two are.
  */
 export class DaemonGroup implements Disposable {
   private constructor(readonly path: string, private readonly directory: Directory) {}
@@ -38,7 +38,8 @@ export class DaemonGroup implements Disposable {
   }
 
   /**
-   * Locks those below `parent` that dead daemons of that state file have left. What can't be opened now is left to the next daemon.
+   * Locks those below `parent` that dead daemons of that state file have left. What can't be opened now is
+   * left to the next daemon.
    */
   static adoptAll(parent: string, identity: string): DaemonGroup[] {
     const paths = listGroups(parent).filter((path) => identityOf(path) === identity);
@@ -74,7 +75,10 @@ export class DaemonGroup implements Disposable {
   }
 }
 
-/** @returns `undefined` if somebody else has locked it, or it is gone. @throws {ErrnoError} If it can't be opened. */
+/**
+ * @returns `undefined` if somebody else has locked it, or it is gone.
+ * @throws {ErrnoError} If it can't be opened.
+ */
 function lockedAt(path: string): Directory | undefined {
   using opening = new DisposableStack();
   try {

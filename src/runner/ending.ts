@@ -12,9 +12,14 @@ const LAST_LOOK_MS = 64;
 /** Between two looks for processes that a signal has missed; the first comes soon, for what was just being forked. */
 const FIRST_FIND_MS = 20;
 const FIND_MS = 500;
-/** The same once SIGKILL was sent: to all of a cgroup at once, or to what was stopped before, there is little to miss. */
+/**
+ * The same once SIGKILL was sent: to all of a cgroup at once, or to what was stopped before, there is little
+ * to miss.
+ */
 const KILLED_FIND_MS = 50;
-/** Looks that only stop what forks faster than it is found, before the first SIGKILL; and the time for them. */
+/**
+ * Looks that only stop what forks faster than it is found, before the first SIGKILL; and the time for them.
+ */
 const STOPPING_LOOKS = 16;
 const STOPPING_MS = 500;
 
@@ -127,7 +132,10 @@ export async function killAll(reach: Reach, killingMs: number): Promise<Survivor
   }
 }
 
-/** What is stopped does not fork: once nothing new is found, SIGKILL leaves no child behind. @returns What was found. */
+/**
+ * What is stopped does not fork: once nothing new is found, SIGKILL leaves no child behind.
+ * @returns What was found.
+ */
 async function stopAll(members: Members): Promise<Process[]> {
   const stopped = new Map<string, Process>();
   const key = ({ pid, startTicks }: Process) => `${pid} ${startTicks}`;

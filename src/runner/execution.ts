@@ -151,7 +151,10 @@ export class Execution {
     });
   }
 
-  /** Ends all of it: SIGTERM, and SIGKILL after `graceMs`, which has `killingMs`; less of either, if that was said before. */
+  /**
+   * Ends all of it: SIGTERM, and SIGKILL after `graceMs`, which has `killingMs`; less of either, if that was
+   * said before.
+   */
   end(graceMs: number, killingMs: number): void {
     this.#termination?.hurry(graceMs, killingMs);
     this.#termination ??= new Termination(this.#reach, graceMs, killingMs);

@@ -94,7 +94,8 @@ export class Executor implements AsyncDisposable {
   }
 
   /**
-   * Ends all of a run: SIGTERM, and SIGKILL after `graceMs`; with 0 SIGKILL at once. A run that is over is left alone.
+   * Ends all of a run: SIGTERM, and SIGKILL after `graceMs`; with 0 SIGKILL at once. A run that is over is
+   * left alone.
    * @param killingMs For how long after SIGKILL its processes are waited for.
    */
   end(run: RunToken, graceMs: number, killingMs = KILLING_MS): void {

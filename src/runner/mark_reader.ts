@@ -10,7 +10,10 @@ const LONGEST_RUN = 20;
 const STARTS = 5;
 const RESTART_MS = 50;
 
-/** Prints the mark in each file, and then, at its end, the file's path; each at once, and with a NUL behind it. */
+/**
+ * Prints the mark in each file, and then, at its end, the file's path; each at once, and with a NUL behind
+ * it.
+ */
 const PROGRAM = "/bin/sed";
 const SCRIPT = ["-z", "-s", "-u", "-n", "-e", "/^FILED_RUN=/p", "-e", "$F"];
 

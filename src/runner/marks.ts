@@ -22,10 +22,11 @@ export interface Marked {
 }
 
 /**
- * Reads of which run processes say that they are, by FILED_RUN in their environment. Whoever owns a process can make that hang for
- * ever, and so that no SIGKILL helps: it can hold its own memory, or have a file system of its own answer for it. So another process
- * reads, which may hang; and it reads what may belong to one user only, so that nobody waits for another's. What did not answer is
- * never asked again, but may still answer.
+ * Reads of which run processes say that they are, by FILED_RUN in their environment. Whoever owns a process
+ * can make that hang for ever, and so that no SIGKILL helps: it can hold its own memory, or have a file
+ * system of its own answer for it. So another process reads, which may hang; and it reads what may belong to
+ * one user only, so that nobody waits for another's. What did not answer is never asked again, but may still
+ * answer.
  */
 export class Marks implements Disposable {
   /** `undefined`: it has none. It gets none later, since it got its environment from a parent. */
@@ -96,7 +97,8 @@ export class Marks implements Disposable {
     this.#learn(batch, reader);
     if (reader.hasEnded) return await ended;
     state.hangs = true;
-    // It hangs at what comes after the last that answered, most often. If it is what comes after that, the next hangs there.
+    // It hangs at what comes after the last that answered, most often. If it is what comes after that, the
+    // next hangs there.
     const index = batch.findIndex(({ pid }) => pid === reader.last);
     for (const process of batch.slice(index + 2)) this.#asked.delete(keyOf(process));
   }

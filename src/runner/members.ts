@@ -33,7 +33,10 @@ export interface Members {
   areLeft(): boolean;
 }
 
-/** A run with a cgroup has no process outside of it, unless somebody who may do that has moved it out of the run. */
+/**
+ * A run with a cgroup has no process outside of it, unless somebody who may do that has moved it out of the
+ * run.
+ */
 export function membersOf(traces: Traces, lookout: Lookout): Members {
   const { cgroup } = traces;
   return cgroup === undefined ? new TracedMembers(traces, lookout) : new GroupMembers(traces, cgroup);
@@ -111,7 +114,10 @@ class TracedMembers implements Members {
   }
 }
 
-/** @param uid Whose processes are looked at; `undefined`: everybody's. The environment of any other is left alone. */
+/**
+ * @param uid Whose processes are looked at; `undefined`: everybody's. The environment of any other is left
+ * alone.
+ */
 async function findMarks(
   processes: readonly Process[],
   uid: number | undefined,
@@ -143,11 +149,11 @@ export interface Evidence {
 }
 
 /**
- * Picks the processes of a run that has no cgroup: those that carry its mark, those in the leader's group and session, and what
- * descends from any of them.
+ * Picks the processes of a run that has no cgroup: those that carry its mark, those in the leader's group and
+ * session, and what descends from any of them.
  *
- * That a number still means the process of the list is checked when it is signalled. What matters here is that it meant
- * the same when the list was made and when the evidence was asked for.
+ * That a number still means the process of the list is checked when it is signalled. What matters here is
+ * that it meant the same when the list was made and when the evidence was asked for.
  */
 export function selectMembers(processes: readonly Process[], evidence: Evidence): Process[] {
   const { leader } = evidence;

@@ -50,8 +50,9 @@ export interface StartMessage {
 }
 
 /**
- * Ends all of a run: SIGTERM, and after `graceMs` SIGKILL (0: at once). Answered by `ended`, as if it ended itself.
- * For a run that is being ended already, the earlier SIGKILL and the shorter time count; a run that is over is left alone.
+ * Ends all of a run: SIGTERM, and after `graceMs` SIGKILL (0: at once). Answered by `ended`, as if it ended
+ * itself. For a run that is being ended already, the earlier SIGKILL and the shorter time count; a run that
+ * is over is left alone.
  */
 export interface EndMessage {
   kind: "end";
@@ -61,7 +62,10 @@ export interface EndMessage {
   killingMs: number;
 }
 
-/** What is left so long after SIGKILL waits in the kernel for something that does not come, or has another's rights. */
+/**
+ * What is left so long after SIGKILL waits in the kernel for something that does not come, or has another's
+ * rights.
+ */
 export const KILLING_MS = 2_000;
 
 /** The main thread has taken `bytes` of a run's output; the worker reads on once little enough is on its way. */
@@ -98,8 +102,8 @@ export interface ProcessIdentity {
 }
 
 /**
- * Has runs started again. After one is put off by a shortage that is all's, those that were asked for until then are put off as well: so
- * no job overtakes another.
+ * Has runs started again. After one is put off by a shortage that is all's, those that were asked for until
+ * then are put off as well: so no job overtakes another.
  */
 export interface ResumeMessage {
   kind: "resume";
@@ -164,7 +168,10 @@ export interface EndedMessage {
   survivors: Survivor[];
 }
 
-/** Why jobs can't be sandboxed; or that they are, and where the rules' paths and the temporary folders really are. */
+/**
+ * Why jobs can't be sandboxed; or that they are, and where the rules' paths and the temporary folders really
+ * are.
+ */
 export type Confined = { problem: string } | { rules: string[]; tempDirectory: string };
 
 export interface ConfinedMessage {

@@ -7,7 +7,10 @@ const NORMAL = 0;
 /** A process that was just started executes its program within this, most often. */
 const LOOK_MS = 1;
 
-/** Whether filed is to outlive others where memory runs out, as OOMScoreAdjust= of its unit may say. Its jobs are not. */
+/**
+ * Whether filed is to outlive others where memory runs out, as OOMScoreAdjust= of its unit may say. Its jobs
+ * are not.
+ */
 const IS_PROTECTED = Number(readKernelFile("/proc/self/oom_score_adj")) < NORMAL;
 
 /** Takes from a job the protection that it has inherited, as sshd(8) does for those that log in. */
@@ -16,8 +19,8 @@ export async function unprotect(started: Started, ended: Promise<unknown>): Prom
 }
 
 /**
- * Gives a process its own score, once it has executed its program: until then it shares our memory, and what shares it
- * has one score.
+ * Gives a process its own score, once it has executed its program: until then it shares our memory, and what
+ * shares it has one score.
  * @param ended Until then the process's number means it.
  * @see proc_pid_oom_score_adj(5)
  */

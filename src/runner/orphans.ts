@@ -2,12 +2,14 @@ import { ErrnoError } from "../sys/errno.ts";
 import { listKernelDirectory, readKernelFile } from "../sys/kernel_files.ts";
 import { isWaitedFor, waitIfEnded } from "../sys/wait.ts";
 
-/** From the first look at a child that has ended to the second: who started it has asked how it ended by then. */
+/**
+ * From the first look at a child that has ended to the second: who started it has asked how it ended by then.
+ */
 const PATIENCE_MS = 1_000;
 
 /**
- * Asks of children that nobody else asks for how they ended, so that they don't stay as zombies: orphans, where this process adopts
- * them. A child that somebody here started is left to who did.
+ * Asks of children that nobody else asks for how they ended, so that they don't stay as zombies: orphans,
+ * where this process adopts them. A child that somebody here started is left to who did.
  */
 export class Orphans implements Disposable {
   readonly #isOwn: (pid: number) => boolean;
@@ -28,7 +30,10 @@ export class Orphans implements Disposable {
     clearTimeout(this.#timer);
   }
 
-  /** Looks at once, and once more if there is anything to ask for; children that end meanwhile are for the look after that. */
+  /**
+   * Looks at once, and once more if there is anything to ask for; children that end meanwhile are for the
+   * look after that.
+   */
   #look() {
     if (this.#timer !== undefined) return;
     const ended = listChildren().filter((pid) => !this.#isOwn(pid) && isWaitedFor(pid));

@@ -4,9 +4,9 @@ import type { Shortage } from "./shortage.ts";
 const PAUSE_MS = 1_000;
 
 /**
- * Holds starts back for as long as there is a shortage. After a start was put off, one is tried for each run that ends, as that gives back
- * what it had, and one after a second. Once a second has gone by in which none was put off, any number is tried; and once that has gone
- * well for a second, the shortage is over.
+ * Holds starts back for as long as there is a shortage. After a start was put off, one is tried for each run
+ * that ends, as that gives back what it had, and one after a second. Once a second has gone by in which none
+ * was put off, any number is tried; and once that has gone well for a second, the shortage is over.
  */
 export class Pause {
   #allowed = 0;

@@ -49,7 +49,10 @@ export function parseStat(text: string): Process | undefined {
   return Number.isNaN(process.startTicks) ? undefined : process;
 }
 
-/** @returns `undefined` if there is no such process. @throws {ErrnoError} If that can't be told, for want of descriptors or memory. */
+/**
+ * @returns `undefined` if there is no such process.
+ * @throws {ErrnoError} If that can't be told, for want of descriptors or memory.
+ */
 export function readProcess(pid: number): Process | undefined {
   const text = readProcFile(`/proc/${pid}/stat`);
   return text === undefined ? undefined : parseStat(text);
@@ -59,8 +62,9 @@ export function readProcess(pid: number): Process | undefined {
 const SLICE_BYTES = 4_096;
 
 /**
- * All processes that live now, zombies left out; the thread does other things between two slices of the list. A process is listed
- * unless its parent was gone before its turn came: the kernel lists by number, and a child most often has the higher one.
+ * All processes that live now, zombies left out; the thread does other things between two slices of the list.
+ * A process is listed unless its parent was gone before its turn came: the kernel lists by number, and a
+ * child most often has the higher one.
  * @throws {ErrnoError} For want of descriptors or memory.
  */
 export async function listProcesses(): Promise<Process[]> {
@@ -82,14 +86,21 @@ export async function listProcesses(): Promise<Process[]> {
   }
 }
 
-/** Whose rights a process was started with, and has. @returns `undefined` if it is gone. @throws {ErrnoError} As `readProcess`. */
+/**
+ * Whose rights a process was started with, and has.
+ * @returns `undefined` if it is gone.
+ * @throws {ErrnoError} As `readProcess`.
+ */
 export function readUids(pid: number): { real: number; effective: number } | undefined {
   // It takes no lock that the process can hold: that is true of few files of /proc.
   const [, real, effective] = /^Uid:\t(\d+)\t(\d+)/m.exec(readProcFile(`/proc/${pid}/status`) ?? "") ?? [];
   return real === undefined ? undefined : { real: Number(real), effective: Number(effective) };
 }
 
-/** One letter, proc_pid_stat(5): "R" if it runs or could run. @returns `undefined` if it is gone, or can't be looked at. */
+/**
+ * One letter, proc_pid_stat(5): "R" if it runs or could run.
+ * @returns `undefined` if it is gone, or can't be looked at.
+ */
 export function readState(pid: number): string | undefined {
   return looking(() => {
     const text = readProcFile(`/proc/${pid}/stat`) ?? "";
@@ -102,7 +113,10 @@ export function readName(pid: number): string {
   return looking(() => readProcFile(`/proc/${pid}/comm`)?.replace(/\n$/, "")) ?? "";
 }
 
-/** Whether `process` lives, and its number does not mean another one. A zombie does not live; who can't be looked at does. */
+/**
+ * Whether `process` lives, and its number does not mean another one. A zombie does not live; who can't be
+ * looked at does.
+ */
 export function lives(process: Pick<Process, "pid" | "startTicks">): boolean {
   return look(process) !== "gone";
 }

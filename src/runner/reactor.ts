@@ -22,8 +22,9 @@ export class Reactor implements AsyncDisposable {
   }
 
   /**
-   * Calls `onReady` for as long as `fd` can be read, or is at its end. Dispose of the watch before `fd` is closed. Where the kernel watches
-   * no more descriptors (ENOSPC, ENOMEM: epoll_ctl(2)), it is called now and then, whether `fd` can be read or not.
+   * Calls `onReady` for as long as `fd` can be read, or is at its end. Dispose of the watch before `fd` is
+   * closed. Where the kernel watches no more descriptors (ENOSPC, ENOMEM: epoll_ctl(2)), it is called now and
+   * then, whether `fd` can be read or not.
    */
   watch(fd: number, onReady: () => void): Watch {
     const key = ++this.#lastKey;

@@ -11,7 +11,10 @@ export class Inherited {
   readonly restored: readonly Rlimit[];
   readonly #limitOf: typeof resourceLimit;
 
-  /** @param openFiles The soft limit of open files, if that is another than ours. @param limitOf What ours are. */
+  /**
+   * @param openFiles The soft limit of open files, if that is another than ours.
+   * @param limitOf What ours are.
+   */
   constructor(openFiles?: number, limitOf: typeof resourceLimit = resourceLimit) {
     this.#limitOf = limitOf;
     const { soft, hard } = limitOf("NOFILE");

@@ -69,8 +69,9 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
   /** Runs that are stored as ended, but for processes that nothing ended: no job of their ids starts. */
   readonly #lingering = new Map<RunToken, Running>();
   /**
-   * How many of `#running` have processes. What lingers takes no slot: anybody can have a process wait for a file system of their own
-   * that never answers, and would fill all slots for as long as they like. The store bounds how many a user may have.
+   * How many of `#running` have processes. What lingers takes no slot: anybody can have a process wait for a
+   * file system of their own that never answers, and would fill all slots for as long as they like. The store
+   * bounds how many a user may have.
    */
   #living = 0;
   #executor: Executor | undefined;
@@ -297,7 +298,10 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
     }
   }
 
-  /** How many starts a pause of all allows; none as long as one is still under way that may be put off, so that none overtakes it. */
+  /**
+   * How many starts a pause of all allows; none as long as one is still under way that may be put off, so
+   * that none overtakes it.
+   */
   #allowed(): number {
     const { allowed } = this.#pauses;
     if (allowed === undefined) return Infinity;

@@ -28,7 +28,10 @@ export interface Point {
   maxMemoryMb: number;
 }
 
-/** What an error names first where the program is executed, or was to be: a NUL among its arguments is found before. */
+/**
+ * What an error names first where the program is executed, or was to be: a NUL among its arguments is found
+ * before.
+ */
 const EXECUTING = ["execve", "NUL"];
 
 type Want = Omit<Shortage, "error">;
@@ -102,8 +105,9 @@ const NEVER: readonly ErrnoName[] = ["E2BIG", "EINVAL"];
 const NO_SHELL: readonly ErrnoName[] = ["ENOENT", "ENOTDIR", "EACCES", "ENOEXEC", "ELOOP"];
 
 /**
- * Judges a failure on the way from a job's claim to its command. Between the two, what filed lacks is no fault of the job's; but if its
- * own limit of memory can be to blame, its attempts are counted, so that it does not come back for ever.
+ * Judges a failure on the way from a job's claim to its command. Between the two, what filed lacks is no
+ * fault of the job's; but if its own limit of memory can be to blame, its attempts are counted, so that it
+ * does not come back for ever.
  */
 export function obstacleOf(error: ErrnoError, { in: place, maxMemoryMb }: Point): Obstacle {
   const call = error.what?.split(" ")[0] ?? "";

@@ -8,7 +8,8 @@ export type Place = "inside" | "outside";
 
 /**
  * Starts a program in a cgroup, or outside of one.
- * @param spec What to start there: asked for "inside" first, and for "outside" where the kernel starts nothing in the group.
+ * @param spec What to start there: asked for "inside" first, and for "outside" where the kernel starts
+ * nothing in the group.
  * @throws {ErrnoError} As `spawnIntoCgroup`; ENOENT or ENODEV if the group is gone.
  */
 export function start(

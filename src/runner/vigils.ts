@@ -8,7 +8,10 @@ const HELD = 128;
 /** Between two looks at a process that is not held. */
 const LOOK_MS = 1_000;
 
-/** Waits for what SIGKILL did not end: until a file system answers, or a program with other rights has done its work. */
+/**
+ * Waits for what SIGKILL did not end: until a file system answers, or a program with other rights has done
+ * its work.
+ */
 export class Vigils implements Disposable {
   readonly #reactor: Reactor;
   /** By what the wait for a held process is given up. */

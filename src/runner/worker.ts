@@ -31,7 +31,9 @@ import { type Obstacle, obstacleOf, type Shortage } from "./shortage.ts";
 import { sweep } from "./sweep.ts";
 import { Vigils } from "./vigils.ts";
 
-/** For looks at processes and their groups: each takes one or two at a time, and what was started keeps one. */
+/**
+ * For looks at processes and their groups: each takes one or two at a time, and what was started keeps one.
+ */
 const KEPT_DESCRIPTORS = 4;
 
 /** The thread that runs jobs. An error that nothing here expects ends it, and its owner hears of that. */

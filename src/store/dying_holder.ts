@@ -1,13 +1,16 @@
 import { readKernelFile } from "../sys/kernel_files.ts";
 
-/** How long a dead daemon's children may take to execute their programs; on a busy machine it is some 100 ms. */
+/**
+ * How long a dead daemon's children may take to execute their programs; on a busy machine it is some 100 ms.
+ */
 const DYING_MS = 2_000;
 /** Between two tries. */
 const LOOK_MS = 5;
 
 /**
- * Takes a lock that a daemon which was killed may still have: a child that it was starting has it too, until that executes its program.
- * Then nothing of the daemon is left that could change what the next one looks for.
+ * Takes a lock that a daemon which was killed may still have: a child that it was starting has it too, until
+ * that executes its program. Then nothing of the daemon is left that could change what the next one looks
+ * for.
  *
  * This thread waits meanwhile, before it serves anything.
  * @param tryLock Takes it, or says at once that it can't be had.

@@ -1,6 +1,9 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 
-/** What makes a new file able to get smaller; for one that has tables it changes nothing. @see https://sqlite.org/pragma.html#pragma_auto_vacuum */
+/**
+ * What makes a new file able to get smaller; for one that has tables it changes nothing.
+ * @see https://sqlite.org/pragma.html#pragma_auto_vacuum
+ */
 export const ABLE_TO_SHRINK = "PRAGMA auto_vacuum = INCREMENTAL";
 const INCREMENTAL = 2;
 /** Free pages that stay for what comes next: 4 MiB. */
@@ -30,7 +33,9 @@ export class FreePages {
     this.#database.exec(`PRAGMA incremental_vacuum(${STEP_PAGES})`);
   }
 
-  /** Between two transactions: what was given back of the file leaves the file system too. Waits for the disk. */
+  /**
+   * Between two transactions: what was given back of the file leaves the file system too. Waits for the disk.
+   */
   truncateFile(): void {
     if (!this.#database.isTransaction) this.#database.exec("PRAGMA wal_checkpoint(PASSIVE)");
   }

@@ -7,9 +7,9 @@ import { lockAfterTheDead, type Outcome } from "./dying_holder.ts";
 import { factsAt, FILE_MODE, guardBeside, refused, requireOwn } from "./own_files.ts";
 
 /**
- * Keeps a second daemon off a state file: flock(2) on the file itself, so that no lock file is left behind and the
- * kernel lets go when the holder dies. SQLite's own locks are of another kind (fcntl) and don't mind. Nobody but root
- * and this user may have written the file, or what SQLite keeps beside it.
+ * Keeps a second daemon off a state file: flock(2) on the file itself, so that no lock file is left behind
+ * and the kernel lets go when the holder dies. SQLite's own locks are of another kind (fcntl) and don't mind.
+ * Nobody but root and this user may have written the file, or what SQLite keeps beside it.
  *
  * To be closed after the database: closing any descriptor of a file drops its process's fcntl locks.
  * @param path Without a symbolic link at its end.

@@ -34,8 +34,9 @@ export function requireOwn(facts: FileFacts, path: string): void {
 }
 
 /**
- * Sees that nobody else has written, or can make, what SQLite reads beside a state file. Where everybody may make files,
- * those that are missing are made, for they can't be replaced there: SQLite takes an empty one for none.
+ * Sees that nobody else has written, or can make, what SQLite reads beside a state file. Where everybody may
+ * make files, those that are missing are made, for they can't be replaced there: SQLite takes an empty one
+ * for none.
  * @returns What removes those of them that SQLite leaves alone, once the database is closed.
  * @throws {StoreError}
  */
@@ -58,7 +59,10 @@ export function guardBeside(path: string): Disposable {
   return made.move();
 }
 
-/** What is known of a file, or of the symbolic link that is there. @returns `undefined` if nothing is there. */
+/**
+ * What is known of a file, or of the symbolic link that is there.
+ * @returns `undefined` if nothing is there.
+ */
 export function factsAt(path: string): FileFacts | undefined {
   let fd: number;
   try {

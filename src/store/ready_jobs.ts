@@ -17,9 +17,9 @@ const BEGIN: Ready = { place: -1, number: -1 };
 const END: Ready = { place: Infinity, number: Infinity };
 
 /**
- * The head of the queue in memory, so that a search for what can start asks the database only where the head has come to its
- * end. Whoever makes a job ready adds it; whoever makes it unready, or gives it another place, takes it out. A job that is held
- * is not ready: a search costs the same however many there are.
+ * The head of the queue in memory, so that a search for what can start asks the database only where the head
+ * has come to its end. Whoever makes a job ready adds it; whoever makes it unready, or gives it another
+ * place, takes it out. A job that is held is not ready: a search costs the same however many there are.
  */
 export class ReadyJobs {
   readonly #fetch: (after: Ready, limit: number) => Ready[];
@@ -29,8 +29,8 @@ export class ReadyJobs {
   #last = BEGIN;
 
   /**
-   * @param fetch What the database has that is ready behind a job in the queue, in order: what is held included, of which it
-   * does not know.
+   * @param fetch What the database has that is ready behind a job in the queue, in order: what is held
+   * included, of which it does not know.
    */
   constructor(fetch: (after: Ready, limit: number) => Ready[], isHeld: (number: number) => boolean) {
     this.#fetch = fetch;

@@ -7,8 +7,8 @@ interface Entry extends RunRecord {
 }
 
 /**
- * Runs of a user that have ended but for processes that nothing ends, each of which keeps a row, a cgroup and a descriptor: with so
- * many, no other job of that user starts.
+ * Runs of a user that have ended but for processes that nothing ends, each of which keeps a row, a cgroup and
+ * a descriptor: with so many, no other job of that user starts.
  */
 const OUTLIVING_OF_A_USER = 64;
 
@@ -58,7 +58,10 @@ export class RunTable {
     }));
   }
 
-  /** What says of a job whether it has a run, or an earlier job of its id has one, or its user too many that don't end. */
+  /**
+   * What says of a job whether it has a run, or an earlier job of its id has one, or its user too many that
+   * don't end.
+   */
   busy(): { has(job: { number: number; id: string; uid: number }): boolean } {
     const runs = [...this.#entries.values()];
     const numbers = new Set(runs.map(({ number }) => number));

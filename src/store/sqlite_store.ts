@@ -309,7 +309,8 @@ export class SqliteStore implements Store {
   }
 
   /**
-   * Writes all that is stored to the place of the state file, once that is no longer there; beside it, if another one is.
+   * Writes all that is stored to the place of the state file, once that is no longer there; beside it, if
+   * another one is.
    * @returns Where it is now.
    * @throws If it can't be written.
    */
@@ -334,7 +335,8 @@ export class SqliteStore implements Store {
     if (this.#isClosed) return;
     this.#isClosed = true;
     await this.#finish();
-    // SQLite would remove the write-ahead log by its name: another one by now, if the state file was replaced.
+    // SQLite would remove the write-ahead log by its name: another one by now, if the state file was
+    // replaced.
     if (this.isInPlace()) this.#database.close();
     else LEFT_OPEN.add(this.#database);
     this.#log.close();

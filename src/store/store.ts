@@ -29,7 +29,10 @@ export interface JobRecord {
   /** Length of the command as it was last written, closed or not. */
   commandBytes: number;
   logBytes: number;
-  /** What its log is known by: the job's number, or another if somebody had the last log open when this one began. */
+  /**
+   * What its log is known by: the job's number, or another if somebody had the last log open when this one
+   * began.
+   */
   logNumber: number;
   /** Attempts made, the current one counted. */
   attempts: number;
@@ -111,7 +114,9 @@ export interface Claimed {
   keptLog: JobRecord | undefined;
 }
 
-/** The logs, by their numbers, that stay readable until `dropLog` when their jobs get another, or are removed. */
+/**
+ * The logs, by their numbers, that stay readable until `dropLog` when their jobs get another, or are removed.
+ */
 export interface LogsInUse {
   has(logNumber: number): boolean;
 }
@@ -211,10 +216,9 @@ export interface Store extends AsyncDisposable {
   dropLog(logNumber: number): Promise<void>;
 
   /**
-   * Takes up to `runs.length` jobs, submitted first, among those visible at `now`, closed and not empty, of which
-   * (and of whose id) no run is left; of a user of whom too many runs are left, none. Makes them active, counts the
-   * attempt, and begins a new log with `header`.
-   * Two callers never get the same job.
+   * Takes up to `runs.length` jobs, submitted first, among those visible at `now`, closed and not empty, of
+   * which (and of whose id) no run is left; of a user of whom too many runs are left, none. Makes them
+   * active, counts the attempt, and begins a new log with `header`. Two callers never get the same job.
    * @param admits Asked of each that could be taken, and only then, whether it is; `undefined`: each is.
    */
   claim(
@@ -231,9 +235,10 @@ export interface Store extends AsyncDisposable {
   /** Remembers what a run's processes are known by; stored at most 5 ms later. */
   identify(run: string, traces: RunTraces): Promise<void>;
   /**
-   * Forgets the run, whose processes are gone, and, if its job still is of that run, applies what `settle` makes of
-   * the job. @returns The job after the change, if it was.
-   * @param left Given if processes of it are left: the run is not forgotten, and this is applied to a job that has moved on.
+   * Forgets the run, whose processes are gone, and, if its job still is of that run, applies what `settle`
+   * makes of the job. @returns The job after the change, if it was.
+   * @param left Given if processes of it are left: the run is not forgotten, and this is applied to a job
+   * that has moved on.
    */
   settle(
     run: string,

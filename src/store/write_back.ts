@@ -8,15 +8,18 @@ const DIRECTORY_MODE = 0o700;
 const COPIED_BYTES = 1_048_576;
 
 /**
- * Writes a database whose file was removed to the place where that was; beside it, if another file is there by now.
+ * Writes a database whose file was removed to the place where that was; beside it, if another file is there
+ * by now.
  * @param fd The file, which is there for as long as it is open.
  * @returns Where it is. The file is whole and on disk: it comes to its place in one step.
- * @throws If there is no room, or the place can't be written; or `StoreError`, if somebody reads the database.
+ * @throws If there is no room, or the place can't be written; or `StoreError`, if somebody reads the
+ * database.
  */
 export function writeBack(database: DatabaseSync, fd: number, path: string): string {
   const stamp = new Date().toISOString().replaceAll(/[-:]|\.\d+/g, "");
   const unfinished = `${path}.unfinished-${stamp}`;
-  checkpoint(database); // Now all is in the file. What the log's name leads to would be taken for newer, and is empty.
+  // Now all is in the file. What the log's name leads to would be taken for newer, and is empty.
+  checkpoint(database);
   Deno.mkdirSync(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
   copy(fd, unfinished);
   const place = factsAt(path) ? `${path}.saved-${stamp}` : path;

@@ -32,8 +32,8 @@ const JUDGED = {
 /**
  * int start(struct call *clone, struct call *calls)
  *
- * The child never touches a stack, and so needs none of its own while the parent goes on with theirs. It changes nothing but
- * its own registers, and the last word of a call that did not end as it was to.
+ * The child never touches a stack, and so needs none of its own while the parent goes on with theirs. It
+ * changes nothing but its own registers, and the last word of a call that did not end as it was to.
  */
 // deno-fmt-ignore
 const CODE = {
@@ -152,16 +152,20 @@ export class Calls implements Disposable {
 export class ChildCode {
   readonly #start: Deno.UnsafeFnPointer<{ parameters: ["u64", "u64"]; result: "i32" }>;
 
-  /** @throws {ErrnoError} Where a policy forbids to make code executable, or the machine is neither x86-64 nor arm64. */
+  /**
+   * @throws {ErrnoError} Where a policy forbids to make code executable, or the machine is neither x86-64 nor
+   * arm64.
+   */
   constructor() {
     const code = CODE[Deno.build.arch];
     this.#start = new Deno.UnsafeFnPointer(loadCode(code), { parameters: ["u64", "u64"], result: "i32" });
   }
 
   /**
-   * @param clone clone3(2) or clone(2) with CLONE_VM. It is made with all signals blocked, in the child too: no handler of
-   *   ours may run there.
-   * @param calls What the child does. It reads them, and what they point to, until it has executed its program.
+   * @param clone clone3(2) or clone(2) with CLONE_VM. It is made with all signals blocked, in the child too:
+   *   no handler of ours may run there.
+   * @param calls What the child does. It reads them, and what they point to, until it has executed its
+   * program.
    * @returns Its number; or -errno of the clone, if there is no child.
    */
   start(clone: SystemCall, calls: Calls): number {

@@ -30,7 +30,8 @@ const LAST_FD = 0xffff_ffffn;
  * 5. It becomes its user.
  * 6. It enters its directory, as that user, and executes its program.
  *
- * @param sources The spec's descriptors, then that of its restriction's ruleset: all above those that they become.
+ * @param sources The spec's descriptors, then that of its restriction's ruleset: all above those that they
+ * become.
  * @param handlers Whether the clone has set all handlers of signals to their defaults.
  */
 export function stepsOf(
@@ -95,7 +96,10 @@ function acting(signal: number, action: CMemory): SystemCall {
 
 const DEFAULT_ACTION = new CMemory(SIGACTION_BYTES);
 const IGNORING = CMemory.of(new Uint8Array(SIGACTION_BYTES).with(0, SIG_IGN));
-/** SIGHUP, SIGINT and SIGQUIT, which a terminal sends to all of our group: a child is in it until its own session begins. */
+/**
+ * SIGHUP, SIGINT and SIGQUIT, which a terminal sends to all of our group: a child is in it until its own
+ * session begins.
+ */
 const FROM_TERMINAL = [1, 2, 3];
 const ALL_SIGNALS = Array.from({ length: LAST_SIGNAL }, (_, i) => i + 1).filter((signal) =>
   !UNTOUCHABLE.includes(signal)

@@ -3,7 +3,10 @@ import { type Step, toSucceed } from "./child_code.ts";
 import { readKernelFile } from "./kernel_files.ts";
 import { AT_FDCWD, systemCall } from "./system_call.ts";
 
-/** Whom a process becomes, by number: a name could be that of another user, who chose it to look like a number. */
+/**
+ * Whom a process becomes, by number: a name could be that of another user, who chose it to look like a
+ * number.
+ */
 export interface Credentials {
   uid: number;
   gid: number;
@@ -19,17 +22,20 @@ const O_WRONLY = 1n;
 const GROUP_AND_OTHERS_WRITE = 0o022;
 
 /**
- * How a child of root becomes another user for good: of what setuid(2) leaves as it is, nothing of root's is left.
+ * How a child of root becomes another user for good: of what setuid(2) leaves as it is, nothing of root's is
+ * left.
  *
- * The child shares our memory until it executes its program. setresuid(2) makes that memory not dumpable, so that the user
- * can't trace the child meanwhile, and through it us; where fs.suid_dumpable says otherwise, prctl(2) does.
+ * The child shares our memory until it executes its program. setresuid(2) makes that memory not dumpable, so
+ * that the user can't trace the child meanwhile, and through it us; where fs.suid_dumpable says otherwise,
+ * prctl(2) does.
  * @param groupList Where the groups are in memory, gid_t each.
  * @see credentials(7), capabilities(7), ptrace(2)
  */
 export function becoming({ uid, gid, groups }: Credentials, groupList: bigint): Step[] {
   const [u, g] = [BigInt(uid), BigInt(gid)];
   return [
-    { call: systemCall("prctl", PR_SET_SECUREBITS, NO_SECUREBITS, 0n, 0n, 0n), is: "either way" }, // They may be locked.
+    // They may be locked.
+    { call: systemCall("prctl", PR_SET_SECUREBITS, NO_SECUREBITS, 0n, 0n, 0n), is: "either way" },
     ...toSucceed(
       systemCall("umask", BigInt(umaskForOthers())),
       systemCall("setgroups", BigInt(groups.length), groupList),
@@ -43,8 +49,8 @@ export function becoming({ uid, gid, groups }: Credentials, groupList: bigint): 
 }
 
 /**
- * Has the audit log name the user whose job it is, as pam_loginuid(8) does. That takes a right of root's, and a kernel that
- * audits: elsewhere it stays undone.
+ * Has the audit log name the user whose job it is, as pam_loginuid(8) does. That takes a right of root's, and
+ * a kernel that audits: elsewhere it stays undone.
  * @param fd The lowest descriptor that is not in use.
  * @param path Where the text "/proc/self/loginuid" is in memory.
  * @param uid Where the user's number is, in digits.

@@ -28,8 +28,8 @@ const DECODER = new TextDecoder();
 const NOT_THERE: readonly ErrnoName[] = ["ENOENT", "ENOTDIR", "ELOOP", "EXDEV", "EACCES"];
 
 /**
- * An open directory. What is done by it concerns what is in its own file system, and follows no symbolic link: nothing that is
- * mounted below is asked for anything. Close-on-exec.
+ * An open directory. What is done by it concerns what is in its own file system, and follows no symbolic
+ * link: nothing that is mounted below is asked for anything. Close-on-exec.
  */
 export class Directory implements Disposable {
   #fd: number | undefined;
@@ -50,7 +50,10 @@ export class Directory implements Disposable {
     return this.#fd;
   }
 
-  /** @throws {ErrnoError} As openat2(2): ENOTDIR if it is none, ELOOP for a symbolic link, EXDEV for a mount point. */
+  /**
+   * @throws {ErrnoError} As openat2(2): ENOTDIR if it is none, ELOOP for a symbolic link, EXDEV for a mount
+   * point.
+   */
   openChild(name: string): Directory {
     return new Directory(openBelow(this.fd, cString(name), O_DIRECTORY | O_NOFOLLOW, "own file system"));
   }

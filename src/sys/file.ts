@@ -45,8 +45,8 @@ export function openReadWrite(path: string): number {
 }
 
 /**
- * Opens for reading and writing, and makes what is not there. No symbolic link is followed at the end of the path, and no
- * pipe is waited for. Close-on-exec.
+ * Opens for reading and writing, and makes what is not there. No symbolic link is followed at the end of the
+ * path, and no pipe is waited for. Close-on-exec.
  * @throws {ErrnoError} As open(2); ELOOP if it is a symbolic link.
  */
 export function openOrMake(path: string, mode: number): number {
@@ -86,8 +86,8 @@ export function openWriteOnly(path: string): number {
 }
 
 /**
- * Opens a file of any kind as a place, which takes no right to read it; a symbolic link itself, where there is one at
- * the end of the path. Close-on-exec.
+ * Opens a file of any kind as a place, which takes no right to read it; a symbolic link itself, where there
+ * is one at the end of the path. Close-on-exec.
  * @throws {ErrnoError} As open(2).
  */
 export function openPathItself(path: string): number {
@@ -115,7 +115,11 @@ export function read(fd: number, buffer: Uint8Array<ArrayBuffer>): number {
   return check(symbols.read(fd, buffer, BigInt(buffer.length)), "read");
 }
 
-/** Reads at a position, in bytes. @returns How many bytes `buffer` now holds, 0 at the end. @throws {ErrnoError} As pread(2). */
+/**
+ * Reads at a position, in bytes.
+ * @returns How many bytes `buffer` now holds, 0 at the end.
+ * @throws {ErrnoError} As pread(2).
+ */
 export function readAt(fd: number, buffer: Uint8Array<ArrayBuffer>, position: number): number {
   return check(symbols.pread(fd, buffer, BigInt(buffer.length), BigInt(position)), "pread");
 }

@@ -6,8 +6,9 @@ const { symbols } = Deno.dlopen(LIBC, { signal: { parameters: ["i32", "usize"], 
 const SIG_IGN = 1n; // signal.h
 
 /**
- * The numbers of the signals that this process ignores by now. Who asks before anybody listens to one sees what it was
- * started with: nohup(1) ignores SIGHUP, and a shell SIGINT and SIGQUIT for what it starts in the background.
+ * The numbers of the signals that this process ignores by now. Who asks before anybody listens to one sees
+ * what it was started with: nohup(1) ignores SIGHUP, and a shell SIGINT and SIGQUIT for what it starts in the
+ * background.
  */
 export function ignoredSignals(): ReadonlySet<number> {
   const [, mask = "0"] = /^SigIgn:\t(\w+)$/m.exec(readKernelFile("/proc/self/status")) ?? [];

@@ -18,10 +18,12 @@ const ANONYMOUS = 0n;
 const ROOT = 0;
 
 /**
- * Gives a child an empty session keyring of its own: it reads no key of ours, nor of another job. Made before the child
- * becomes another user, it counts against root's quota, so that nobody can use up what others need. An ordinary user's
- * quota of 200 keys may be used up; then the child shares ours, which is its user's anyway.
- * @returns Nothing where the kernel has no keys, or a container's filter refuses them to us, and so to what we start.
+ * Gives a child an empty session keyring of its own: it reads no key of ours, nor of another job. Made before
+ * the child becomes another user, it counts against root's quota, so that nobody can use up what others need.
+ * An ordinary user's quota of 200 keys may be used up; then the child shares ours, which is its user's
+ * anyway.
+ * @returns Nothing where the kernel has no keys, or a container's filter refuses them to us, and so to what
+ * we start.
  * @see session-keyring(7), keyrings(7) on quotas
  */
 export function joiningSessionKeyring(): Step[] {
@@ -30,7 +32,10 @@ export function joiningSessionKeyring(): Step[] {
   return [{ call: systemCall("keyctl", KEYCTL_JOIN_SESSION_KEYRING, ANONYMOUS), is }];
 }
 
-/** Puts the user's own keys within reach, as pam_keyinit(8) does for a login; what a full quota refuses stays undone. */
+/**
+ * Puts the user's own keys within reach, as pam_keyinit(8) does for a login; what a full quota refuses stays
+ * undone.
+ */
 export function linkingUserKeyring(): Step[] {
   if (!HAS_KEYS) return [];
   const call = systemCall("keyctl", KEYCTL_LINK, KEY_SPEC_USER_KEYRING, KEY_SPEC_SESSION_KEYRING);

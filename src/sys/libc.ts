@@ -9,7 +9,10 @@ const { symbols } = Deno.dlopen(LIBC, {
   gnu_get_libc_version: { parameters: [], result: "pointer" },
 });
 
-/** Since this version all is in one library; before, what a symbol is looked for in has to be loaded by its own name. */
+/**
+ * Since this version all is in one library; before, what a symbol is looked for in has to be loaded by its
+ * own name.
+ */
 const ONE_LIBRARY = [2, 34] as const;
 
 /** Which library has the functions of threads, and which dlsym(3). */

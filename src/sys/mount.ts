@@ -31,8 +31,8 @@ export async function umount(target: string, flags: number): Promise<boolean> {
 }
 
 /**
- * Unmounts what an open file is the root of, wherever its path leads by now, and closes that; on another thread, as the last of a
- * file system can wait for who serves it.
+ * Unmounts what an open file is the root of, wherever its path leads by now, and closes that; on another
+ * thread, as the last of a file system can wait for who serves it.
  * @returns Whether it succeeded; the errno is lost.
  */
 export async function umountOpen(fd: number, flags: number): Promise<boolean> {

@@ -24,9 +24,15 @@ export const O_NOFOLLOW = IS_ARM ? 0o100000 : 0o400000;
 
 /** What a lookup may not do. */
 const RESOLVE = {
-  /** Leave the directory, or the file system that it is in, or follow a link. What is mounted below is never asked. */
+  /**
+   * Leave the directory, or the file system that it is in, or follow a link. What is mounted below is never
+   * asked.
+   */
   "own file system": RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH,
-  /** Wait for anything: the kernel knows the answer, or says EAGAIN. No link is followed, but mounts are entered. */
+  /**
+   * Wait for anything: the kernel knows the answer, or says EAGAIN. No link is followed, but mounts are
+   * entered.
+   */
   "known below": RESOLVE_CACHED | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH,
   /** Wait for anything; links are followed. */
   "known anywhere": RESOLVE_CACHED,
@@ -35,7 +41,8 @@ const RESOLVE = {
 /**
  * Opens what is in or below a directory; close-on-exec.
  * @param path Relative to the directory, with the NUL at its end.
- * @throws {ErrnoError} As openat2(2): EXDEV for what is mounted there, ELOOP for a link, EAGAIN for what is not known.
+ * @throws {ErrnoError} As openat2(2): EXDEV for what is mounted there, ELOOP for a link, EAGAIN for what is
+ * not known.
  */
 export function openBelow(
   directory: number,
@@ -56,7 +63,8 @@ export function openKnownPath(path: string, flags: number): number {
 }
 
 /**
- * Opens where another process of this user is, or what it has open, as a place, without asking its file system; close-on-exec.
+ * Opens where another process of this user is, or what it has open, as a place, without asking its file
+ * system; close-on-exec.
  * @throws {ErrnoError} As open(2): ENOENT if the process is gone, or has no such file.
  */
 export function openProcessPlace(pid: number, what: "cwd" | `fd/${number}`): number {

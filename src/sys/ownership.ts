@@ -22,7 +22,10 @@ export function isOpenToAll({ mode }: Ownership): boolean {
   return (mode & OTHERS_WRITE) !== 0;
 }
 
-/** Whether users other than its owner may write it. The group of root and a user's own one are taken for that user. */
+/**
+ * Whether users other than its owner may write it. The group of root and a user's own one are taken for that
+ * user.
+ */
 export function othersMayWrite(file: Ownership): boolean {
   if (isOpenToAll(file)) return true;
   return (file.mode & GROUP_WRITES) !== 0 && file.gid !== 0 && (isRoot() || file.gid !== effectiveGid());
@@ -38,7 +41,8 @@ export function isRoot(): boolean {
 }
 
 /**
- * `alice (uid 1000)`. Asks the user database, which can take as long as its server does: for a last message only.
+ * `alice (uid 1000)`. Asks the user database, which can take as long as its server does: for a last message
+ * only.
  */
 export function nameOwner({ uid }: Ownership): string {
   try {

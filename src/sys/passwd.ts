@@ -31,8 +31,8 @@ export interface User {
 }
 
 /**
- * Looks a user up wherever nsswitch.conf says, on another thread: it can take seconds, or for ever, if that is a server that
- * does not answer.
+ * Looks a user up wherever nsswitch.conf says, on another thread: it can take seconds, or for ever, if that
+ * is a server that does not answer.
  * @returns `undefined` if nobody has this uid.
  * @throws {ErrnoError} If the database can't be read.
  */

@@ -24,7 +24,10 @@ export const pageSizeBytes = (): number => symbols.getpagesize();
 const PR_GET_CHILD_SUBREAPER = 37; // linux/prctl.h
 const INIT = 1;
 
-/** Whether processes become children of this one when their parent ends: it is the first of its PID namespace, or a subreaper. */
+/**
+ * Whether processes become children of this one when their parent ends: it is the first of its PID namespace,
+ * or a subreaper.
+ */
 export function adoptsOrphans(): boolean {
   const isSubreaper = new Int32Array(1);
   symbols.prctl(PR_GET_CHILD_SUBREAPER, isSubreaper, 0n, 0n, 0n);

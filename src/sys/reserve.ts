@@ -1,6 +1,7 @@
 /**
- * Descriptors that a thread keeps for when there are no others: then something that has to be opened takes the place of one. Without
- * them, EMFILE would have to be expected of each look at a process, and a process that can't be looked at is not one that is gone.
+ * Descriptors that a thread keeps for when there are no others: then something that has to be opened takes
+ * the place of one. Without them, EMFILE would have to be expected of each look at a process, and a process
+ * that can't be looked at is not one that is gone.
  */
 import { ERRNO, ErrnoError } from "./errno.ts";
 import { check, lastErrno, LIBC } from "./libc.ts";
@@ -41,10 +42,16 @@ export function refillReserve(): void {
   }
 }
 
-/** Numbers below the limit that nothing has for long: what the C library, the runtime and SQLite open for a moment finds one there. */
+/**
+ * Numbers below the limit that nothing has for long: what the C library, the runtime and SQLite open for a
+ * moment finds one there.
+ */
 const HEADROOM = 8;
 
-/** Whether enough are left. To be asked of each that stays open, as those of a run do: the kernel gives the lowest number that is free. */
+/**
+ * Whether enough are left. To be asked of each that stays open, as those of a run do: the kernel gives the
+ * lowest number that is free.
+ */
 export function hasHeadroom(fd: number): boolean {
   return fd < resourceLimit("NOFILE").soft - HEADROOM;
 }

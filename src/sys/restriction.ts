@@ -23,10 +23,11 @@ export interface Restriction {
 const CAPABILITIES = capabilitiesOfFilesAndUsers();
 
 /**
- * What restricts the process that makes the calls, and then shows that it is restricted: it fails to rename the seal. It
- * needs the rights that a change of user takes away, so it comes before that.
+ * What restricts the process that makes the calls, and then shows that it is restricted: it fails to rename
+ * the seal. It needs the rights that a change of user takes away, so it comes before that.
  * @param ruleset The descriptor that the process has of it.
- * @param seal Where `Restriction.seal` is in memory, as text, and the name that it would get where nothing is restricted.
+ * @param seal Where `Restriction.seal` is in memory, as text, and the name that it would get where nothing is
+ * restricted.
  */
 export function restricting(ruleset: number, seal: { path: bigint; broken: bigint }): Step[] {
   return [

@@ -31,18 +31,19 @@ const CLONE_INTO_CGROUP = 0x200000000n;
 const SIGCHLD = 17n; // asm/signal.h
 
 /**
- * Whether clone3(2) is there. A container's filter may not know it. Asked for with no arguments at all, it says EINVAL where it
- * is, and starts nothing.
+ * Whether clone3(2) is there. A container's filter may not know it. Asked for with no arguments at all, it
+ * says EINVAL where it is, and starts nothing.
  */
 const HAS_CLONE3 = libc.syscall(systemCall("clone3").number, 0n, 0n) === -1n &&
   lastErrno() === ERRNO.EINVAL;
 
 /**
- * Starts a program in a session of its own, with no signal blocked or ignored. No thread of ours is ever restricted as it is,
- * nor becomes another user.
+ * Starts a program in a session of its own, with no signal blocked or ignored. No thread of ours is ever
+ * restricted as it is, nor becomes another user.
  * @throws {ErrnoError} If there can be no process: EAGAIN, ENOMEM, EMFILE.
- * @see clone(2): libc has no function for clone3(2), with which the two run side by side in one memory until the child executes
- *   its program; vfork(2) would have this thread wait for that. CLONE_CLEAR_SIGHAND is of Linux 5.5.
+ * @see clone(2): libc has no function for clone3(2), with which the two run side by side in one memory until
+ *   the child executes its program; vfork(2) would have this thread wait for that. CLONE_CLEAR_SIGHAND is of
+ *   Linux 5.5.
  */
 export function spawn(spec: SpawnSpec): Started {
   const started = start(spec, HAS_CLONE3 ? "clone3" : "clone", undefined);
@@ -51,8 +52,8 @@ export function spawn(spec: SpawnSpec): Started {
 }
 
 /**
- * The same in a cgroup, from the first instruction on. Who joins a group by writing to cgroup.procs waits for 10 ms or more where
- * nobody has done so for a while: the kernel waits until all processors have passed by.
+ * The same in a cgroup, from the first instruction on. Who joins a group by writing to cgroup.procs waits for
+ * 10 ms or more where nobody has done so for a while: the kernel waits until all processors have passed by.
  * @param cgroup A descriptor of the group's directory. CLONE_INTO_CGROUP is of Linux 5.7.
  * @returns `undefined` where the kernel starts nothing in a group, or nothing in this one.
  * @throws {ErrnoError} As `spawn`; ENODEV if the group was removed.
@@ -70,8 +71,8 @@ export function spawnIntoCgroup(spec: SpawnSpec, cgroup: number): Started | unde
 const NOT_THERE: readonly ErrnoName[] = ["EACCES", "EBADF", "EBUSY", "EINVAL", "EOPNOTSUPP", "EPERM"];
 
 /**
- * Whether this thread waits until the child executes its program. Then the child is given no directory to enter that may not
- * answer.
+ * Whether this thread waits until the child executes its program. Then the child is given no directory to
+ * enter that may not answer.
  */
 export function waitsForExec({ memory }: Pick<SpawnSpec, "memory">): boolean {
   return memory === "limited" || !HAS_CLONE3;
@@ -82,7 +83,8 @@ function start(spec: SpawnSpec, how: "clone3" | "clone", cgroup: number | undefi
   code ??= new ChildCode();
   for (const child of UNDER_WAY) if (child.hasLeft) child.settle();
   const { fds, restriction } = spec;
-  using sources = new Sources(restriction ? [...fds, restriction.ruleset] : fds); // The child has a table of its own.
+  // The child has a table of its own.
+  using sources = new Sources(restriction ? [...fds, restriction.ruleset] : fds);
   const child = new Child(spec, sources.all, how === "clone3" ? "cleared" : "ours");
   using args = new CMemory(CLONE_ARGS.sizeof);
   const clone = how === "clone3"
@@ -96,7 +98,9 @@ function start(spec: SpawnSpec, how: "clone3" | "clone", cgroup: number | undefi
 
 let code: ChildCode | undefined;
 
-/** What a child reads of our memory before it has one of its own; there even if this thread ends meanwhile. */
+/**
+ * What a child reads of our memory before it has one of its own; there even if this thread ends meanwhile.
+ */
 class Child {
   readonly calls: Calls;
   readonly #memory: SpawnMemory;
@@ -121,7 +125,10 @@ class Child {
     return this.#settled !== undefined || Atomics.load(this.#isHere, 0) === 0;
   }
 
-  /** To be called when it has left, or ended. @returns What went wrong before it could execute its program. */
+  /**
+   * To be called when it has left, or ended.
+   * @returns What went wrong before it could execute its program.
+   */
   settle(): ErrnoError | undefined {
     if (!this.#settled) {
       this.#settled = { failure: this.calls.error };
@@ -136,8 +143,8 @@ class Child {
 const UNDER_WAY = new Set<Child>();
 
 /**
- * A child that wants more memory than its cgroup may have is killed, and with it all that share its memory, which is us. The kernel
- * spares one for which its parent waits: then execve(2) fails.
+ * A child that wants more memory than its cgroup may have is killed, and with it all that share its memory,
+ * which is us. The kernel spares one for which its parent waits: then execve(2) fails.
  */
 function flagsFor({ memory }: SpawnSpec, cgroup: number | undefined): bigint {
   const flags = CLONE_VM | CLONE_CLEAR_SIGHAND | CLONE_CHILD_CLEARTID;

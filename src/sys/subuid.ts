@@ -6,8 +6,8 @@ interface Range {
 
 /**
  * Reads who may have which, by the text of /etc/subuid.
- * @returns For a user id, one that stands for all that the same user may have besides their own: the first of the range; for a
- * user id that is in none, the same.
+ * @returns For a user id, one that stands for all that the same user may have besides their own: the first of
+ * the range; for a user id that is in none, the same.
  * @see subuid(5)
  */
 export function standInOf(subuid: string): (uid: number) => number {

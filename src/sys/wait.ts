@@ -63,7 +63,9 @@ export function waitIfEnded(pid: number): WaitStatus | undefined {
   return decodeWaitStatus(status[0] ?? 0);
 }
 
-/** Whether a child has ended that nobody has asked how; that can be asked for still. False of who is no child. */
+/**
+ * Whether a child has ended that nobody has asked how; that can be asked for still. False of who is no child.
+ */
 export function isWaitedFor(pid: number): boolean {
   const info = new Uint8Array(SIGINFO.sizeof);
   if (symbols.waitid(P_PID, pid, info, WEXITED | WNOHANG | WNOWAIT) !== 0) return false;

@@ -69,7 +69,10 @@ export class JobInodes {
     return this.#entry(job, CREATED_NAME_MS);
   }
 
-  /** Whether that user made the job a short while ago, and knows it by the name in pending that the kernel was told then. */
+  /**
+   * Whether that user made the job a short while ago, and knows it by the name in pending that the kernel was
+   * told then.
+   */
   isJustMadeBy(uid: number, job: Job): boolean {
     return this.#createdNames.isBy(uid, job.number);
   }

@@ -44,7 +44,10 @@ export function commandNodeid(number: number): bigint {
   return FIRST_JOB + BigInt(number) * 2n;
 }
 
-/** Each log is a node of its own: who has an old one open must not see, in the kernel's memory, what is in the next. */
+/**
+ * Each log is a node of its own: who has an old one open must not see, in the kernel's memory, what is in the
+ * next.
+ */
 export function logNodeid({ number, logNumber }: { number: number; logNumber: number }): bigint {
   const log = logNumber === number ? 0n : BigInt(logNumber);
   return log << JOB_BITS | commandNodeid(number) + 1n;
@@ -56,7 +59,8 @@ export function viewOf(state: State): "command" | "log" {
 }
 
 /**
- * stat(2)'s inode number of a job's file: the same wherever the job is, unless its log took the place of one that somebody has
- * open. That has the inode number that a job of the log's number would have, which there is not.
+ * stat(2)'s inode number of a job's file: the same wherever the job is, unless its log took the place of one
+ * that somebody has open. That has the inode number that a job of the log's number would have, which there is
+ * not.
  */
 export const inodeOf = commandNodeid;

@@ -44,7 +44,9 @@ export class OpenCommands implements Disposable {
   /** Jobs whose makers have more to do to them than to write them; until that is done, or its time is over. */
   readonly #unfinished = new Set<number>();
   readonly #waiting = new Map<number, ReturnType<typeof setTimeout>>();
-  /** The jobs that are held, those that wait included, and whom each is counted for: its owner at the time. */
+  /**
+   * The jobs that are held, those that wait included, and whom each is counted for: its owner at the time.
+   */
   readonly #held = new Map<number, number>();
   /** Why drafts that were closed since the start can't be submitted. */
   readonly #faultyDrafts = new Map<number, string>();
@@ -58,7 +60,10 @@ export class OpenCommands implements Disposable {
     this.#startedAt = now();
   }
 
-  /** To be called before a job comes to pending. @throws {ErrnoError} EDQUOT, ENOSPC if its owner may hold no more. */
+  /**
+   * To be called before a job comes to pending.
+   * @throws {ErrnoError} EDQUOT, ENOSPC if its owner may hold no more.
+   */
   requireRoom(owner: number) {
     this.#accounts.requireRoom(owner, "heldJobs", 1);
   }
@@ -86,8 +91,8 @@ export class OpenCommands implements Disposable {
   }
 
   /**
-   * @throws {ErrnoError} ESTALE if the job is not pending any more: the kernel then looks the name up again; EDQUOT, ENOSPC if
-   * the user may have no more of it in memory, or the job's owner hold no more.
+   * @throws {ErrnoError} ESTALE if the job is not pending any more: the kernel then looks the name up again;
+   * EDQUOT, ENOSPC if the user may have no more of it in memory, or the job's owner hold no more.
    */
   async open(
     job: Job,
@@ -290,8 +295,8 @@ export class OpenCommands implements Disposable {
   }
 
   /**
-   * All that wrote have closed. Nothing of what was refused stays: the file is as it was before, or as another has left it; one
-   * that was made for it vanishes.
+   * All that wrote have closed. Nothing of what was refused stays: the file is as it was before, or as
+   * another has left it; one that was made for it vanishes.
    */
   async #takeBackRefused(file: CommandFile): Promise<void> {
     const { number } = file.job;
@@ -314,7 +319,8 @@ export class OpenCommands implements Disposable {
 
   /** Lets the job start; where that can't be stored, as soon as it can. */
   async #release(number: number) {
-    const owner = this.#letGo(number); // At once, as the queue does: it may be held again before that is stored.
+    // At once, as the queue does: it may be held again before that is stored.
+    const owner = this.#letGo(number);
     try {
       await this.#queue.release(number);
     } catch (error) {

@@ -42,8 +42,8 @@ export class OpenLogs implements LogReaders {
   }
 
   /**
-   * The job was removed, or has another log, and this one was kept because somebody read it; by now the last reader may have
-   * closed it.
+   * The job was removed, or has another log, and this one was kept because somebody read it; by now the last
+   * reader may have closed it.
    */
   async removed(job: Job): Promise<void> {
     const { logNumber } = job;

@@ -8,10 +8,11 @@ const OWNERS_WRITE = 0o200;
 const OTHERS_WRITE = 0o022;
 
 /**
- * Judges a change of attributes by the job as it is. The kernel has done so by what it last heard of one of the job's two nodes,
- * and root may have given the job away since, through the other.
+ * Judges a change of attributes by the job as it is. The kernel has done so by what it last heard of one of
+ * the job's two nodes, and root may have given the job away since, through the other.
  *
- * Which groups the caller is in is not known here: where a group's right would do, that is left to the kernel.
+ * Which groups the caller is in is not known here: where a group's right would do, that is left to the
+ * kernel.
  * @param how `by-handle`: the size is changed through a handle that was opened for writing.
  * @throws {ErrnoError} EPERM, EACCES.
  */

@@ -7,8 +7,8 @@ interface Sought {
 }
 
 /**
- * Jobs that their makers look for under their names in pending a moment later, by number: programs which copy a file, and give it
- * its times by its name once they have closed it, then look whether it has arrived.
+ * Jobs that their makers look for under their names in pending a moment later, by number: programs which copy
+ * a file, and give it its times by its name once they have closed it, then look whether it has arrived.
  */
 export class SoughtNames {
   readonly #sought = new Map<number, Sought>();

@@ -218,8 +218,8 @@ export class Tree implements FileSystem, Disposable {
   }
 
   /**
-   * Whether who made a job renames it within pending, and it has left that: some write a file anew under a name that can't be
-   * told from a job's.
+   * Whether who made a job renames it within pending, and it has left that: some write a file anew under a
+   * name that can't be told from a job's.
    */
   #isLate({ uid }: Request, job: Job, newId: JobId): boolean {
     return job.state !== "pending" && !isDraft(newId) && this.#jobs.isJustMadeBy(uid, job);

@@ -25,8 +25,8 @@ export function missing(programs: readonly string[]): string[] {
 }
 
 /**
- * Whether a test that lacks these programs is left out and named, instead of failing. A language that is missing may be left
- * out, unless all are asked for; of what else is missing, root has to install it.
+ * Whether a test that lacks these programs is left out and named, instead of failing. A language that is
+ * missing may be left out, unless all are asked for; of what else is missing, root has to install it.
  */
 export function mayLeaveOut(lacking: readonly string[]): boolean {
   if (lacking.length === 0 || HAS_ALL_LANGUAGES) return false;

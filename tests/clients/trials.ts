@@ -102,9 +102,9 @@ export function holds(name: string, act: (queue: Queue) => Promise<void>, ...nee
 }
 
 /**
- * Tries them, some at a time, on one queue, what comes `before` first; and reports each under its name. At the end nothing may have run but what was to,
- * that once, and nothing be left. What can't be tried for want of a language is named and ignored; of another program, it is a
- * failure for root, who can install it.
+ * Tries them, some at a time, on one queue, what comes `before` first; and reports each under its name. At
+ * the end nothing may have run but what was to, that once, and nothing be left. What can't be tried for want
+ * of a language is named and ignored; of another program, it is a failure for root, who can install it.
  */
 export function tryAll(theme: string, trials: Trial[], before?: (queue: Queue) => Promise<void>) {
   Deno.test(`${theme}: each program does what it is used for`, async (test) => {

@@ -1,4 +1,7 @@
-/** What users have open is counted for them, and given back exactly: the tree itself, with a state file that fails at times. */
+/**
+ * What users have open is counted for them, and given back exactly: the tree itself, with a state file that
+ * fails at times.
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ErrnoError, type Fh, type NodeId, O_TRUNC } from "../../src/fuse/mod.ts";

@@ -27,7 +27,10 @@ async function timeOf(filed: Filed, message: string, job: string, nth: number): 
   return Date.parse(lines[nth - 1]?.["@timestamp"] ?? "");
 }
 
-/** Asserts that a job waits for so long after the end of its nth attempt, which was between two lines of the log. */
+/**
+ * Asserts that a job waits for so long after the end of its nth attempt, which was between two lines of the
+ * log.
+ */
 async function assertWaitsAfter(filed: Filed, id: string, nth: number, waitMs: number): Promise<void> {
   const startedAt = await timeOf(filed, "attempt started", id, nth);
   const endedAt = await timeOf(filed, "attempt ended", id, nth);

@@ -1,4 +1,6 @@
-/** Who owned a job and has a handle of it: what that is good for once root has given the job to somebody else. */
+/**
+ * Who owned a job and has a handle of it: what that is good for once root has given the job to somebody else.
+ */
 import assert from "node:assert/strict";
 import { Filed, ok, rootTest } from "../harness.ts";
 import { startPaused } from "./expect.ts";
@@ -16,7 +18,8 @@ async function start(): ReturnType<typeof startPaused> {
 }
 
 /**
- * Runs Python as ANN, in which `M` is the mount. `wait()` goes on once the test has done its part: ANN prints a line there.
+ * Runs Python as ANN, in which `M` is the mount. `wait()` goes on once the test has done its part: ANN prints
+ * a line there.
  */
 function asAnn(filed: Filed, program: string, act: () => Promise<void>): Promise<string> {
   const child = new Deno.Command("setpriv", {

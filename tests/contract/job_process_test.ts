@@ -1,6 +1,6 @@
 /**
- * The process of another user's job: each attribute that login(1), cron(8) and sshd(8) set up for who logs in, and
- * that setuid(2) alone would leave as root's. run_as_test.ts says whom a job runs as.
+ * The process of another user's job: each attribute that login(1), cron(8) and sshd(8) set up for who logs
+ * in, and that setuid(2) alone would leave as root's. run_as_test.ts says whom a job runs as.
  */
 import assert from "node:assert/strict";
 import { type Filed, type FiledOptions, ok, rootTest, run, startFiled } from "../harness.ts";

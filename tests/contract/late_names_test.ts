@@ -3,7 +3,10 @@ import assert from "node:assert/strict";
 import { type Filed, ok, rootTest, startFiled } from "../harness.ts";
 import { assertStarted, Gate, read } from "./expect.ts";
 
-/** Writes a job as such programs do, waits until it has come as far as `gate`, and renames it. @returns What that came to. */
+/**
+ * Writes a job as such programs do, waits until it has come as far as `gate`, and renames it.
+ * @returns What that came to.
+ */
 const writeAtomically = (filed: Filed, gate: Gate, { from = "x.1310408140", to = "x", end = "" } = {}) =>
   filed.python(`
 import errno

@@ -8,7 +8,10 @@ const TREE = new URL("../..", import.meta.url).pathname;
 /** What makes an ordinary user of root; nothing if one runs this. */
 const AS_USER = Deno.uid() === 0 ? ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"] : [];
 
-/** Whether that user may read filed and its runtime at all, which of a source tree in root's own home it may not. */
+/**
+ * Whether that user may read filed and its runtime at all, which of a source tree in root's own home it may
+ * not.
+ */
 async function canRun(): Promise<boolean> {
   const [program] = filedCommand([]);
   const readable = Deno.env.get("FILED") ? [program] : [program, `${TREE}main.ts`, DENO_DIR];

@@ -1,4 +1,7 @@
-/** What filed lacks is not counted against jobs: they wait, keep their order, and complete at their first attempt. */
+/**
+ * What filed lacks is not counted against jobs: they wait, keep their order, and complete at their first
+ * attempt.
+ */
 import assert from "node:assert/strict";
 import { Filed, type FiledOptions, makeFifo, ok, Place, rootTest, run } from "../harness.ts";
 import { statusField } from "../proc.ts";
@@ -55,7 +58,8 @@ function ranInOrder(filed: Filed): string[] {
 
 function warnings(filed: Filed): string[] {
   const messages = filed.log.filter(({ level }) => level === "WARN").map(({ message }) => message);
-  return messages.filter((message) => !message.startsWith("a rule of the sandbox reaches")); // Those of these tests do.
+  // Those of these tests do.
+  return messages.filter((message) => !message.startsWith("a rule of the sandbox reaches"));
 }
 
 Deno.test("a restart in a shortage loses nothing", async () => {

@@ -1,4 +1,7 @@
-/** What nothing ends is said, and nothing of its id starts beside it: here a process in a request that nobody answers. */
+/**
+ * What nothing ends is said, and nothing of its id starts beside it: here a process in a request that nobody
+ * answers.
+ */
 import assert from "node:assert/strict";
 import { type Hanging, serveHanging } from "../fuse/hanging.ts";
 import { Filed, ok, Place, rootTest } from "../harness.ts";

@@ -110,7 +110,10 @@ rootTest("a filed on a copy of the state file leaves alone what runs of the orig
   assert.match(await filed.finished("job"), /\ndone\n$/);
 });
 
-/** A filed that is the first process of a PID namespace, with a /proc of its own, as in a container that has the host's cgroups. */
+/**
+ * A filed that is the first process of a PID namespace, with a /proc of its own, as in a container that has
+ * the host's cgroups.
+ */
 class Elsewhere implements AsyncDisposable {
   private constructor(readonly place: Place, readonly filed: Filed) {}
 

@@ -1,4 +1,6 @@
-/** A state file that somebody removes, or replaces, while filed runs: no acknowledged job is lost at the stop. */
+/**
+ * A state file that somebody removes, or replaces, while filed runs: no acknowledged job is lost at the stop.
+ */
 import assert from "node:assert/strict";
 import { Filed, ok, Place, run, sh } from "../harness.ts";
 import { refusal } from "./state_file.ts";

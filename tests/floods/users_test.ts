@@ -1,7 +1,7 @@
 /**
- * One user who makes as many as possible of all that is in memory: filed stays below 300 MB, refuses more in time, and serves
- * the others. What counts is the most that it ever had resident: no limit of the kernel says it on every machine, and the files
- * that it has mapped are counted too.
+ * One user who makes as many as possible of all that is in memory: filed stays below 300 MB, refuses more in
+ * time, and serves the others. What counts is the most that it ever had resident: no limit of the kernel says
+ * it on every machine, and the files that it has mapped are counted too.
  */
 import assert from "node:assert/strict";
 import { type Filed, ok, rootTest, startFiled, within } from "../harness.ts";

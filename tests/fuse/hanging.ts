@@ -4,8 +4,8 @@ import { OPTIONS, temporaryDirectory } from "./harness.ts";
 import { MemoryFs } from "./memory_fs.ts";
 
 /**
- * A file system that everybody may use and that never answers: READ of `never` and WRITE of `page`, until it is disposed of. It is
- * served by this very process, so a test must only touch it in children.
+ * A file system that everybody may use and that never answers: READ of `never` and WRITE of `page`, until it
+ * is disposed of. It is served by this very process, so a test must only touch it in children.
  */
 export class HangingFs extends MemoryFs {
   readonly #asked = Promise.withResolvers<void>();
@@ -60,8 +60,9 @@ export async function serveHanging(): Promise<Hanging> {
 }
 
 /**
- * Python that makes its process one of user argv[2] that holds its own memory, so that nobody gets to read its environment: for as
- * long as the file system at argv[1] does not answer the write of a page that it has mapped.
+ * Python that makes its process one of user argv[2] that holds its own memory, so that nobody gets to read
+ * its environment: for as long as the file system at argv[1] does not answer the write of a page that it has
+ * mapped.
  */
 const HOLDER = `
 import ctypes, os, sys
@@ -77,7 +78,9 @@ ctypes.memset(page, 1, 1)
 libc.mmap(page, PAGE, READ, PRIVATE | ANONYMOUS | FIXED, -1, 0)
 `;
 
-/** Starts such a process; whoever lists processes with their arguments waits for it until it is disposed of. */
+/**
+ * Starts such a process; whoever lists processes with their arguments waits for it until it is disposed of.
+ */
 export async function startHolder({ path, fs }: Hanging, uid: number): Promise<AsyncDisposable> {
   const child = new Deno.Command("python3", { args: ["-c", HOLDER, path, String(uid)] }).spawn();
   const ended = child.status.then(() => Promise.reject(new Error("the holder has ended")));

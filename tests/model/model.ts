@@ -66,7 +66,10 @@ export class Model {
     return isTaken ? undefined : resolved;
   }
 
-  /** The call such that it makes no hole in a file: if nobody filled that, all would be refused. `undefined`: it can't. */
+  /**
+   * The call such that it makes no hole in a file: if nobody filled that, all would be refused. `undefined`:
+   * it can't.
+   */
   #withoutHole(call: Call): Call | undefined {
     const file = "slot" in call ? this.#open.get(slotOf(call)) : undefined;
     const command = call.call === "truncate" ? this.#jobs.get(call.path.name)?.command : file?.command;

@@ -28,7 +28,10 @@ function groupTest(name: string, act: (place: CgroupPlace) => Promise<void> | vo
   });
 }
 
-/** What a daemon that was killed leaves: a group of a run in one that nobody has locked. @returns Both paths. */
+/**
+ * What a daemon that was killed leaves: a group of a run in one that nobody has locked.
+ * @returns Both paths.
+ */
 function leaveGroups({ own }: CgroupPlace, identity: string): { daemons: string; runs: string } {
   using daemon = DaemonGroup.make(own, identity);
   const runs = `${daemon.path}/run`;

@@ -1,4 +1,7 @@
-/** Nobody can keep the jobs of others waiting by what the sandbox looks at: paths of rules, and folders to be removed. */
+/**
+ * Nobody can keep the jobs of others waiting by what the sandbox looks at: paths of rules, and folders to be
+ * removed.
+ */
 import assert from "node:assert/strict";
 import { Filed, makeFifo, ok, Place, rootTest, sh, within } from "../harness.ts";
 import { compileSilent, Silent } from "./silent.ts";

@@ -1,4 +1,6 @@
-/** What make does where something that it fetches, or is told to use, is not there; and for other machines. */
+/**
+ * What make does where something that it fetches, or is told to use, is not there; and for other machines.
+ */
 import assert from "node:assert/strict";
 import { Place, type Ran, run } from "../harness.ts";
 import { builtTest, testWith } from "./built.ts";
@@ -48,7 +50,10 @@ testWith("npm", "npm's packages that never come are waited for so long, and then
 
 const OTHER = Deno.build.arch === "aarch64" ? "amd64" : "arm64";
 
-/** Makes a package for machines of the other kind, without the 90 MB of their runtime. @returns Its name in the place. */
+/**
+ * Makes a package for machines of the other kind, without the 90 MB of their runtime.
+ * @returns Its name in the place.
+ */
 async function packForOther(place: Place): Promise<string> {
   const [runtime, portable] = [`${place.path}/runtime`, `${place.path}/filed`];
   await Deno.writeTextFile(runtime, "of that kind");

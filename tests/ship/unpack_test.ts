@@ -127,7 +127,8 @@ selfExtractingTest("where a program is missing, the file names it", async () => 
 });
 
 /**
- * The file, which says that it is missing something, in place of a runtime that is: packed anew with another one.
+ * The file, which says that it is missing something, in place of a runtime that is: packed anew with another
+ * one.
  * @param runtime A shell script.
  */
 async function packWith(place: Place, runtime: string): Promise<string> {
@@ -187,7 +188,8 @@ selfExtractingTest("in a directory that was removed, the file says so", async ()
   await Deno.mkdir(`${place.path}/gone`);
   const prefix = ["sh", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', `${place.path}/gone`];
   const { status, stderr } = await start({ XDG_CACHE_HOME: place.path }, { prefix });
-  assert.match(stderr, /^filed: the directory that it was started in was removed: cd to another one\n/m); // dash has its say first.
+  // dash has its say first.
+  assert.match(stderr, /^filed: the directory that it was started in was removed: cd to another one\n/m);
   assert.ok(!stderr.includes("\u001b"), stderr);
   assert.equal(status, 1);
 });

@@ -156,7 +156,8 @@ rootTest("spawnIntoCgroup() leaves this process as it is where there can be no c
 
 rootTest("spawnIntoCgroup() survives a child that is killed before it executes anything", async () => {
   using group = new Group();
-  // Into a group whose processes were once killed together, the kernel kills a clone at once (Linux 6.13 and later).
+  // Into a group whose processes were once killed together, the kernel kills a clone at once (Linux 6.13 and
+  // later).
   writeKernelFile(`${group.path}/cgroup.kill`, "1");
   for (let round = 0; round < 20; round++) {
     const { status, text } = await run(group.fd, { args: ["sh", "-c", "echo alive"] });

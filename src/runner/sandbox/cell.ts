@@ -24,8 +24,9 @@ export interface Recipe {
 }
 
 /**
- * Where one job is confined at a time: a private temporary folder, and a ruleset with it. The folder is the only one in a folder of
- * ours: who removes it waits for its owner with the lock of that one only, and the next cell can be made.
+ * Where one job is confined at a time: a private temporary folder, and a ruleset with it. The folder is the
+ * only one in a folder of ours: who removes it waits for its owner with the lock of that one only, and the
+ * next cell can be made.
  */
 export class Cell implements Disposable {
   /** What tells a job of the folder. */
@@ -74,7 +75,10 @@ export class Cell implements Disposable {
     return this.isSettled(this.#enteredMs) && factsOf(this.#directory.fd).changedAtNs === this.#madeNs;
   }
 
-  /** Whether the folder is still where it was made, with nothing mounted on it. @throws {ErrnoError} EMFILE, ENFILE. */
+  /**
+   * Whether the folder is still where it was made, with nothing mounted on it.
+   * @throws {ErrnoError} EMFILE, ENFILE.
+   */
   isThere(): boolean {
     return this.place.directory.inodeAt(`${this.name}/${INSIDE}`) === this.#inode;
   }

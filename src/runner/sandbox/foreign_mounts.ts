@@ -55,8 +55,8 @@ export function outermostBelow(folder: string, mounts: readonly Mounted[]): Moun
 }
 
 /**
- * Detaches a mount from where it is, which its server need not answer for. A FUSE server of the folder's own user is not asked
- * any more either: who waits for it gets an error.
+ * Detaches a mount from where it is, which its server need not answer for. A FUSE server of the folder's own
+ * user is not asked any more either: who waits for it gets an error.
  * @param around What the mount is below, and that directory's absolute path without links.
  * @param owner Whose folder the mount is in.
  */
@@ -74,7 +74,10 @@ export async function detach(
   await atMost(UNMOUNT_MS, umountOpen(fd, isOwners ? MNT_DETACH | MNT_FORCE : MNT_DETACH));
 }
 
-/** Opens the root of a mount without asking its server. @returns `undefined` if something else is there by now. */
+/**
+ * Opens the root of a mount without asking its server.
+ * @returns `undefined` if something else is there by now.
+ */
 function openMounted(around: Directory, relative: string, id: number): number | undefined {
   let fd: number | undefined;
   try {
@@ -98,7 +101,10 @@ function bytesAsText(text: string): string {
   return String.fromCharCode(...new TextEncoder().encode(text));
 }
 
-/** @returns A file's content with one character for each byte, as names are any bytes. @throws {ErrnoError} */
+/**
+ * @returns A file's content with one character for each byte, as names are any bytes.
+ * @throws {ErrnoError}
+ */
 function readBytes(path: string): string {
   const fd = openReadOnly(path);
   try {

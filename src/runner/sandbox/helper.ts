@@ -13,8 +13,8 @@ const LOOK_MS = 20;
 const ENV = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"];
 
 /**
- * A program that does for us what may wait for another user, in a process of its own: where that hangs, with a lock that cannot be
- * interrupted, the daemon goes on, and can end.
+ * A program that does for us what may wait for another user, in a process of its own: where that hangs, with
+ * a lock that cannot be interrupted, the daemon goes on, and can end.
  */
 export class Helper {
   /** Whether it succeeded. */

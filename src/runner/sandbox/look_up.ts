@@ -18,7 +18,10 @@ export interface OpenPlace {
 /** What is at a path, or why it can't be opened. */
 export type Found = OpenPlace | ErrnoError;
 
-/** Opens what is at a path if the kernel knows without asking anybody. @returns `undefined` if it does not. */
+/**
+ * Opens what is at a path if the kernel knows without asking anybody.
+ * @returns `undefined` if it does not.
+ */
 export function lookUpKnown(path: string): Found | undefined {
   const directory = openKnownPath(path, O_DIRECTORY);
   if (directory >= 0) return { fd: directory, kind: "directory" };
@@ -40,8 +43,8 @@ fi
 exec sleep 10`;
 
 /**
- * What a process of its own finds at a path: a server that does not answer can keep what asks it from ending, even by SIGKILL. The
- * daemon takes over the open place, without asking the server again.
+ * What a process of its own finds at a path: a server that does not answer can keep what asks it from ending,
+ * even by SIGKILL. The daemon takes over the open place, without asking the server again.
  */
 export class Lookup {
   /** Never rejects with an `ErrnoError`: where there can be no process, that is what is found. */

@@ -16,7 +16,8 @@ async function removeOrphan(parent: string, name: string, removals: Removals) {
     using place = TempPlace.take(parent, name);
     if (place && await empty(place, removals)) place.remove();
   } catch (error) {
-    if (!(error instanceof ErrnoError)) throw error; // No descriptor is left for it: the next daemon tries again.
+    // Where no descriptor is left for it, the next daemon tries again.
+    if (!(error instanceof ErrnoError)) throw error;
   }
 }
 

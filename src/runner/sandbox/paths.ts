@@ -20,9 +20,10 @@ export class RuleError extends Error {
 type PathRule = SandboxRules["paths"][number];
 
 /**
- * The paths of the base and of the rules, open. A rule is for what its path led to when it was opened: what is put there later, as
- * a package's upgrade does, needs them opened anew. A path can lead to a file system whose server does not answer: what the kernel
- * does not know is looked up by another process, and as long as that hangs, the path is for what it led to before.
+ * The paths of the base and of the rules, open. A rule is for what its path led to when it was opened: what
+ * is put there later, as a package's upgrade does, needs them opened anew. A path can lead to a file system
+ * whose server does not answer: what the kernel does not know is looked up by another process, and as long as
+ * that hangs, the path is for what it led to before.
  */
 export class OpenPaths implements Disposable {
   readonly #paths: readonly OpenPath[];
@@ -61,7 +62,8 @@ export class OpenPaths implements Disposable {
 
   /**
    * Opens all of them anew.
-   * @returns What is to be waited for; `undefined` if it is done. It takes no longer than a moment, whatever does not answer.
+   * @returns What is to be waited for; `undefined` if it is done. It takes no longer than a moment, whatever
+   * does not answer.
    */
   look(): Promise<void> | undefined {
     const looking = this.#look();
@@ -69,8 +71,8 @@ export class OpenPaths implements Disposable {
   }
 
   /**
-   * The rules, for what their paths led to when they last answered: the same list for as long as their descriptors are open, so
-   * that who keeps it has to look whether it is the same still.
+   * The rules, for what their paths led to when they last answered: the same list for as long as their
+   * descriptors are open, so that who keeps it has to look whether it is the same still.
    * @param handled The rights that the rulesets take away, of ACCESS_FS.
    * @throws {RuleError | ErrnoError} If a rule's path can't be opened any more; EMFILE, ENFILE, ENOMEM.
    */
@@ -78,7 +80,9 @@ export class OpenPaths implements Disposable {
     return this.#rules ??= this.#paths.flatMap((path) => path.rule(handled) ?? []);
   }
 
-  /** Where the rules' paths, the base's left out, really lead to: without links, in the order of the rules. */
+  /**
+   * Where the rules' paths, the base's left out, really lead to: without links, in the order of the rules.
+   */
   realPaths(): string[] {
     return this.#paths.filter(({ need }) => need === "required").map((path) => path.realPath());
   }

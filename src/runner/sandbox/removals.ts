@@ -24,13 +24,19 @@ const CHANGING = REMOVING | ACCESS_FS.WRITE_FILE | ACCESS_FS.TRUNCATE | ACCESS_F
 
 /** rm(1) follows no link, goes to any depth, and with that option enters nothing that is mounted. */
 const REMOVE = 'rm -rf --one-file-system -- "$@"';
-/** An ordinary user's own folders may be closed to that user; nobody else's are there, so that a link in the way does no harm. */
+/**
+ * An ordinary user's own folders may be closed to that user; nobody else's are there, so that a link in the
+ * way does no harm.
+ */
 const LOOSEN = 'find "$@" -xdev -type d ! -perm -700 -execdir chmod 700 {} \\;';
 const REMOVE_OWN = `${REMOVE} || { ${LOOSEN}; ${REMOVE}; }`;
 
 /** A folder that is to go with all that a job has made of it. */
 export interface Doomed {
-  /** What it is in, a folder of ours; and its path. @throws {ErrnoError} If that is gone, or can't be opened. */
+  /**
+   * What it is in, a folder of ours; and its path.
+   * @throws {ErrnoError} If that is gone, or can't be opened.
+   */
   open(): Directory;
   path: string;
   name: string;
@@ -47,9 +53,10 @@ export interface RemovalTools {
 }
 
 /**
- * Removes what jobs leave, of any depth, with any names, and while something writes to it still. All that touches it is a process
- * that can remove beneath the folder and change nothing elsewhere: who owns a folder can lock it for ever, or mount there what
- * never answers. The folders of one user are removed one after another, so that nobody waits for another user.
+ * Removes what jobs leave, of any depth, with any names, and while something writes to it still. All that
+ * touches it is a process that can remove beneath the folder and change nothing elsewhere: who owns a folder
+ * can lock it for ever, or mount there what never answers. The folders of one user are removed one after
+ * another, so that nobody waits for another user.
  */
 export class Removals {
   readonly #tools: RemovalTools;

@@ -4,7 +4,10 @@ import { landlockAbi } from "../../sys/landlock.ts";
 import { Reactor } from "../reactor.ts";
 import { Removals } from "./removals.ts";
 
-/** Scripts that fill the folder they run in, which is to be removed. `$OUT` is a folder that is to stay as it is. */
+/**
+ * Scripts that fill the folder they run in, which is to be removed. `$OUT` is a folder that is to stay as it
+ * is.
+ */
 const TREES: [string, string][] = [
   ["nothing", ":"],
   ["files and folders", "mkdir -p a/b c; touch x a/y a/b/z"],

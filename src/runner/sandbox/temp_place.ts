@@ -55,7 +55,10 @@ export class TempPlace implements Disposable {
     return `${this.path}/${SEAL}`;
   }
 
-  /** Whether it is still where it was made, with its seal: somebody may have removed it. @throws {ErrnoError} EMFILE, ENFILE. */
+  /**
+   * Whether it is still where it was made, with its seal: somebody may have removed it.
+   * @throws {ErrnoError} EMFILE, ENFILE.
+   */
   isWhole(): boolean {
     return isAt(this.around, this.name, this.directory) && this.directory.inodeAt(SEAL) !== undefined;
   }
