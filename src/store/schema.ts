@@ -110,9 +110,10 @@ export function openDatabase(path: string): DatabaseSync {
   const database = connect(path);
   try {
     const version = versionOf(database, path);
+    // To be able to shrink is a matter of new files; asked of any other, SQLite writes, for which there may be no room.
     // synchronous: see Batch. journal_size_limit: a burst leaves a large log, which would never shrink again.
     database.exec(`
-      ${ABLE_TO_SHRINK};
+      ${version === 0 ? ABLE_TO_SHRINK : ""};
       PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
       PRAGMA journal_size_limit = 33554432; PRAGMA cache_size = -8192;
       PRAGMA wal_autocheckpoint = ${LOG_PAGES};

@@ -82,6 +82,7 @@ export class JobInodes {
    * @throws {ErrnoError} ESTALE, once: the kernel then looks the name up again.
    */
   renew(job: Job) {
+    this.#soughtNames.delete(job.number); // Whoever moves it looks for it where it is.
     if (this.#createdNames.delete(job.number)) throw new ErrnoError("ESTALE");
   }
 

@@ -38,8 +38,10 @@ class StillExecutor {
 
   taken() {}
 
+  endWithin() {}
+
   sweep() {
-    return Promise.resolve([]);
+    return Promise.resolve(new Map());
   }
 }
 

@@ -38,11 +38,11 @@ print(json.dumps({"acknowledged": acknowledged, "refused": name, "call": call, "
 }
 
 /**
- * The jobs that have a command, less the one that was refused: what was written of it, and could not be closed, is there until there
- * is room to take it back. It never runs.
+ * The jobs that have a command, less those that were refused: what was written of one, and could not be closed, is there
+ * until there is room to take it back. It never runs.
  */
-async function submitted(filed: Filed, refused: string): Promise<string[]> {
-  const names = (await filed.list("pending")).filter((name) => name !== refused);
+async function submitted(filed: Filed, ...refused: string[]): Promise<string[]> {
+  const names = (await filed.list("pending")).filter((name) => !refused.includes(name));
   const sizes = await Promise.all(
     names.map(async (name) => (await Deno.stat(`${filed.mount}/pending/${name}`)).size),
   );
@@ -64,7 +64,7 @@ rootTest(
 
     await ok(filed.sh(`mount -o remount,size=32m ${disk.path}`));
     await filed.submit("after", "echo after");
-    assert.deepEqual(await submitted(filed, refused), ["after", ...acknowledged]);
+    assert.deepEqual(await submitted(filed, refused, "more"), ["after", ...acknowledged]);
     await filed.stop();
     await using again = await Filed.start(place, { args: disk.args });
     assert.deepEqual(await submitted(again, refused), ["after", ...acknowledged]);

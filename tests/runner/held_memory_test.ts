@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { took } from "../proc.ts";
 import { serveHanging, startHolder } from "../fuse/hanging.ts";
 import { within } from "../harness.ts";
+import { KILLING_MS } from "../../src/runner/messages.ts";
 import { Workshop } from "./workshop.ts";
 
 /** What another user's job may take to start, and an executor to end, on a machine that has time for it. */
 const START_MS = 1_000;
-const STOP_MS = 2_000;
+const STOP_MS = KILLING_MS + 1_000;
 const ATTACKER = { uid: 3_999_997, gid: 3_999_997 };
 const OTHER = { uid: 3_999_998, gid: 3_999_998 };
 
