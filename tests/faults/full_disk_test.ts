@@ -67,7 +67,7 @@ rootTest(
     assert.deepEqual(await submitted(filed, refused, "more"), ["after", ...acknowledged]);
     await filed.stop();
     await using again = await Filed.start(place, { args: disk.args });
-    assert.deepEqual(await submitted(again, refused), ["after", ...acknowledged]);
+    assert.deepEqual(await submitted(again, refused, "more"), ["after", ...acknowledged]);
   },
 );
 
