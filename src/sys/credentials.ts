@@ -16,6 +16,7 @@ export interface Credentials {
 
 const PR_SET_DUMPABLE = 4n; // linux/prctl.h
 const NOT_DUMPABLE = 0n;
+const AS_IT_IS = 0xffff_ffffn; // setresuid(2)
 const PR_SET_SECUREBITS = 28n;
 const NO_SECUREBITS = 0n; // linux/securebits.h
 const O_WRONLY = 1n;
@@ -25,9 +26,9 @@ const GROUP_AND_OTHERS_WRITE = 0o022;
  * How a child of root becomes another user for good: of what setuid(2) leaves as it is, nothing of root's is
  * left.
  *
- * The child shares our memory until it executes its program. setresuid(2) makes that memory not dumpable, so
- * that the user can't trace the child meanwhile, and through it us; where fs.suid_dumpable says otherwise,
- * prctl(2) does.
+ * The child shares our memory until it executes its program, so the user must not trace it before. setresuid(2) gives that memory
+ * what fs.suid_dumpable says, each time that the effective user changes, and prctl(2) makes it not dumpable. In between, where
+ * the user could stop the child, the real and the saved user are root still.
  * @param groupList Where the groups are in memory, gid_t each.
  * @see credentials(7), capabilities(7), ptrace(2)
  */
@@ -40,8 +41,9 @@ export function becoming({ uid, gid, groups }: Credentials, groupList: bigint): 
       systemCall("umask", BigInt(umaskForOthers())),
       systemCall("setgroups", BigInt(groups.length), groupList),
       systemCall("setresgid", g, g, g),
-      systemCall("setresuid", u, u, u),
+      systemCall("setresuid", AS_IT_IS, u, AS_IT_IS),
       systemCall("prctl", PR_SET_DUMPABLE, NOT_DUMPABLE, 0n, 0n, 0n),
+      systemCall("setresuid", u, u, u),
       // Locked securebits may have kept some through setresuid(2); the inheritable ones stay in any case.
       systemCall("capset", NO_CAPABILITIES.header, NO_CAPABILITIES.data),
     ),
