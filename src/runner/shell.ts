@@ -5,12 +5,11 @@ import type { Pidfd } from "../sys/pidfd.ts";
 import { requireHeadroom, requireReserve } from "../sys/reserve.ts";
 import type { Started } from "../sys/started.ts";
 import type { Rlimit } from "../sys/rlimit.ts";
-import { waitsForExec } from "../sys/spawn.ts";
 import type { SpawnSpec } from "../sys/spawn_spec.ts";
 import { waitIfEnded, type WaitStatus } from "../sys/wait.ts";
 import type { Account, Accounts } from "./accounts.ts";
 import type { CgroupMemory } from "./cgroup_memory.ts";
-import { commandLine, commandLineIn } from "./command_line.ts";
+import { commandLine } from "./command_line.ts";
 import type { ProcessIdentity, StartMessage } from "./messages.ts";
 import { niceSession } from "./niceness.ts";
 import { unprotect } from "./oom_score.ts";
@@ -129,7 +128,10 @@ export class Shell implements Disposable {
 
   /** It may outlive this, where SIGKILL does not end it: then it is waited for all the same. */
   [Symbol.dispose](): void {
-    this.exit.then(() => this.pidfd?.[Symbol.dispose]());
+    this.exit.then(() => {
+      this.#failure(); // Then nothing is kept for it.
+      this.pidfd?.[Symbol.dispose]();
+    });
   }
 }
 
@@ -184,24 +186,11 @@ function spawnConfined(start: StartMessage, confined: Confined, host: Host): Sta
   const { inside, outside } = rlimitsOf(limits, cgroup, host);
   return startProgram(cgroup, (place): SpawnSpec => ({
     ...common,
-    ...programOf(command, account, memory, host),
+    ...commandLine(command),
+    cwd: account ? account.cwd : ownDirectories(host.environment),
     rlimits: place === "inside" ? inside : outside,
     memory,
   }));
-}
-
-/** What is executed, and where it begins. */
-function programOf(
-  command: Uint8Array,
-  account: Account | undefined,
-  memory: SpawnSpec["memory"],
-  { environment }: Host,
-) {
-  if (!account) return { ...commandLine(command), cwd: ownDirectories(environment) };
-  const { cwd } = account;
-  return waitsForExec({ memory })
-    ? { ...commandLineIn(cwd, command), cwd: [] }
-    : { ...commandLine(command), cwd };
 }
 
 /** Where jobs of filed's own user begin: where it was started, by its name; where that is gone, at home. */

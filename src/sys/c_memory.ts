@@ -1,10 +1,17 @@
 import { ErrnoError } from "./errno.ts";
-import { LIBC } from "./libc.ts";
+import { check, lastErrno, LIBC } from "./libc.ts";
 
 const { symbols: libc } = Deno.dlopen(LIBC, {
   calloc: { parameters: ["usize", "usize"], result: "pointer" },
   free: { parameters: ["pointer"], result: "void" },
+  mmap: { parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"], result: "pointer" },
+  munmap: { parameters: ["pointer", "usize"], result: "i32" },
 });
+
+// sys/mman.h
+const PROT_READ_WRITE = 3;
+const MAP_SHARED_ANONYMOUS = 0x21;
+const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 
 /** Memory of C's, zeros at first: at one address until it is disposed of, even if the thread that made it ends before. */
 export class CMemory implements Disposable {
@@ -30,6 +37,28 @@ export class CMemory implements Disposable {
 
   [Symbol.dispose](): void {
     libc.free(this.#pointer);
+    this.#pointer = null;
+  }
+}
+
+/** Memory that a child has in common with us which has a copy of all the rest; zeros at first. */
+export class SharedMemory implements Disposable {
+  readonly address: bigint;
+  /** Not to be touched once it is disposed of. */
+  readonly buffer: ArrayBuffer;
+  #pointer: Deno.PointerObject | null;
+
+  /** @throws {ErrnoError} ENOMEM. */
+  constructor(sizeBytes: number) {
+    this.#pointer = libc.mmap(null, BigInt(sizeBytes), PROT_READ_WRITE, MAP_SHARED_ANONYMOUS, -1, 0n);
+    this.address = BigInt(Deno.UnsafePointer.value(this.#pointer));
+    if (this.#pointer === null || this.address === MAP_FAILED) throw new ErrnoError(lastErrno(), "mmap");
+    this.buffer = Deno.UnsafePointerView.getArrayBuffer(this.#pointer, sizeBytes);
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#pointer === null) return;
+    check(libc.munmap(this.#pointer, BigInt(this.buffer.byteLength)), "munmap");
     this.#pointer = null;
   }
 }

@@ -1,4 +1,4 @@
-import { CMemory } from "./c_memory.ts";
+import { CMemory, SharedMemory } from "./c_memory.ts";
 import { ErrnoError } from "./errno.ts";
 import { LIBPTHREAD } from "./libc.ts";
 import { loadCode } from "./machine_code.ts";
@@ -32,8 +32,8 @@ const JUDGED = {
 /**
  * int start(struct call *clone, struct call *calls)
  *
- * The child never touches a stack, and so needs none of its own while the parent goes on with theirs. It
- * changes nothing but its own registers, and the last word of a call that did not end as it was to.
+ * The child never touches a stack, and so needs none of its own while the parent goes on with theirs. It changes nothing but
+ * its own registers, and the last word of a call that did not end as it was to.
  */
 // deno-fmt-ignore
 const CODE = {
@@ -109,13 +109,13 @@ const ALL_SIGNALS = new Uint8Array(SIGSET_BYTES).fill(0xff);
 /** Calls laid out for the code, one after another. */
 export class Calls implements Disposable {
   readonly #steps: readonly Step[];
-  readonly #memory: CMemory;
+  readonly #memory: CMemory | SharedMemory;
   readonly #words: BigInt64Array<ArrayBuffer>;
 
-  /** @throws {ErrnoError} ENOMEM. */
-  constructor(steps: readonly Step[]) {
+  /** @param Memory Where they are: a child with a copy of our memory tells nothing but by what is shared. @throws {ErrnoError} ENOMEM. */
+  constructor(steps: readonly Step[], Memory: typeof CMemory | typeof SharedMemory = CMemory) {
     this.#steps = steps;
-    this.#memory = new CMemory(steps.length * CALL.sizeof * BigInt64Array.BYTES_PER_ELEMENT);
+    this.#memory = new Memory(steps.length * CALL.sizeof * BigInt64Array.BYTES_PER_ELEMENT);
     this.#words = new BigInt64Array(this.#memory.buffer);
     for (const [i, { call, is }] of steps.entries()) {
       const at = i * CALL.sizeof;
@@ -148,24 +148,20 @@ export class Calls implements Disposable {
   }
 }
 
-/** Starts children that share all memory with this process until they execute a program. */
+/** Starts children that share this process's memory, or have a copy of it, until they execute a program. */
 export class ChildCode {
   readonly #start: Deno.UnsafeFnPointer<{ parameters: ["u64", "u64"]; result: "i32" }>;
 
-  /**
-   * @throws {ErrnoError} Where a policy forbids to make code executable, or the machine is neither x86-64 nor
-   * arm64.
-   */
+  /** @throws {ErrnoError} Where a policy forbids to make code executable, or the machine is neither x86-64 nor arm64. */
   constructor() {
     const code = CODE[Deno.build.arch];
     this.#start = new Deno.UnsafeFnPointer(loadCode(code), { parameters: ["u64", "u64"], result: "i32" });
   }
 
   /**
-   * @param clone clone3(2) or clone(2) with CLONE_VM. It is made with all signals blocked, in the child too:
-   *   no handler of ours may run there.
-   * @param calls What the child does. It reads them, and what they point to, until it has executed its
-   * program.
+   * @param clone clone3(2) or clone(2). It is made with all signals blocked, in the child too: no handler of
+   *   ours may run there.
+   * @param calls What the child does. It reads them, and what they point to, until it has executed its program.
    * @returns Its number; or -errno of the clone, if there is no child.
    */
   start(clone: SystemCall, calls: Calls): number {

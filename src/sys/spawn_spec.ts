@@ -12,8 +12,8 @@ export interface SpawnSpec {
   /** Its environment, each as `NAME=VALUE`. */
   env: readonly (string | Uint8Array)[];
   /**
-   * Where it begins: the first of these directories that it can enter as whom it is then; at `/` if there is
-   * none. A directory that does not answer keeps waiting nobody but the child, unless `waitsForExec`.
+   * Where it begins: the first of these directories that it can enter as whom it is then; at `/` if there is none. A
+   * directory that does not answer keeps waiting nobody but the child.
    */
   cwd: readonly string[];
   /** Our descriptors that it gets as its 0, 1, 2 and so on. It gets no other. */
@@ -29,9 +29,7 @@ export interface SpawnSpec {
   memory?: "limited" | undefined;
 }
 
-/**
- * What a spawn hands to the kernel, laid out as C wants it; the addresses are right until it is disposed of.
- */
+/** What a spawn hands to the kernel, laid out as C wants it; the addresses are right until it is disposed of. */
 export class SpawnMemory implements Disposable {
   readonly path: bigint;
   readonly argv: bigint;
