@@ -1,5 +1,5 @@
 import { getLogger } from "@logtape/logtape";
-import { ignoredSignals, ignoreSignal } from "./sys/ignored_signals.ts";
+import { ignoredSignals, ignoreSignal, resetSignal } from "./sys/ignored_signals.ts";
 
 const log = getLogger(["filed", "daemon"]);
 
@@ -13,10 +13,14 @@ const MEANINGLESS = { SIGUSR1: 10, SIGUSR2: 12 } as const;
  * it.
  */
 const SIGXFSZ = 25;
+/** Where it is ignored, nobody can ask how a child ended, and waitpid(2) says ECHILD. */
+const SIGCHLD = 17;
+/** What filed hears, whatever it was started to ignore. */
+const HEARD: readonly number[] = [STOPPING.SIGTERM, SIGCHLD];
 
 /**
- * The signals that stop filed: the first asks to stop, the second to hurry. SIGQUIT is both. What filed was
- * started to ignore stays ignored, but for SIGTERM.
+ * The signals that stop filed: the first asks to stop, the second to hurry. SIGQUIT is both. What filed was started
+ * to ignore stays ignored, but for SIGTERM, and SIGCHLD, by which it learns of its jobs.
  */
 export class StopSignals implements Disposable {
   readonly #hurry = new AbortController();
@@ -26,11 +30,12 @@ export class StopSignals implements Disposable {
 
   constructor() {
     const ignored = ignoredSignals();
+    if (ignored.has(SIGCHLD)) resetSignal(SIGCHLD);
     this.#listen(STOPPING, (signal) => this.#stop(signal));
     this.#listen(MEANINGLESS, (signal) => log.warn("a signal came that means nothing to filed", { signal }));
     // Last, since to listen to any signal has the runtime handle SIGHUP and SIGINT too, and end the process.
     ignoreSignal(SIGXFSZ);
-    for (const number of ignored) if (number !== STOPPING.SIGTERM) ignoreSignal(number);
+    for (const number of ignored) if (!HEARD.includes(number)) ignoreSignal(number);
   }
 
   /** The first signal's name, once it has come. */

@@ -46,6 +46,14 @@ Deno.test("filed that was started to ignore SIGTERM is stopped by it all the sam
   assert.equal(await program.ended(), 0);
 });
 
+Deno.test("filed that was started to ignore SIGCHLD hears all the same how jobs end", async () => {
+  await using place = await Place.make();
+  await using program = await startBy(place, 'exec env --ignore-signal=CHLD "$@"');
+  assert.match(await runJob(place, "job"), /^SigIgn:\t0{16}$/m);
+  program.signal("SIGTERM");
+  assert.equal(await program.ended(), 0);
+});
+
 Deno.test("SIGHUP stops a filed that was not started to ignore it", async () => {
   await using filed = await startFiled();
   filed.signal("SIGHUP");
