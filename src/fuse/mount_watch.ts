@@ -1,4 +1,5 @@
 import { close, openReadOnly } from "../sys/file.ts";
+import { readOpenKernelFile } from "../sys/kernel_files.ts";
 import { POLLIN, POLLPRI, PollSet, Waker } from "../sys/poll.ts";
 import type { Mount } from "./mount.ts";
 import { isListed, MOUNTINFO } from "./mountinfo.ts";
@@ -34,7 +35,8 @@ export class MountWatch implements AsyncDisposable {
   async #watch(connection: number, onGone: () => void) {
     const sleep = new PollSet([{ fd: this.#table, events: POLLPRI }, { fd: this.#waker.fd, events: POLLIN }]);
     while (!this.#isClosing) {
-      if (!isListed(connection)) return onGone();
+      // Read where it is open: others mount things also while there is no descriptor left.
+      if (!isListed(connection, readOpenKernelFile(this.#table))) return onGone();
       await sleep.wait();
     }
   }

@@ -23,9 +23,9 @@ export function readMountInfo(): MountInfo[] {
   return parseMountInfo(readKernelFile(MOUNTINFO));
 }
 
-/** Whether a FUSE connection is mounted anywhere. */
-export function isListed(connection: number): boolean {
-  return readMountInfo().some(({ device }) => device.major === 0 && device.minor === connection);
+/** Whether a FUSE connection is mounted anywhere. @param text Of all mounts. */
+export function isListed(connection: number, text: string): boolean {
+  return parseMountInfo(text).some(({ device }) => device.major === 0 && device.minor === connection);
 }
 
 /** @param text Lines of proc_pid_mountinfo(5); others are left out. */

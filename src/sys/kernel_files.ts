@@ -3,7 +3,7 @@
  * included. What is read here is made by the kernel from memory, so that no call waits for a disk.
  */
 import { DT_DIR, readDirents } from "./dirents.ts";
-import { close, openReadOnly, openWriteOnly, read, write } from "./file.ts";
+import { close, openReadOnly, openWriteOnly, readAt, write } from "./file.ts";
 import { check, cString, LIBC } from "./libc.ts";
 
 const { symbols } = Deno.dlopen(LIBC, {
@@ -22,15 +22,20 @@ const decoder = new TextDecoder();
 export function readKernelFile(path: string): string {
   const fd = openReadOnly(path);
   try {
-    let sizeBytes = 0;
-    for (;;) {
-      const count = read(fd, buffer.subarray(sizeBytes));
-      if (count === 0) return decoder.decode(buffer.subarray(0, sizeBytes));
-      sizeBytes += count;
-      if (sizeBytes === buffer.length) buffer = doubled(buffer);
-    }
+    return readOpenKernelFile(fd);
   } finally {
     close(fd);
+  }
+}
+
+/** The same of one that is open, from its beginning: for a look that must not fail for want of a descriptor. */
+export function readOpenKernelFile(fd: number): string {
+  let sizeBytes = 0;
+  for (;;) {
+    const count = readAt(fd, buffer.subarray(sizeBytes), sizeBytes);
+    if (count === 0) return decoder.decode(buffer.subarray(0, sizeBytes));
+    sizeBytes += count;
+    if (sizeBytes === buffer.length) buffer = doubled(buffer);
   }
 }
 

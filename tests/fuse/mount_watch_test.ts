@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { MountWatch } from "../../src/fuse/mod.ts";
-import { runProgram, serve } from "./harness.ts";
+import { runProgram, serve, temporaryDirectory } from "./harness.ts";
 
 Deno.test("a lazy unmount is noticed while a file is open, which the session does not hear of", async () => {
   await using served = await serve();
@@ -38,4 +38,23 @@ Deno.test("a watch of what is unmounted already says so, and one that is dispose
   await using late = new MountWatch(served.mount);
   await late.gone;
   assert.equal(isGone, false);
+});
+
+Deno.test({
+  name: "a watch looks again where no descriptor is left",
+  ignore: Deno.uid() !== 0,
+  async fn() {
+    await using served = await serve();
+    await using directory = await temporaryDirectory();
+    await using watch = new MountWatch(served.mount);
+    let isGone = false;
+    watch.gone.then(() => isGone = true);
+    const script = 'limits=$(prlimit --pid $1 --nofile --output SOFT,HARD --noheadings --raw | tr " " :); ' +
+      "prlimit --pid $1 --nofile=3:; mount -t tmpfs none $2 && sleep 0.2; umount $2; sleep 0.2; prlimit --pid $1 --nofile=$limits";
+    await runProgram("sh", ["-c", script, "sh", String(Deno.pid), directory.path]);
+    await served.sh("echo x > file");
+    assert.equal(isGone, false);
+    await runProgram("umount", [served.mount.mountpoint]);
+    await watch.gone;
+  },
 });
