@@ -12,7 +12,7 @@ async function main(): Promise<number> {
       console.log((await textOf(command)).trimEnd());
       return 0;
     }
-    requireDescriptors();
+    requireDescriptors(command.settings.sandbox);
     const { runDaemon } = await import("./src/daemon.ts"); // Not needed to print a help text.
     await runDaemon(command.settings);
     return 0;

@@ -19,16 +19,28 @@ for (const limit of ["63", "50", "44"]) {
   });
 }
 
-Deno.test("with 64 open files filed runs jobs", async () => {
+const RULES = ["--sandbox", "--exec", "/usr", "--ro", "/etc"];
+
+Deno.test("with 97 open files filed says how many it needs for a sandbox of two rules", async () => {
   await using place = await Place.make();
-  const mount = `${place.path}/mnt`;
-  const args = ["--state", `${place.path}/filed.db`, mount];
-  await using program = Program.start(args, {}, [...LIMITED, "64"]);
-  await program.says(/ready/);
-  for (const id of ["one", "two"]) await Deno.writeTextFile(`${mount}/pending/${id}`, "true");
-  await program.says(/attempt ended job="one".*state="complete"/);
-  await program.says(/attempt ended job="two".*state="complete"/);
+  const args = ["--state", `${place.path}/filed.db`, ...RULES, `${place.path}/mnt`];
+  await using program = Program.start(args, {}, [...LIMITED, "97"]);
+  assert.equal(await program.ended(), 1);
+  assert.match(program.stderr, /^filed: Cannot work with 97 open files [^\n]+: filed needs 98, [^\n]+\n$/);
 });
+
+for (const [limit, options, what] of [["64", [], ""], ["98", RULES, ", in a sandbox"]] as const) {
+  Deno.test(`with ${limit} open files filed runs jobs${what}`, async () => {
+    await using place = await Place.make();
+    const mount = `${place.path}/mnt`;
+    const args = ["--state", `${place.path}/filed.db`, ...options, mount];
+    await using program = Program.start(args, {}, [...LIMITED, limit]);
+    await program.says(/ready/);
+    for (const id of ["one", "two"]) await Deno.writeTextFile(`${mount}/pending/${id}`, "true");
+    await program.says(/attempt ended job="one".*state="complete"/);
+    await program.says(/attempt ended job="two".*state="complete"/);
+  });
+}
 
 Deno.test("a low soft limit of open files is raised to the hard one", async () => {
   await using place = await Place.make();
