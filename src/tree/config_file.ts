@@ -1,5 +1,5 @@
 import { getLogger } from "@logtape/logtape";
-import { formatConfig, parseConfig } from "../queue/config.ts";
+import { type Config, formatConfig, parseConfig } from "../queue/config.ts";
 import type { Queue } from "../queue/queue.ts";
 import { ErrnoError } from "../fuse/mod.ts";
 import { type Accounts, Charge } from "./accounts.ts";
@@ -60,17 +60,28 @@ export class ConfigFile {
     const bytes = new Uint8Array(Math.max(handle.bytes.length, start + length));
     bytes.set(handle.bytes);
     bytes.set(data, start);
-    const parsed = parseConfig(decode(bytes));
-    if (parsed.kind === "invalid") throw invalid(parsed.reason);
+    const parsed = parse(bytes, "part");
     handle.charge.resize(bytes.length);
     handle.bytes = bytes;
     handle.hasWritten = true;
-    if (parsed.kind === "settings") {
-      await this.#queue.configure(parsed.settings);
-      this.changedAt = this.#now();
-      log.info("config.json applied", parsed.settings);
-    }
+    if (parsed.kind === "settings") await this.#apply(parsed.settings);
     return length;
+  }
+
+  /**
+   * Applies what another file holds that takes the place of this one.
+   * @param how `part`: more of it may come.
+   * @throws {ErrnoError} EINVAL if it is no JSON object of settings, or can't become one; then nothing changes.
+   */
+  async apply(bytes: Uint8Array, how: "part" | "whole"): Promise<void> {
+    const parsed = parse(bytes, how);
+    if (parsed.kind === "settings") await this.#apply(parsed.settings);
+  }
+
+  async #apply(settings: Partial<Config>): Promise<void> {
+    await this.#queue.configure(settings);
+    this.changedAt = this.#now();
+    log.info("config.json applied", settings);
   }
 
   /** Truncating changes no setting, only where this handle's text begins and ends. */
@@ -81,12 +92,21 @@ export class ConfigFile {
 
   /** @throws {ErrnoError} EINVAL if what was written ends too early. */
   flush({ bytes, hasWritten }: ConfigHandle) {
-    if (!hasWritten) return;
-    const text = decode(bytes);
-    if (text.trim() !== "" && parseConfig(text).kind === "incomplete") {
-      throw invalid("the JSON ends too early");
-    }
+    if (hasWritten) this.requireWhole(bytes);
   }
+
+  /** @throws {ErrnoError} EINVAL if what was written ends too early; nothing but blanks does not. */
+  requireWhole(bytes: Uint8Array) {
+    if (decode(bytes).trim() !== "") parse(bytes, "whole");
+  }
+}
+
+/** @throws {ErrnoError} EINVAL if it is no JSON object of settings, or can't become one. */
+function parse(bytes: Uint8Array, how: "part" | "whole") {
+  const parsed = parseConfig(decode(bytes));
+  if (parsed.kind === "invalid") throw invalid(parsed.reason);
+  if (parsed.kind === "incomplete" && how === "whole") throw invalid("the JSON ends too early");
+  return parsed;
 }
 
 function decode(bytes: Uint8Array): string {

@@ -1,6 +1,7 @@
 import { type AttributeChanges, type Attributes, type Entry, ErrnoError, type NodeId } from "../fuse/mod.ts";
 import type { Job, Queue } from "../queue/queue.ts";
 import { commandAttributes, logAttributes } from "./attributes.ts";
+import { clientTime } from "./client_time.ts";
 import { CREATED_NAME_MS, CreatedNames } from "./created_names.ts";
 import { commandNodeid, logNodeid, nodeOf, viewOf } from "./nodes.ts";
 import type { CommandHandle, OpenCommands } from "./open_commands.ts";
@@ -15,7 +16,6 @@ const ATTRIBUTES_VALID_MS = 1;
 const PERMISSIONS = 0o777; // Of a job no set-user-ID, set-group-ID or sticky bit is kept.
 /** What clocks of two hosts, or two steps of one clock, may differ by. */
 const CLOCK_SKEW_MS = 1_000;
-const LAST_TIME_MS = 8.64e15; // ECMAScript, Time Values and Time Range
 
 /** The attributes of jobs, those included that are removed and still open. */
 export class JobInodes {
@@ -246,8 +246,7 @@ export class JobInodes {
     return true;
   }
 
-  /** Within what a Date can hold: clients may ask for any 64 bits of seconds. */
   #time(time: number | "now"): number {
-    return time === "now" ? this.#now() : Math.max(-LAST_TIME_MS, Math.min(time, LAST_TIME_MS));
+    return clientTime(time, this.#now());
   }
 }

@@ -2,6 +2,7 @@ import type { DirectoryEntry, DirectorySink, Entry, EntrySink } from "../fuse/mo
 import type { Job, Queue } from "../queue/queue.ts";
 import type { State } from "../queue/states.ts";
 import { FIXED_NODES, inodeOf } from "./nodes.ts";
+import type { RootFile } from "./root_file.ts";
 
 /** Jobs asked of the queue at once. A READDIR of 32 KiB holds some 800 short names. */
 const PAGE_JOBS = 512;
@@ -11,14 +12,25 @@ const FIRST_COOKIE = 2;
 const ENCODER = new TextEncoder();
 const ROOT_INO = 1n;
 
-/** Adds what follows `cookie` in the mount's own directory. */
-export function listRoot(cookie: number, sink: DirectorySink) {
+/** Cookies of the files that somebody made in the mount's own directory follow those of what is always there. */
+const FIRST_FILE_COOKIE = FIRST_COOKIE + FIXED_NODES.length;
+
+/**
+ * Adds what follows `cookie` in the mount's own directory.
+ * @param files Those that somebody made there, in the order of their cookies, which begin with 1.
+ */
+export function listRoot(files: readonly RootFile[], cookie: number, sink: DirectorySink) {
   if (!addDots(ROOT_INO, cookie, sink)) return;
   for (const { nodeid, name, node } of FIXED_NODES) {
     const own = Number(nodeid) + FIRST_COOKIE;
     if (node.kind === "root" || own <= cookie) continue;
     const type = node.kind === "directory" ? "directory" : "file";
     if (!sink.add({ ino: nodeid, cookie: own, type, name: ENCODER.encode(name) })) return;
+  }
+  for (const { nodeid, cookie: number, name } of files) {
+    const own = number + FIRST_FILE_COOKIE;
+    if (name === undefined || own <= cookie) continue;
+    if (!sink.add({ ino: nodeid, cookie: own, type: "file", name: ENCODER.encode(name) })) return;
   }
 }
 

@@ -1,3 +1,4 @@
+import type { NodeId } from "../fuse/mod.ts";
 import type { State } from "../queue/states.ts";
 
 /** What a nodeid stands for. A job has two nodes, since its command and its log are two contents. */
@@ -6,6 +7,7 @@ export type Node =
   | { kind: "directory"; state: State }
   | { kind: "new-id" }
   | { kind: "config" }
+  | { kind: "root-file" }
   | { kind: "command"; number: number }
   | { kind: "log"; number: number; logNumber: number };
 
@@ -25,6 +27,9 @@ export type FixedNode = (typeof FIXED_NODES)[number];
 /** The first nodeid of a job; those below it are for nodes that are always there. */
 const FIRST_JOB = 16n;
 
+/** What is in place of the job in the nodeid of a file that somebody made beside config.json. */
+const ROOT_FILE = 8n;
+
 /** Bits of a nodeid that tell the job; those above tell its log, if that has another number. */
 const JOB_BITS = 33n;
 
@@ -35,6 +40,7 @@ const JOB_BITS = 33n;
 export function nodeOf(nodeid: bigint): Node | undefined {
   if (nodeid < FIRST_JOB) return FIXED_NODES[Number(nodeid) - 1]?.node;
   const job = BigInt.asUintN(Number(JOB_BITS), nodeid);
+  if (job === ROOT_FILE) return { kind: "root-file" };
   const number = Number((job - FIRST_JOB) / 2n);
   if (job % 2n === 0n) return { kind: "command", number };
   return { kind: "log", number, logNumber: Number(nodeid >> JOB_BITS) || number };
@@ -51,6 +57,11 @@ export function commandNodeid(number: number): bigint {
 export function logNodeid({ number, logNumber }: { number: number; logNumber: number }): bigint {
   const log = logNumber === number ? 0n : BigInt(logNumber);
   return log << JOB_BITS | commandNodeid(number) + 1n;
+}
+
+/** @param serial Counted from 1: a nodeid is never used twice. */
+export function rootFileNodeid(serial: number): NodeId {
+  return (BigInt(serial) << JOB_BITS | ROOT_FILE) as NodeId;
 }
 
 /** What a job's file shows, which its state decides. */

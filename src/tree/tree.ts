@@ -34,10 +34,11 @@ import { granted } from "./errors.ts";
 import { FixedInodes, fixedNode } from "./fixed_inodes.ts";
 import { Handles } from "./handles.ts";
 import { JobInodes } from "./job_inodes.ts";
-import { listJobs, listJobsWithEntries, listRoot } from "./listing.ts";
-import { FIXED_NODES, type FixedNode, nodeOf } from "./nodes.ts";
+import { listJobs, listJobsWithEntries } from "./listing.ts";
+import { type FixedNode, nodeOf } from "./nodes.ts";
 import { type CommandHandle, OpenCommands } from "./open_commands.ts";
 import { type LogHandle, OpenLogs } from "./open_logs.ts";
+import { RootDirectory, type RootFileHandle } from "./root_directory.ts";
 
 const log = getLogger(["filed", "tree"]);
 
@@ -47,7 +48,7 @@ interface NewIdHandle {
   bytes: Uint8Array;
 }
 
-type Handle = CommandHandle | LogHandle | ConfigHandle | NewIdHandle;
+type Handle = CommandHandle | LogHandle | ConfigHandle | RootFileHandle | NewIdHandle;
 
 export interface TreeOptions {
   /** Who owns the nodes that are always there, until somebody changes that. */
@@ -81,6 +82,7 @@ export class Tree implements FileSystem, Disposable {
   readonly #config: ConfigFile;
   readonly #jobs: JobInodes;
   readonly #fixed: FixedInodes;
+  readonly #root: RootDirectory;
   readonly #handles: Handles<Handle>;
 
   constructor(queue: Queue, options: TreeOptions, now: () => number = Date.now) {
@@ -94,21 +96,16 @@ export class Tree implements FileSystem, Disposable {
     this.#handles = new Handles(accounts);
     this.#jobs = new JobInodes(queue, this.#commands, this.#logs, now);
     this.#fixed = new FixedInodes(queue, this.#config, options.owner, now);
+    this.#root = new RootDirectory(this.#config, this.#fixed, accounts, now);
   }
 
-  async lookup({ uid }: Request, parent: NodeId, name: Uint8Array): Promise<Entry> {
+  async lookup(request: Request, parent: NodeId, name: Uint8Array): Promise<Entry> {
     const id = idOf(name);
-    const directory = nodeOf(parent);
-    if (directory?.kind === "root") {
-      const fixed = FIXED_NODES.find((fixed) => fixed.name === id);
-      if (!fixed) throw new ErrnoError("ENOENT");
-      const { attributes, attributesValidMs } = await this.#fixed.attributes(fixed);
-      return { nodeid: fixed.nodeid as NodeId, attributes, attributesValidMs, entryValidMs: Infinity };
-    }
+    if (isRoot(parent)) return await this.#root.lookup(request, id);
     const job = await this.#queue.find(id);
     const state = stateOf(parent);
     if (job?.state === state) return this.#jobs.entry(job);
-    const sought = job && state === "pending" ? this.#jobs.soughtEntry(uid, job) : undefined;
+    const sought = job && state === "pending" ? this.#jobs.soughtEntry(request.uid, job) : undefined;
     if (!sought) throw new ErrnoError("ENOENT");
     return sought;
   }
@@ -116,10 +113,15 @@ export class Tree implements FileSystem, Disposable {
   async getattr({ uid }: Request, nodeid: NodeId): Promise<AttributesReply> {
     const fixed = fixedNode(nodeid);
     if (fixed) return await this.#fixed.attributes(fixed);
+    if (isRootFile(nodeid)) return { attributes: this.#root.attributes(nodeid), attributesValidMs: 0 };
     return { attributes: await this.#jobs.attributes(nodeid, uid), attributesValidMs: 0 };
   }
 
   async setattr(request: Request, nodeid: NodeId, changes: AttributeChanges): Promise<AttributesReply> {
+    if (isRootFile(nodeid)) {
+      this.#root.change(nodeid, changes);
+      return { attributes: this.#root.attributes(nodeid), attributesValidMs: 0 };
+    }
     const fixed = fixedNode(nodeid);
     const handle = changes.fh === undefined ? undefined : this.#handles.find(changes.fh);
     if (!fixed) {
@@ -151,6 +153,10 @@ export class Tree implements FileSystem, Disposable {
     name: Uint8Array,
     { flags, mode, umask }: { flags: number; mode: number; umask: number },
   ): Promise<Created> {
+    if (isRoot(parent)) {
+      const { entry, handle } = await this.#root.create(request, idOf(name), { flags, mode: mode & ~umask });
+      return { entry, opened: this.#opened(request.uid, handle) };
+    }
     const job = await this.#createJob(request, parent, name, mode & ~umask, flags);
     const isUnfinished = (mode & 0o7777) === UNFINISHED_MODE && !(flags & O_TRUNC);
     const handle = this.#commands.created(job, isUnfinished ? "unfinished" : "finished");
@@ -165,6 +171,14 @@ export class Tree implements FileSystem, Disposable {
     { mode, umask }: { mode: number; umask: number },
   ): Promise<Entry> {
     if ((mode & S_IFMT) !== S_IFREG) throw new ErrnoError("EPERM");
+    if (isRoot(parent)) {
+      const { entry, handle } = await this.#root.create(request, idOf(name), {
+        flags: O_EXCL,
+        mode: mode & ~umask,
+      });
+      this.#root.release(handle);
+      return entry;
+    }
     const job = await this.#createJob(request, parent, name, mode & ~umask, O_EXCL);
     const handle = this.#commands.created(job, "finished");
     await this.#commands.flush(handle);
@@ -173,6 +187,7 @@ export class Tree implements FileSystem, Disposable {
   }
 
   async unlink(request: Request, parent: NodeId, name: Uint8Array): Promise<void> {
+    if (isRoot(parent)) return this.#root.unlink(request, idOf(name));
     const job = await this.#jobIn(stateOf(parent), idOf(name));
     const mayTake = await this.#rightToTake(request, parent);
     if (!mayTake(job)) throw new ErrnoError("ESTALE");
@@ -191,9 +206,12 @@ export class Tree implements FileSystem, Disposable {
     flags: number,
   ): Promise<void> {
     if ((flags & ~RENAME_NOREPLACE) !== 0) throw new ErrnoError("EINVAL");
+    const newId = idOf(newName);
+    if (isRoot(parent) && isRoot(newParent)) {
+      return await this.#root.rename(request, idOf(name), newId, flags);
+    }
     const to = stateOf(newParent);
     const from = stateOf(parent);
-    const newId = idOf(newName);
     // sshfs and NFS do so, and unlink it once it is closed.
     if (from === "active" && to === "active" && isRemovedName(newId)) {
       return this.unlink(request, parent, name);
@@ -248,6 +266,8 @@ export class Tree implements FileSystem, Disposable {
     switch (node?.kind) {
       case "config":
         return this.#opened(uid, await this.#config.open(uid, contents));
+      case "root-file":
+        return this.#opened(uid, this.#root.open(nodeid, contents));
       case "new-id": {
         if (access === "write") throw new ErrnoError("EACCES");
         const bytes = new TextEncoder().encode(await this.#queue.newId() + "\n");
@@ -284,6 +304,8 @@ export class Tree implements FileSystem, Disposable {
         return handle.file.read(offset, sizeBytes);
       case "log":
         return this.#queue.readLog(handle.logNumber, offset, sizeBytes);
+      case "root-file":
+        return handle.file.bytes.subarray(offset, offset + sizeBytes);
       default:
         return handle.bytes.subarray(offset, offset + sizeBytes);
     }
@@ -305,6 +327,7 @@ export class Tree implements FileSystem, Disposable {
       return await this.#commands.write(handle, offset, data, where, source);
     }
     if (handle.kind === "config") return await this.#config.write(handle, offset, data, where);
+    if (handle.kind === "root-file") return await this.#root.write(handle, offset, data, where);
     throw new ErrnoError("EBADF");
   }
 
@@ -312,6 +335,7 @@ export class Tree implements FileSystem, Disposable {
     const handle = this.#handles.get(fh);
     if (handle.kind === "command") return this.#commands.flush(handle);
     if (handle.kind === "config") return this.#config.flush(handle);
+    if (handle.kind === "root-file") return this.#root.flush(handle);
   }
 
   fsync(_request: Request, _nodeid: NodeId, fh: Fh): void | Promise<void> {
@@ -323,6 +347,7 @@ export class Tree implements FileSystem, Disposable {
     const handle = this.#handles.remove(fh);
     if (handle.kind === "command") return this.#commands.release(handle);
     if (handle.kind === "config") return this.#config.release(handle);
+    if (handle.kind === "root-file") return this.#root.release(handle);
     if (handle.kind === "log") return this.#logs.release(handle);
   }
 
@@ -333,8 +358,7 @@ export class Tree implements FileSystem, Disposable {
     cookie: number,
     sink: DirectorySink,
   ): void | Promise<void> {
-    const node = nodeOf(nodeid);
-    if (node?.kind === "root") return listRoot(cookie, sink);
+    if (isRoot(nodeid)) return this.#root.list(cookie, sink);
     return listJobs(this.#queue, stateOf(nodeid), nodeid, cookie, sink);
   }
 
@@ -345,8 +369,7 @@ export class Tree implements FileSystem, Disposable {
     cookie: number,
     sink: EntrySink,
   ): void | Promise<void> {
-    const node = nodeOf(nodeid);
-    if (node?.kind === "root") return listRoot(cookie, { add: (entry) => sink.add(entry, undefined) });
+    if (isRoot(nodeid)) return this.#root.list(cookie, { add: (entry) => sink.add(entry, undefined) });
     const entryOf = (job: Job) => this.#jobs.listedEntry(job);
     return listJobsWithEntries(this.#queue, stateOf(nodeid), nodeid, cookie, sink, entryOf);
   }
@@ -430,9 +453,17 @@ function idOf(name: Uint8Array): JobId {
   throw new ErrnoError(id.fault === "too-long" ? "ENAMETOOLONG" : "EINVAL");
 }
 
-/** The state whose directory it is. @throws {ErrnoError} EPERM for the root, in which nothing can be changed. */
+/** The state whose directory it is. @throws {ErrnoError} EPERM for the root, in which no job can be. */
 function stateOf(nodeid: NodeId): State {
   const node = nodeOf(nodeid);
   if (node?.kind === "directory") return node.state;
   throw new ErrnoError(node?.kind === "root" ? "EPERM" : "ENOTDIR");
+}
+
+function isRoot(nodeid: NodeId): boolean {
+  return nodeOf(nodeid)?.kind === "root";
+}
+
+function isRootFile(nodeid: NodeId): boolean {
+  return nodeOf(nodeid)?.kind === "root-file";
 }

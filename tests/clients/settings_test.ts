@@ -81,7 +81,7 @@ const fs = require("node:fs");
 const settings = JSON.parse(fs.readFileSync(process.argv[1]));
 fs.writeFileSync(process.argv[1], JSON.stringify({ ...settings, timeout_sec: ${sec} }));
 ' "$M/config.json"`),
-  ...["-n", "--cmd 'set backupcopy=yes'"].map((option) =>
+  ...["-n", "--cmd 'set backupcopy=yes'", "--cmd 'set backupcopy=no'"].map((option) =>
     sets(
       `vim ${option}`,
       (sec) =>
@@ -111,8 +111,82 @@ fs.writeFileSync(process.argv[1], JSON.stringify({ ...settings, timeout_sec: ${s
       `perl -e 'open F, "+<", shift or die; local $/; $_ = <F>; s/(sec": )\\d+/\${1}${sec}/; seek F, 0, 0; print F; truncate F, tell F; close F or die' "$M/config.json"`,
   ),
 
-  failsToSet("sed -i", `sed -i 's/180/90/' "$M/config.json"`, /Operation not permitted/),
-  failsToSet("mv", `echo '{"timeout_sec": 9}' > new; mv new "$M/config.json"`, /Operation not permitted/),
+  sets(
+    "jq and mv within the mount",
+    (sec) => `jq .timeout_sec=${sec} "$M/config.json" > "$M/new" && mv "$M/new" "$M/config.json"`,
+    "jq",
+  ),
+  sets(
+    "jq and mv from elsewhere",
+    (sec) => `jq .timeout_sec=${sec} "$M/config.json" > new && mv new "$M/config.json"`,
+    "jq",
+  ),
+  sets(
+    "mv -b",
+    (sec) => `echo '{"timeout_sec": ${sec}}' > new && mv -b new "$M/config.json" && rm "$M/config.json~"`,
+  ),
+  sets(
+    "cp --remove-destination",
+    (sec) => `echo '{"timeout_sec": ${sec}}' > new && cp --remove-destination new "$M/config.json"`,
+  ),
+  sets(
+    "install",
+    (sec) => `echo '{"timeout_sec": ${sec}}' > new && install -m 644 new "$M/config.json"`,
+  ),
+  sets(
+    "rsync",
+    (sec) => `echo '{"timeout_sec": ${sec}}' > config.json && rsync -I config.json "$M/"`,
+  ),
+  sets("sed -i", (sec) => `sed -i '/timeout/s/[0-9][0-9]*/${sec}/' "$M/config.json"`),
+  sets(
+    "sed -i.bak",
+    (sec) => `sed -i.bak '/timeout/s/[0-9][0-9]*/${sec}/' "$M/config.json" && rm "$M/config.json.bak"`,
+  ),
+  sets("perl -i", (sec) => `perl -pi -e 's/[0-9]+/${sec}/ if /timeout/' "$M/config.json"`),
+  sets("python3 os.replace", (sec) =>
+    `python3 -c '
+import os, sys, tempfile
+path = sys.argv[1]
+with tempfile.NamedTemporaryFile("w", dir=os.path.dirname(path), delete=False) as file:
+    file.write("{\\"timeout_sec\\": ${sec}}")
+    os.fsync(file.fileno())
+os.replace(file.name, path)
+' "$M/config.json"`),
+  sets("node as write-file-atomic does", (sec) =>
+    `node -e '
+const fs = require("node:fs");
+const path = process.argv[1];
+const temporary = path + ".1310408140";
+const { uid, gid, mode } = fs.statSync(path);
+const file = fs.openSync(temporary, "w", mode);
+fs.writeSync(file, JSON.stringify({ timeout_sec: ${sec} }));
+fs.fsyncSync(file);
+fs.closeSync(file);
+fs.chownSync(temporary, uid, gid);
+fs.chmodSync(temporary, mode);
+fs.renameSync(temporary, path);
+' "$M/config.json"`),
+
+  failsToSet(
+    "sed -i of bad settings",
+    `sed -i '/timeout/s/[0-9][0-9]*/-1/' "$M/config.json"`,
+    /Invalid argument/,
+  ),
+  failsToSet(
+    "mv of bad settings",
+    `echo '{"timeout_sec": -9}' > "$M/bad"; mv "$M/bad" "$M/config.json" || { rm "$M/bad"; false; }`,
+    /cannot move/,
+  ),
+  failsToSet(
+    "mv of bad settings from elsewhere",
+    `echo '{"timeout_sec": -9}' > new; mv new "$M/config.json" || { rm new; false; }`,
+    /Invalid argument/,
+  ),
+  failsToSet(
+    "rsync of bad settings",
+    `echo '{"timeout_sec": -9}' > config.json; rsync -I config.json "$M/"`,
+    /Invalid argument/,
+  ),
   failsToSet(
     "sponge of bad settings",
     `echo '{"timeout_sec": -9}' | sponge "$M/config.json"`,
@@ -133,5 +207,4 @@ with open(sys.argv[1], "w") as file:
 ' "$M/config.json"`,
     /Invalid argument/,
   ),
-  failsToSet("rm", 'rm "$M/config.json"', /Operation not permitted/),
 ]);

@@ -1,0 +1,43 @@
+/** How long a program goes on to miss what it has removed: mv(1) writes another at once. */
+export const ABSENT_MS = 2_000;
+
+/** A thread of a client. `pid` is its thread id; 0 if it is in another PID namespace, and so may be any. */
+interface Thread {
+  uid: number;
+  pid: number;
+}
+
+/**
+ * The threads that have removed config.json, or given it another name. They don't find it until they have made another, as they
+ * expect; everybody else finds it all the time.
+ */
+export class AbsentSettings {
+  /** Until when, and for which user, by thread id. */
+  readonly #absent = new Map<number, { until: number; uid: number }>();
+  readonly #now: () => number;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  has({ uid, pid }: Thread): boolean {
+    const absent = this.#absent.get(pid);
+    return absent !== undefined && absent.uid === uid && absent.until > this.#now();
+  }
+
+  /** @returns Whether that can be: threads of other PID namespaces are not told apart. */
+  add({ uid, pid }: Thread): boolean {
+    if (pid === 0) return false;
+    const now = this.#now();
+    for (const [other, { until }] of this.#absent) {
+      if (until <= now) this.#absent.delete(other);
+    }
+    this.#absent.set(pid, { uid, until: now + ABSENT_MS });
+    return true;
+  }
+
+  /** It has made another. */
+  delete({ pid }: Thread) {
+    this.#absent.delete(pid);
+  }
+}

@@ -1,0 +1,118 @@
+import { ErrnoError, type NodeId } from "../fuse/mod.ts";
+import type { Ownership } from "../queue/queue.ts";
+import { type Accounts, Charge } from "./accounts.ts";
+import { rootFileNodeid } from "./nodes.ts";
+import { RootFile } from "./root_file.ts";
+
+/** So many have a name at once. */
+export const MAX_ROOT_FILES = 8;
+/** How long one stays that nobody has open: a person looks at it, and moves it then. */
+export const ROOT_FILE_KEPT_MS = 600_000;
+
+/** The files that programs make beside config.json to replace it: of each its name, and how long it is kept. */
+export class RootFiles {
+  readonly #accounts: Accounts;
+  readonly #now: () => number;
+  /** Those with a name, the oldest first. */
+  readonly #named = new Map<string, RootFile>();
+  /** Those with a name, and those without that are open. */
+  readonly #files = new Map<NodeId, RootFile>();
+  #serial = 0;
+
+  constructor(accounts: Accounts, now: () => number) {
+    this.#accounts = accounts;
+    this.#now = now;
+  }
+
+  /**
+   * A new file, which takes the name from another that has it. Where there are as many as may be, the oldest that nobody has
+   * open gives way.
+   * @param name `undefined`: it gets none, and goes with its last close.
+   * @param uid Who is charged for it.
+   * @throws {ErrnoError} ENOSPC if all are open, EDQUOT; then there is none.
+   */
+  create(
+    name: string | undefined,
+    uid: number,
+    ownership: Ownership,
+    bytes: Uint8Array = new Uint8Array(),
+  ): RootFile {
+    if (name !== undefined && !this.find(name)) this.#makeRoom();
+    const charge = new Charge(this.#accounts, uid, bytes.length);
+    const serial = ++this.#serial;
+    const file = new RootFile(rootFileNodeid(serial), serial, charge, bytes, ownership, this.#now());
+    this.#files.set(file.nodeid, file);
+    if (name !== undefined) this.rename(file, name);
+    return file;
+  }
+
+  /** The file of that name. */
+  find(name: string): RootFile | undefined {
+    this.#removeOld();
+    return this.#named.get(name);
+  }
+
+  /** @throws {ErrnoError} ESTALE if it is gone. */
+  get(nodeid: NodeId): RootFile {
+    this.#removeOld();
+    const file = this.#files.get(nodeid);
+    if (!file) throw new ErrnoError("ESTALE");
+    return file;
+  }
+
+  /** All that have a name, in the order of their cookies. */
+  list(): RootFile[] {
+    this.#removeOld();
+    return [...this.#named.values()].sort((one, other) => one.cookie - other.cookie);
+  }
+
+  /** Gives it a name; what had that has none then. */
+  rename(file: RootFile, name: string) {
+    const other = this.#named.get(name);
+    if (other && other !== file) this.remove(other);
+    if (file.name !== undefined) this.#named.delete(file.name);
+    file.name = name;
+    file.restsSince = this.#now();
+    this.#named.set(name, file);
+  }
+
+  /** Takes its name away: it goes, or lives until its last close. */
+  remove(file: RootFile) {
+    if (file.name !== undefined) this.#named.delete(file.name);
+    file.name = undefined;
+    if (file.opens === 0) this.#forget(file);
+  }
+
+  opened(file: RootFile) {
+    file.opens++;
+  }
+
+  closed(file: RootFile) {
+    file.opens--;
+    if (file.opens > 0) return;
+    file.restsSince = this.#now();
+    if (file.name === undefined) this.#forget(file);
+  }
+
+  #makeRoom() {
+    if (this.#named.size < MAX_ROOT_FILES) return;
+    const [oldest] = this.list().filter(({ opens }) => opens === 0)
+      .sort((one, other) => one.restsSince - other.restsSince);
+    if (!oldest) throw new ErrnoError("ENOSPC");
+    this.remove(oldest);
+  }
+
+  /** Done at each look, so that none of them needs a timer. */
+  #removeOld() {
+    if (this.#named.size === 0) return;
+    const until = this.#now() - ROOT_FILE_KEPT_MS;
+    for (const file of [...this.#named.values()]) {
+      if (file.opens === 0 && file.restsSince <= until) this.remove(file);
+    }
+  }
+
+  #forget(file: RootFile) {
+    file.charge.set(0);
+    this.#files.delete(file.nodeid);
+  }
+}
