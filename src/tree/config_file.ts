@@ -7,6 +7,7 @@ import { type Accounts, Charge } from "./accounts.ts";
 const log = getLogger(["filed", "tree"]);
 
 const MAX_BYTES = 65_536;
+const NOT_TEXT = "not UTF-8";
 
 /** One open of config.json: what it reads is as it was at the open, what it writes is applied once it is whole. */
 export interface ConfigHandle {
@@ -78,6 +79,13 @@ export class ConfigFile {
     if (parsed.kind === "settings") await this.#apply(parsed.settings);
   }
 
+  /** Why a file can't take the place of this one, whatever follows in it. */
+  faultOf(bytes: Uint8Array): string | undefined {
+    const text = textOf(bytes);
+    const parsed = text === undefined ? { kind: "invalid", reason: NOT_TEXT } as const : parseConfig(text);
+    return parsed.kind === "invalid" ? parsed.reason : undefined;
+  }
+
   async #apply(settings: Partial<Config>): Promise<void> {
     await this.#queue.configure(settings);
     this.changedAt = this.#now();
@@ -110,10 +118,16 @@ function parse(bytes: Uint8Array, how: "part" | "whole") {
 }
 
 function decode(bytes: Uint8Array): string {
+  const text = textOf(bytes);
+  if (text === undefined) throw invalid(NOT_TEXT);
+  return text;
+}
+
+function textOf(bytes: Uint8Array): string | undefined {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    throw invalid("not UTF-8");
+    return undefined;
   }
 }
 

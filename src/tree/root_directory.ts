@@ -1,3 +1,4 @@
+import { getLogger } from "@logtape/logtape";
 import {
   type AttributeChanges,
   type Attributes,
@@ -9,6 +10,7 @@ import {
   RENAME_NOREPLACE,
   type Request,
 } from "../fuse/mod.ts";
+import { isDraft } from "../queue/id.ts";
 import { AbsentSettings } from "./absent_settings.ts";
 import type { Accounts } from "./accounts.ts";
 import type { ConfigFile } from "./config_file.ts";
@@ -17,6 +19,8 @@ import { listRoot } from "./listing.ts";
 import { FIXED_NODES, type FixedNode } from "./nodes.ts";
 import type { RootFile } from "./root_file.ts";
 import { RootFiles } from "./root_files.ts";
+
+const log = getLogger(["filed", "tree"]);
 
 const SETGID = 0o2000;
 const ROOT_DIRECTORY = FIXED_NODES[0];
@@ -125,7 +129,9 @@ export class RootDirectory {
     return this.#opened(file);
   }
 
-  /** @throws {ErrnoError} EFBIG, EDQUOT, ENOSPC; EINVAL for what can't become settings. Then nothing is written. */
+  /**
+   * @throws {ErrnoError} EFBIG, EDQUOT, ENOSPC; EINVAL for what can't become settings, but in a draft. Then nothing is written.
+   */
   async write(
     { file }: RootFileHandle,
     offset: number,
@@ -134,14 +140,14 @@ export class RootDirectory {
   ): Promise<number> {
     const { length } = data;
     const takeBack = file.write(where === "end" ? file.bytes.length : offset, data, this.#now());
-    if (!file.isSettings) return length;
     try {
-      await this.#config.apply(file.bytes, "part");
+      if (file.isSettings) await this.#config.apply(file.bytes, "part");
+      else this.#requireSense(file);
     } catch (error) {
       takeBack();
       throw error;
     }
-    file.isUnchecked = true;
+    file.isUnchecked = file.isSettings;
     return length;
   }
 
@@ -165,6 +171,18 @@ export class RootDirectory {
     const ownership = await this.#fixed.ownership(SETTINGS);
     this.#files.create(newName, request.uid, ownership, bytes);
     this.#absent.add(request);
+  }
+
+  /** Who writes a job here has forgotten pending/, and would wait for it in vain. Editors have drafts of their own kind. */
+  #requireSense({ name, bytes }: RootFile) {
+    if (name === undefined || isDraft(name)) return;
+    const fault = this.#config.faultOf(bytes);
+    if (fault === undefined) return;
+    log.warn("content refused beside config.json; jobs are submitted in pending/", {
+      file: name,
+      reason: fault,
+    });
+    throw new ErrnoError("EINVAL");
   }
 
   #named(name: string): RootFile {

@@ -85,7 +85,8 @@ tryAll("odd", [
     /Invalid argument|cannot create/,
   ),
   refused("sh outside of pending/", 'cat job > "$M/failed/$ID"', /Operation not permitted/),
-  refused("sh in the mount's own directory", 'cat job > "$M/$ID"', /Operation not permitted/),
+  refused("sh in the mount's own directory", 'cat job > "$M/$ID"', /Invalid argument/),
+  refused("sh in complete/", 'cat job > "$M/complete/$ID"', /Operation not permitted/),
   holds("setfattr and getfattr say that there are no attributes", async (queue) => {
     const { status, stderr } = await queue.sh(
       ': > "$P/.$ID"; setfattr -n user.a -v b "$P/.$ID"; s=$?; rm "$P/.$ID"; exit $s',

@@ -174,7 +174,7 @@ fs.renameSync(temporary, path);
   ),
   failsToSet(
     "mv of bad settings",
-    `echo '{"timeout_sec": -9}' > "$M/bad"; mv "$M/bad" "$M/config.json" || { rm "$M/bad"; false; }`,
+    `echo '{"timeout_sec": -9}' > "$M/.bad"; mv "$M/.bad" "$M/config.json" || { rm "$M/.bad"; false; }`,
     /cannot move/,
   ),
   failsToSet(

@@ -1,6 +1,6 @@
 /** Putting another file in the place of config.json, and the files that programs make for that. */
 import assert from "node:assert/strict";
-import { Filed, ok, rootTest, startFiled } from "../harness.ts";
+import { fails, Filed, ok, rootTest, startFiled } from "../harness.ts";
 import { open, read, refuses, stat, write } from "./expect.ts";
 import { DEFAULTS } from "../default_settings.ts";
 
@@ -43,14 +43,24 @@ Deno.test("what can't be settings is not renamed to config.json: EINVAL, one war
   let count = 0;
   for (const [what, text] of Object.entries(NO_SETTINGS)) {
     const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
-    await Deno.writeFile(`${filed.mount}/new`, bytes);
-    await refuses("EINVAL", rename(filed, "new", "config.json"), what);
-    assert.deepEqual(await Deno.readFile(`${filed.mount}/new`), bytes, what);
+    await Deno.writeFile(`${filed.mount}/.new`, bytes);
+    await refuses("EINVAL", rename(filed, ".new", "config.json"), what);
+    assert.deepEqual(await Deno.readFile(`${filed.mount}/.new`), bytes, what);
     assert.deepEqual(await config(filed), DEFAULTS, what);
     await filed.events("cannot apply config.json", {}, ++count);
   }
   await filed.finish("last", "true");
   assert.equal(filed.log.filter(({ message }) => message === "cannot apply config.json").length, count);
+});
+
+Deno.test("a job that is written beside config.json is refused, and the log says where to submit it", async () => {
+  await using filed = await startFiled();
+  for (const text of ["echo hi\n", '{"max_job_count": -1}', "\u00e9"]) {
+    await refuses("EINVAL", beside(filed, "x", text), text);
+    assert.equal(await read(filed, "x"), "");
+  }
+  await filed.events("content refused beside config.json; jobs are submitted in pending/", { file: "x" }, 3);
+  await fails(filed.sh("echo echo hi > $M/x"), /Invalid argument|I\/O error/);
 });
 
 Deno.test("config.json keeps its owner and mode, whatever the file in its place had", async () => {
@@ -77,7 +87,7 @@ Deno.test("a file beside config.json has the content, owner, mode, size and time
   await ok(filed.python(`
 import stat
 os.umask(0o022)
-path = M + "/new"
+path = M + "/.new"
 file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
 assert os.write(file, b"0123456789") == 10
 os.ftruncate(file, 4)
@@ -104,31 +114,31 @@ assert not os.path.exists(path)
 os.mknod(path)
 assert os.stat(path).st_size == 0
 os.rename(path, M + "/other")
-open(M + "/third", "w").write("3")
+open(M + "/third", "w").write("{")
 os.rename(M + "/third", M + "/other")
-assert open(M + "/other").read() == "3"
+assert open(M + "/other").read() == "{"
 assert [name for name in os.listdir(M) if name not in ${JSON.stringify(ALWAYS)}] == ["other"]
 `));
 });
 
 Deno.test("a file beside config.json takes 64 KiB, and no more", async () => {
   await using filed = await startFiled();
-  using file = await open(filed, "new", { createNew: true, write: true });
+  using file = await open(filed, ".new", { createNew: true, write: true });
   assert.equal(await file.write(new Uint8Array(65_536)), 65_536);
   await refuses("EFBIG", file.write(new Uint8Array(1)));
   await refuses("EFBIG", file.truncate(65_537));
-  assert.equal((await stat(filed, "new")).size, 65_536);
+  assert.equal((await stat(filed, ".new")).size, 65_536);
 });
 
 Deno.test("of more than eight files beside config.json the oldest goes that nobody has open", async () => {
   await using filed = await startFiled();
   const names = Array.from({ length: MAX_FILES + 1 }, (_, index) => `new-${index}`);
   using opened = await open(filed, names[0] as string, { createNew: true, write: true });
-  for (const name of names.slice(1)) await beside(filed, name, name);
+  for (const name of names.slice(1)) await beside(filed, name, "{}");
   const left = (await filed.list("")).filter((name) => !ALWAYS.includes(name));
   assert.deepEqual(left, names.filter((_, index) => index !== 1));
-  write(opened, "still here");
-  assert.equal(await read(filed, "new-0"), "still here");
+  write(opened, "[");
+  assert.equal(await read(filed, "new-0"), "[");
 });
 
 Deno.test("where eight files beside config.json are open, there is no room for a ninth", async () => {
