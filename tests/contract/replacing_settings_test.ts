@@ -251,20 +251,23 @@ while not os.path.exists(sys.argv[1] + "/over"):
     assert json.load(open(path))["max_log_bytes"] in (7, 1234567890, 16777216)
     assert "config.json" in os.listdir(sys.argv[1])
 ''', M], stdout=subprocess.PIPE)
-reader.stdout.readline()
-path, new, copy = M + "/config.json", M + "/new", M + "/config.json~"
-for n in range(50):
-    for value in (7, 1234567890):
-        text = '{"max_log_bytes": %d}' % value
-        open(new, "w").write(text)
-        os.rename(new, path)
-        os.unlink(path)
-        open(path, "x").write(text)
-        os.rename(path, copy)
-        open(path, "w").write(text)
-        os.unlink(copy)
-open(M + "/over", "w").close()
-assert reader.wait() == 0
+try:
+    reader.stdout.readline()
+    path, new, copy = M + "/config.json", M + "/new", M + "/config.json~"
+    for n in range(50):
+        for value in (7, 1234567890):
+            text = '{"max_log_bytes": %d}' % value
+            open(new, "w").write(text)
+            os.rename(new, path)
+            os.unlink(path)
+            open(path, "x").write(text)
+            os.rename(path, copy)
+            open(path, "w").write(text)
+            os.unlink(copy)
+    open(M + "/over", "w").close()
+    assert reader.wait() == 0
+finally:
+    reader.kill()
 `));
 });
 
