@@ -8,8 +8,8 @@ interface Thread {
 }
 
 /**
- * The threads that have removed config.json, or given it another name. They don't find it until they have made another, as they
- * expect; everybody else finds it all the time.
+ * The threads that have removed config.json, or given it another name. They don't find it until they have
+ * made another, as they expect; everybody else finds it all the time.
  */
 export class AbsentSettings {
   /** Until when, and for which user, by thread id. */

@@ -9,7 +9,10 @@ const log = getLogger(["filed", "tree"]);
 const MAX_BYTES = 65_536;
 const NOT_TEXT = "not UTF-8";
 
-/** One open of config.json: what it reads is as it was at the open, what it writes is applied once it is whole. */
+/**
+ * One open of config.json: what it reads is as it was at the open, what it writes is applied once it is
+ * whole.
+ */
 export interface ConfigHandle {
   kind: "config";
   bytes: Uint8Array;
@@ -72,7 +75,8 @@ export class ConfigFile {
   /**
    * Applies what another file holds that takes the place of this one.
    * @param how `part`: more of it may come.
-   * @throws {ErrnoError} EINVAL if it is no JSON object of settings, or can't become one; then nothing changes.
+   * @throws {ErrnoError} EINVAL if it is no JSON object of settings, or can't become one; then nothing
+   * changes.
    */
   async apply(bytes: Uint8Array, how: "part" | "whole"): Promise<void> {
     const parsed = parse(bytes, how);

@@ -12,7 +12,9 @@ const FIRST_COOKIE = 2;
 const ENCODER = new TextEncoder();
 const ROOT_INO = 1n;
 
-/** Cookies of the files that somebody made in the mount's own directory follow those of what is always there. */
+/**
+ * Cookies of the files that somebody made in the mount's own directory follow those of what is always there.
+ */
 const FIRST_FILE_COOKIE = FIRST_COOKIE + FIXED_NODES.length;
 
 /**

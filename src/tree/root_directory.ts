@@ -33,9 +33,9 @@ export interface RootFileHandle {
 }
 
 /**
- * The names in the mount's own directory: those that are always there, and files that programs make to put them in the place
- * of config.json. Those become the settings then, or are refused. config.json itself is always there: who removes it, or gives it
- * another name, only does not find it for a moment.
+ * The names in the mount's own directory: those that are always there, and files that programs make to put
+ * them in the place of config.json. Those become the settings then, or are refused. config.json itself is
+ * always there: who removes it, or gives it another name, only does not find it for a moment.
  */
 export class RootDirectory {
   readonly #config: ConfigFile;
@@ -97,7 +97,10 @@ export class RootDirectory {
     this.#files.remove(this.#named(name));
   }
 
-  /** @throws {ErrnoError} ENOENT, EEXIST, ENOSPC, EDQUOT; EPERM for what keeps its name; EINVAL for what can't be settings. */
+  /**
+   * @throws {ErrnoError} ENOENT, EEXIST, ENOSPC, EDQUOT; EPERM for what keeps its name; EINVAL for what can't
+   * be settings.
+   */
   async rename(request: Request, name: string, newName: string, flags: number): Promise<void> {
     const [from, to] = [fixedOf(name), fixedOf(newName)];
     if (from && from !== SETTINGS || to && to !== SETTINGS || from && to) throw new ErrnoError("EPERM");
@@ -130,7 +133,8 @@ export class RootDirectory {
   }
 
   /**
-   * @throws {ErrnoError} EFBIG, EDQUOT, ENOSPC; EINVAL for what can't become settings, but in a draft. Then nothing is written.
+   * @throws {ErrnoError} EFBIG, EDQUOT, ENOSPC; EINVAL for what can't become settings, but in a draft. Then
+   * nothing is written.
    */
   async write(
     { file }: RootFileHandle,
@@ -173,7 +177,10 @@ export class RootDirectory {
     this.#absent.add(request);
   }
 
-  /** Who writes a job here has forgotten pending/, and would wait for it in vain. Editors have drafts of their own kind. */
+  /**
+   * Who writes a job here has forgotten pending/, and would wait for it in vain. Editors have drafts of their
+   * own kind.
+   */
   #requireSense({ name, bytes }: RootFile) {
     if (name === undefined || isDraft(name)) return;
     const fault = this.#config.faultOf(bytes);

@@ -19,7 +19,10 @@ interface Times {
 
 /** A file that somebody made beside config.json. It is in memory only. */
 export class RootFile {
-  /** What it is called in the mount's own directory; `undefined`: nothing any more, and who has it open goes on. */
+  /**
+   * What it is called in the mount's own directory; `undefined`: nothing any more, and who has it open goes
+   * on.
+   */
   name: string | undefined;
   /** It took the place of the settings: what is written to it from then on is theirs. */
   isSettings = false;
@@ -72,7 +75,10 @@ export class RootFile {
     };
   }
 
-  /** Takes what it is to change; the times that are not named are what they are. @throws {ErrnoError} As `write`. */
+  /**
+   * Takes what it is to change; the times that are not named are what they are.
+   * @throws {ErrnoError} As `write`.
+   */
   change({ mode, uid, gid, sizeBytes, atime, mtime }: AttributeChanges, now: number) {
     if (sizeBytes !== undefined) this.#resize(sizeBytes, now);
     const own = this.#ownership;

@@ -9,7 +9,9 @@ export const MAX_ROOT_FILES = 8;
 /** How long one stays that nobody has open: a person looks at it, and moves it then. */
 export const ROOT_FILE_KEPT_MS = 600_000;
 
-/** The files that programs make beside config.json to replace it: of each its name, and how long it is kept. */
+/**
+ * The files that programs make beside config.json to replace it: of each its name, and how long it is kept.
+ */
 export class RootFiles {
   readonly #accounts: Accounts;
   readonly #now: () => number;
@@ -25,8 +27,8 @@ export class RootFiles {
   }
 
   /**
-   * A new file, which takes the name from another that has it. Where there are as many as may be, the oldest that nobody has
-   * open gives way.
+   * A new file, which takes the name from another that has it. Where there are as many as may be, the oldest
+   * that nobody has open gives way.
    * @param name `undefined`: it gets none, and goes with its last close.
    * @param uid Who is charged for it.
    * @throws {ErrnoError} ENOSPC if all are open, EDQUOT; then there is none.
