@@ -17,6 +17,11 @@ export class CreatedNames {
     return (this.#created.get(number)?.until ?? 0) > this.#now();
   }
 
+  /** For how long the kernel may go on to resolve the name without asking, ms. */
+  validMs(number: number): number {
+    return Math.max(0, (this.#created.get(number)?.until ?? 0) - this.#now());
+  }
+
   /** Whether that user made it, just so. */
   isBy(uid: number, number: number): boolean {
     return this.has(number) && this.#created.get(number)?.uid === uid;
@@ -32,7 +37,7 @@ export class CreatedNames {
     this.#created.set(number, { until: now + CREATED_NAME_MS, uid });
   }
 
-  /** The kernel asked for the name, or will before it uses it. */
+  /** The kernel is to ask for the name before it uses it again. */
   delete(number: number): boolean {
     return this.#created.delete(number);
   }

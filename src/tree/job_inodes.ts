@@ -37,8 +37,7 @@ export class JobInodes {
 
   /** What a lookup of the job's name answers. */
   entry(job: Job): Entry {
-    if (job.state === "pending") this.#createdNames.delete(job.number);
-    return this.#entry(job, 0);
+    return this.#entry(job, this.#createdMs(job));
   }
 
   /** What its maker sees who looks for it in pending, which it has left; `undefined`: it is not there. */
@@ -59,8 +58,12 @@ export class JobInodes {
 
   /** What a listing of its directory with attributes answers: whoever asked for those has not come to this job yet. */
   listedEntry(job: Job): Entry {
-    if (job.state === "pending") this.#createdNames.delete(job.number);
-    return { ...this.#entry(job, LISTED_MS), attributesValidMs: LISTED_MS };
+    return { ...this.#entry(job, Math.max(LISTED_MS, this.#createdMs(job))), attributesValidMs: LISTED_MS };
+  }
+
+  /** The name that its maker goes by stays known, whoever looks for it or lists it: all share what the kernel knows of names. */
+  #createdMs(job: Job): number {
+    return job.state === "pending" ? this.#createdNames.validMs(job.number) : 0;
   }
 
   /** What the creation of the job answers. */

@@ -52,6 +52,19 @@ Deno.test("the last name of another job that waits is taken over, and that one i
   await filed.finished("x");
 });
 
+Deno.test("who lists pending/ meanwhile does not keep a job from getting its last name", async () => {
+  await using filed = await startFiled();
+  await ok(filed.python(`
+path = M + "/pending/"
+file = os.open(path + "x.4711", os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o666)
+os.write(file, b"echo new")
+os.system("ls -l " + path)
+os.close(file)
+while not os.path.exists(M + "/complete/x.4711"): pass
+os.rename(path + "x.4711", path + "x")`));
+  assert.equal(await read(filed, "complete/x"), ">>> echo new\nnew\n");
+});
+
 Deno.test("the last name of a job that has ended, or runs, is not taken over", async () => {
   await using filed = await startFiled();
   using gate = await Gate.make(filed.place);
