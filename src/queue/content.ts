@@ -22,13 +22,18 @@ export function hasHole(command: Uint8Array): boolean {
   return command.includes(NUL);
 }
 
+/** Whether what somebody writes is more than NUL bytes, which some write to make room. */
+export function isText(data: Uint8Array): boolean {
+  return data.some((byte) => byte !== NUL);
+}
+
 /**
  * The same of what somebody writes to a command. To write NUL bytes alone is how some make room for what they
  * write then.
  * @param command As it is with that.
  */
 export function faultOfWrite(command: Uint8Array, data: Uint8Array): string | undefined {
-  const hasNul = data.includes(NUL) && data.some((byte) => byte !== NUL);
+  const hasNul = data.includes(NUL) && isText(data);
   return hasNul ? nulFault(command) : faultOf(command, "part");
 }
 

@@ -1,7 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import type { Job, Queue } from "../queue/queue.ts";
 import { ErrnoError } from "../fuse/mod.ts";
-import { faultOf, faultOfWrite, hasHole } from "../queue/content.ts";
+import { faultOf, faultOfWrite, hasHole, isText } from "../queue/content.ts";
 import { isDraft } from "../queue/id.ts";
 import { type Accounts, Charge } from "./accounts.ts";
 import { CommandFile } from "./command_file.ts";
@@ -24,7 +24,7 @@ export interface CommandHandle {
   uid: number;
   /** It keeps the job from starting: it may write, or it made the file. */
   isHolder: boolean;
-  /** It was opened for both reading and writing, as a mapping that is written to takes: mmap(2). */
+  /** What fills it may be a mapping: it was opened for both reading and writing (mmap(2)), and write(2) has brought no text. */
   mayMap: boolean;
   /** Its first write went to disk at once; the later ones wait for flush. */
   hasWritten: boolean;
@@ -147,6 +147,7 @@ export class OpenCommands implements Disposable {
     let takeBack = () => {};
     try {
       takeBack = file.write(where === "end" ? file.bytes.length : offset, data, this.#now());
+      if (source === "call" && isText(data)) handle.mayMap = false;
       if (source === "call" && !isDraft(file.job.id)) {
         const fault = faultOfWrite(file.bytes, data);
         if (fault !== undefined) throw handle.refusal = this.#refuse(handle.uid, file, fault);

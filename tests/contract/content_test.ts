@@ -143,6 +143,22 @@ os.close(file)
   assert.deepEqual(await filed.list("pending"), []);
 });
 
+Deno.test("what was written in pieces with a NUL byte is refused at the close, also where it could be mapped", async () => {
+  await using filed = await startFiled();
+  for (const pieces of ["b'echo a', b'\\0', b'b'", "b'\\0', b'echo a'"]) {
+    await fails(
+      filed.python(`
+file = os.open(M + "/pending/x", os.O_CREAT | os.O_RDWR)
+for piece in (${pieces}): os.write(file, piece)
+os.close(file)
+`),
+      INVALID,
+    );
+  }
+  await assertStarted(filed);
+  assert.deepEqual(await filed.list("pending"), []);
+});
+
 Deno.test("a job that is only made longer is refused that, by name and by a handle, and stays as it was", async () => {
   await using filed = await startPaused();
   await filed.submit("x", "echo old");
