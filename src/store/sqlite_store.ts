@@ -31,8 +31,6 @@ import type {
   Store,
 } from "./store.ts";
 
-/** Not even the garbage collector may close them. */
-const LEFT_OPEN = new Set<DatabaseSync>();
 /** So many new jobs, at most, are in memory only. */
 const UNWRITTEN_JOBS = 64;
 
@@ -335,10 +333,7 @@ export class SqliteStore implements Store {
     if (this.#isClosed) return;
     this.#isClosed = true;
     await this.#finish();
-    // SQLite would remove the write-ahead log by its name: another one by now, if the state file was
-    // replaced.
-    if (this.isInPlace()) this.#database.close();
-    else LEFT_OPEN.add(this.#database);
+    this.#database.close(); // What is beside a file that was moved or replaced, SQLite leaves alone.
     this.#log.close();
     this.#lock[Symbol.dispose]();
   }

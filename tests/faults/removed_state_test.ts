@@ -44,12 +44,15 @@ Deno.test("a state file that was replaced stays, and the jobs of the run are in 
   await using place = await Place.make();
   await using filed = await startWithJobs(place);
   const state = `${place.path}/kept/filed.db`;
-  await ok(sh(`cd ${place.path}/kept && echo another > other && mv other filed.db`));
+  await ok(sh(`cd ${place.path}/kept && echo another > other && mv other filed.db &&
+    rm filed.db-wal filed.db-shm && echo its log > filed.db-wal && echo its index > filed.db-shm`));
   await filed.stop();
   const { properties } = await filed.event(
     "the state file was replaced while filed ran: the jobs of this run are in a file beside it",
   );
   assert.equal(await Deno.readTextFile(state), "another\n");
+  assert.equal(await Deno.readTextFile(`${state}-wal`), "its log\n");
+  assert.equal(await Deno.readTextFile(`${state}-shm`), "its index\n");
   await using next = await Filed.start(place, { args: ["--state", String(properties.state)] });
   assert.deepEqual(await next.list("pending"), ["waiting"]);
 });
