@@ -1,3 +1,4 @@
+import { ErrnoError } from "../sys/errno.ts";
 import { close, readNonblocking } from "../sys/file.ts";
 import { Output } from "./output.ts";
 import type { Reactor, Watch } from "./reactor.ts";
@@ -66,7 +67,7 @@ export class Capture {
 
   #readWhile(isToGoOn: (readBytes: number) => boolean) {
     for (let readBytes = 0; !this.hasEnded && isToGoOn(readBytes);) {
-      const sizeBytes = readNonblocking(this.#fd, buffer);
+      const sizeBytes = readPipe(this.#fd);
       if (sizeBytes === undefined) return;
       if (sizeBytes === 0) return this.#end();
       readBytes += sizeBytes;
@@ -108,5 +109,18 @@ export class Capture {
     const bytes = this.#output.take(performance.now());
     this.#untakenBytes += bytes.length;
     this.#post(bytes);
+  }
+}
+
+/**
+ * A job can have splice(2) put a page of a file into its pipe which can't be read any more when its turn comes: EIO, or ENODATA.
+ * @returns How many bytes `buffer` now holds, 0 if no more can be read, `undefined` if there is nothing yet.
+ */
+function readPipe(fd: number): number | undefined {
+  try {
+    return readNonblocking(fd, buffer);
+  } catch (error) {
+    if (error instanceof ErrnoError) return 0;
+    throw error;
   }
 }

@@ -1,0 +1,63 @@
+/** Output that is no copy: splice(2) moves a page of a file into the pipe, and the page may be none any more when it is read. */
+import assert from "node:assert/strict";
+import { ok, Place, rootTest, run, startFiled } from "../harness.ts";
+
+/** A file system with one file, of which the first page can be read, and nothing be written: then the kernel has no page of it. */
+const SERVER = `
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+device = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+data = f"fd={device},rootmode=40755,user_id=0,group_id=0,allow_other".encode()
+if libc.mount(b"odd", sys.argv[1].encode(), b"fuse", 0, data): raise OSError(ctypes.get_errno(), "mount")
+if os.fork(): os._exit(0)
+for fd in 0, 1, 2: os.close(fd)
+LOOKUP, GETATTR, OPEN, READ, WRITE, INIT, FORGET, EIO, ENOSYS, KEEP_CACHE, SIZE = 1, 3, 14, 15, 16, 26, 2, 5, 38, 2, 4096
+def attributes(ino, mode):
+    return struct.pack("=QQQQQQIIIIIIIIII", ino, SIZE, 8, 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0, 4096, 0)
+ROOT, FILE = attributes(1, 0o40755), attributes(2, 0o100666)
+def reply(unique, body=b"", error=0):
+    os.write(device, struct.pack("=IiQ", 16 + len(body), -error, unique) + body)
+while True:
+    try:
+        request = os.read(device, 1 << 21)
+    except OSError:
+        break # It was unmounted.
+    length, opcode, unique, node = struct.unpack_from("=IIQQ", request)
+    if opcode == INIT: reply(unique, struct.pack("=IIIIHHIIHHI7I", 7, 31, 0, 0, 16, 12, 65536, 1, 32, 0, 0, *[0] * 7))
+    elif opcode == LOOKUP: reply(unique, struct.pack("=QQQQII", 2, 0, 1000, 1000, 0, 0) + FILE)
+    elif opcode == GETATTR: reply(unique, struct.pack("=QII", 1000, 0, 0) + (ROOT if node == 1 else FILE))
+    elif opcode == OPEN: reply(unique, struct.pack("=QII", 0, KEEP_CACHE, 0))
+    elif opcode == READ: reply(unique, b"x" * SIZE)
+    elif opcode == WRITE: reply(unique, error=EIO)
+    elif opcode != FORGET: reply(unique, error=ENOSYS)
+`;
+
+/** Moves a page into a pipe, spoils it, and moves it on into the output. */
+const JOB = `
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+def splice(source, target): assert libc.splice(source, None, target, None, 4096, 0) == 4096
+print("before", flush=True)
+file = os.open(sys.argv[1] + "/file", os.O_RDWR)
+reader, writer = os.pipe()
+splice(file, writer)
+try: os.pwrite(file, b"y" * 4096, 0)
+except OSError: pass
+splice(reader, 1)
+`;
+
+rootTest("output that can't be read ends the output, and neither filed nor others' jobs", async () => {
+  await using place = await Place.make();
+  const mountpoint = `${place.path}/odd`;
+  await Deno.mkdir(mountpoint);
+  await ok(run(["python3", "-c", SERVER, mountpoint]));
+  try {
+    await using filed = await startFiled({ config: { max_attempts: 1 } });
+    await Deno.writeTextFile(`${place.path}/job.py`, JOB);
+    await filed.submit("odd", `exec python3 ${place.path}/job.py ${mountpoint}`);
+    assert.match(await filed.finished("odd"), /^before$/m);
+    assert.match(await filed.finish("other", "echo started"), /^started$/m);
+  } finally {
+    await ok(run(["umount", "-l", mountpoint]));
+  }
+});
