@@ -14,6 +14,12 @@ const RETRY_MS = 1_000;
  */
 const FREE_GROUPS = 64;
 
+/**
+ * For whose runs a group is. Those of the daemon's own user may write in theirs, as in all: what one leaves set there, a limit or a
+ * freeze, is for no other user's run.
+ */
+export type GroupUser = "own" | "other";
+
 /** A run's group of filed 0.1.0, which had its daemon's pid in its name and lay beside the daemon's. */
 const OLD_NAME = /^filed-\d+-[\w-]+$/;
 
@@ -21,7 +27,7 @@ const OLD_NAME = /^filed-\d+-[\w-]+$/;
 export class Cgroups implements Disposable {
   readonly #place: CgroupPlace | undefined;
   readonly #identity: string;
-  readonly #free: string[] = [];
+  readonly #free: Record<GroupUser, string[]> = { own: [], other: [] };
   readonly #left = new Set<string>();
   /** What dead daemons have left. */
   readonly #orphans = new Map<string, DaemonGroup>();
@@ -44,9 +50,10 @@ export class Cgroups implements Disposable {
    * @returns `undefined` where the daemon can't make one; everything works without, if less surely.
    * @throws {ErrnoError} If that is for want of something.
    */
-  take(): string | undefined {
+  take(user: GroupUser): string | undefined {
     if (!this.#place) return undefined;
-    for (let free = this.#free.pop(); free !== undefined; free = this.#free.pop()) {
+    const kept = this.#free[user];
+    for (let free = kept.pop(); free !== undefined; free = kept.pop()) {
       if (exists(free)) return free; // Whoever may make groups there may have removed it.
     }
     try {
@@ -60,13 +67,13 @@ export class Cgroups implements Disposable {
 
   /**
    * Takes a run's group back, or removes it later: a job may leave a process that detached itself.
-   * @param use Whether it may serve again: not if something was set in it.
+   * @param use For whom it may serve again: for nobody if something was set in it.
    * @returns Whether nothing was left in it.
    */
-  release(path: string, use: "again" | "once"): boolean {
+  release(path: string, use: GroupUser | "once"): boolean {
     this.#retry();
-    if (use === "again" && this.#free.length < FREE_GROUPS && isEmptyCgroup(path)) {
-      this.#free.push(path);
+    if (use !== "once" && this.#free[use].length < FREE_GROUPS && isEmptyCgroup(path)) {
+      this.#free[use].push(path);
       return true;
     }
     const isRemoved = removeCgroup(path);
@@ -108,7 +115,9 @@ export class Cgroups implements Disposable {
 
   /** Removes of the groups those that can be by now. */
   [Symbol.dispose](): void {
-    for (const path of this.#free.splice(0)) this.release(path, "once");
+    for (const free of Object.values(this.#free)) {
+      for (const path of free.splice(0)) this.release(path, "once");
+    }
     this.#removeLeft();
     if (this.#ours?.remove() === false) this.#ours[Symbol.dispose]();
     this.#ours = undefined;

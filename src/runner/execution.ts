@@ -6,7 +6,7 @@ import type { Account } from "./accounts.ts";
 import { Capture } from "./capture.ts";
 import { hasRunOutOfMemory } from "./cgroup_memory.ts";
 import { setRunOf } from "./cgroup_run.ts";
-import type { Cgroups } from "./cgroups.ts";
+import type { Cgroups, GroupUser } from "./cgroups.ts";
 import { type Reach, Termination } from "./ending.ts";
 import { limitReached } from "./limit_reached.ts";
 import { type Lookout, membersOf, type Traces } from "./members.ts";
@@ -78,15 +78,20 @@ function spawn(start: StartMessage, account: Account | undefined, host: Executio
   } catch (error) {
     if (cgroup === undefined) throw error;
     const isGone = !exists(cgroup);
-    host.cgroups.release(cgroup, start.limits.maxMemoryMb > 0 ? "once" : "again");
+    host.cgroups.release(cgroup, start.limits.maxMemoryMb > 0 ? "once" : groupUserOf(start));
     if (isGone && error instanceof NotStarted) return undefined;
     throw error;
   }
 }
 
-function takeGroup(cgroups: Cgroups, { run, limits }: StartMessage): string | undefined {
+function groupUserOf({ runAs }: StartMessage): GroupUser {
+  return runAs === undefined ? "own" : "other";
+}
+
+function takeGroup(cgroups: Cgroups, start: StartMessage): string | undefined {
+  const { run, limits } = start;
   try {
-    const cgroup = cgroups.take();
+    const cgroup = cgroups.take(groupUserOf(start));
     if (cgroup !== undefined) setRunOf(cgroup, run);
     return cgroup;
   } catch (error) {
@@ -141,7 +146,7 @@ export class Execution {
     };
     this.over = this.#attend(start).then((ended) => {
       // Into a group whose processes were killed at once no other can be cloned: the kernel kills it as one of them.
-      const use = this.#termination || start.limits.maxMemoryMb > 0 ? "once" : "again";
+      const use = this.#termination || start.limits.maxMemoryMb > 0 ? "once" : groupUserOf(start);
       const isGone = cgroup !== undefined && host.cgroups.release(cgroup, use);
       const { confinement } = shell;
       if (confinement) host.sandbox?.leave(confinement, isGone ? "nothing" : "perhaps something");

@@ -93,13 +93,13 @@ groupTest(
   (place) => {
     const identity = newIdentity();
     using living = new Cgroups(place, identity);
-    const group = living.take();
+    const group = living.take("other");
     assert.ok(group);
     {
       using other = new Cgroups(place, identity);
       assert.deepEqual(other.listOrphans(), []);
       assert.equal(other.isOfRuns(group), false);
-      assert.notEqual(parentOf(other.take() ?? ""), parentOf(group));
+      assert.notEqual(parentOf(other.take("other") ?? ""), parentOf(group));
     }
     assert.equal(isThere(group), true);
     living.release(group, "once");
@@ -143,3 +143,14 @@ for (const path of STRANGERS) {
     assert.equal(cgroups.isOfRuns(path), false);
   });
 }
+
+groupTest(
+  "a group in which a run of the daemon's own user may have set something serves no other user",
+  (place) => {
+    using cgroups = new Cgroups(place, newIdentity());
+    const own = cgroups.take("own");
+    assert.ok(own !== undefined && cgroups.release(own, "own"));
+    assert.notEqual(cgroups.take("other"), own);
+    assert.equal(cgroups.take("own"), own);
+  },
+);

@@ -15,7 +15,7 @@ import type { Sandbox } from "./sandbox.ts";
 export async function tryOut(sandbox: Sandbox, cgroups: Cgroups): Promise<boolean> {
   const confinement = sandbox.enter();
   const nothing = openReadOnly("/dev/null");
-  const cgroup = cgroups.take();
+  const cgroup = cgroups.take("own");
   try {
     const { pid, place, failure } = start(cgroup, () => ({
       path: "/bin/sh",
@@ -39,7 +39,7 @@ export async function tryOut(sandbox: Sandbox, cgroups: Cgroups): Promise<boolea
     throw new RuleError(`No shell starts in the sandbox: ${error.message}`, { cause: error });
   } finally {
     close(nothing);
-    if (cgroup !== undefined) cgroups.release(cgroup, "again");
+    if (cgroup !== undefined) cgroups.release(cgroup, "own");
     sandbox.leave(confinement, "nothing");
   }
 }
