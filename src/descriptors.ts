@@ -4,7 +4,7 @@ import { resourceLimit } from "./sys/rlimit.ts";
 /** Some 45 of them are for filed itself, the runtime included. */
 const LEAST_DESCRIPTORS = 64;
 /** And so many for what each sandboxed job may use, besides one for each rule's path. */
-const OF_SANDBOX = 32;
+const OF_SANDBOX = 24;
 
 /**
  * Sees that there are enough descriptors to begin with: where they run out in the midst of a start, nothing
