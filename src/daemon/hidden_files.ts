@@ -6,12 +6,16 @@ const log = getLogger(["filed", "daemon"]);
 /** The directory's file system may never answer. */
 const LOOK_MS = 5_000;
 
-/** Prints how many files there are in a directory, and in those below it where jobs would be: `2 pending`. */
+/**
+ * Prints how many files there are in a directory, and in those below it where jobs would be: `2 pending`. Symbolic links are not
+ * followed: they lead to where there may be no answer.
+ */
 const COUNT = `
 for name in . pending active complete failed; do
   count=0
+  [ -L "$1/$name" ] && continue
   for file in "$1/$name"/* "$1/$name"/.[!.]*; do
-    if [ ! -d "$file" ] && { [ -e "$file" ] || [ -L "$file" ]; }; then count=$((count + 1)); fi
+    if [ -L "$file" ] || { [ ! -d "$file" ] && [ -e "$file" ]; }; then count=$((count + 1)); fi
   done
   [ "$count" = 0 ] || echo "$count $name"
 done`;
@@ -37,7 +41,7 @@ export async function warnOfHidden(mountpoint: string): Promise<void> {
 
 /** Looks in a child, which alone hangs if the file system does. */
 async function look(mountpoint: string): Promise<string> {
-  const child = new Deno.Command("sh", {
+  const child = new Deno.Command("/bin/sh", {
     args: ["-c", COUNT, "sh", mountpoint],
     stdin: "null",
     stdout: "piped",

@@ -79,6 +79,18 @@ rootTest("a mount point on a file system that does not answer is refused in time
   );
 });
 
+rootTest("links in the mount point to a file system that does not answer are not followed", async () => {
+  await using place = await Place.make();
+  await Deno.mkdir(`${place.path}/hung`);
+  await using _hung = await mount(`${place.path}/hung`, OPTIONS); // Nobody serves it.
+  await Deno.mkdir(`${place.path}/mnt`);
+  for (const name of ["job", "pending"]) {
+    await Deno.symlink(`${place.path}/hung`, `${place.path}/mnt/${name}`);
+  }
+  await using filed = await Filed.start(place);
+  await filed.event(HIDES, { files: 2 });
+});
+
 rootTest("a state file on a file system that does not answer is refused in time", async () => {
   await using place = await Place.make();
   await Deno.mkdir(`${place.path}/hung`);
