@@ -6,8 +6,8 @@ import {
   removeKernelDirectory,
   writeKernelFile,
 } from "../sys/kernel_files.ts";
+import { childState } from "../sys/wait.ts";
 import { processesIn } from "./cgroup.ts";
-import { readProcess } from "./processes.ts";
 
 /** What is in the group of the runs besides them: the daemon, where it has to leave its own. */
 const ASIDE = "daemon";
@@ -77,7 +77,7 @@ export class CgroupMemory implements Disposable {
     if (!passOn(this.#own)) {
       // Besides the daemon there may be shells that are about to join their run's group.
       const pids = processesIn(this.#own);
-      if (!pids.every((pid) => pid === Deno.pid || readProcess(pid)?.parentPid === Deno.pid)) return;
+      if (!pids.every((pid) => pid === Deno.pid || childState(pid) !== "no child")) return;
       this.#aside ??= makeGroup(`${ofRuns}/${ASIDE}`);
       for (const pid of pids) writeKernelFile(`${this.#aside}/cgroup.procs`, String(pid));
       if (!passOn(this.#own)) return;

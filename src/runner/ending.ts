@@ -1,9 +1,8 @@
 import { ErrnoError } from "../sys/errno.ts";
 import type { Pidfd, SignalName } from "../sys/pidfd.ts";
 import { killCgroup } from "./cgroup.ts";
-import type { Members } from "./members.ts";
+import type { Member, Members } from "./member.ts";
 import type { Survivor } from "./messages.ts";
-import { type Process, readBootTicks, signalProcess } from "./processes.ts";
 import { atMost, delay } from "./waiting.ts";
 
 /** Between two looks whether all is gone: doubled from one to the other. */
@@ -60,7 +59,7 @@ export class Termination {
   async #endGently(): Promise<boolean> {
     const { members, group } = this.#reach;
     const told = new Told(group?.id);
-    const sentAt = readBootTicks();
+    const sentAt = members.now();
     const found = told.add(await members.find());
     signalAll(this.#reach, found, "SIGTERM");
     signalAll(this.#reach, found, "SIGCONT"); // What is stopped acts on SIGTERM once it continues.
@@ -71,10 +70,9 @@ export class Termination {
         if (found.length === 0 && !members.isUncertain) return true;
         // What was just being forked, or was leaving the group, when the signal was sent has not had it. What was
         // started since is left alone: it may be what a trap runs to clean up.
-        for (const process of told.add(found.filter(({ startTicks }) => startTicks < sentAt))) {
-          signalProcess(process, "SIGTERM");
-          signalProcess(process, "SIGCONT");
-        }
+        const missed = told.add(found.filter(({ startedAt }) => startedAt < sentAt));
+        members.signal(missed, "SIGTERM");
+        members.signal(missed, "SIGCONT");
         nextFindAt = performance.now() + FIND_MS;
       }
       const leftMs = this.#killAt - performance.now();
@@ -88,8 +86,8 @@ export class Termination {
 /** The processes that were sent a signal, each once. */
 class Told {
   readonly #groupId: number | undefined;
-  /** By pid: when it started, and the group in which it was told. */
-  readonly #told = new Map<number, Process>();
+  /** By key: with the group in which it was told. */
+  readonly #told = new Map<string, Member>();
 
   /** @param groupId The group that is signalled in one step, whoever has left it by then. */
   constructor(groupId: number | undefined) {
@@ -97,13 +95,13 @@ class Told {
   }
 
   /** @returns Those that were not told, told from now on. */
-  add(found: readonly Process[]): Process[] {
-    const untold = found.filter((process) => {
-      const before = this.#told.get(process.pid);
-      if (before?.startTicks !== process.startTicks) return true;
-      return before.groupId === this.#groupId && process.groupId !== this.#groupId;
+  add(found: readonly Member[]): Member[] {
+    const untold = found.filter(({ key, groupId }) => {
+      const before = this.#told.get(key);
+      if (!before) return true;
+      return before.groupId === this.#groupId && groupId !== this.#groupId;
     });
-    for (const process of untold) this.#told.set(process.pid, process);
+    for (const member of untold) this.#told.set(member.key, member);
     return untold;
   }
 }
@@ -123,7 +121,7 @@ export async function killAll(reach: Reach, killingMs: number): Promise<Survivor
     if (isLate || !members.areLeft() || performance.now() >= nextFindAt) {
       const found = await members.find();
       if (found.length === 0 && !members.isUncertain) return [];
-      if (isLate) return found.map(({ pid, name }) => ({ pid, name }));
+      if (isLate) return found.map((member) => ({ pid: member.pid, name: members.nameOf(member) }));
       if (cgroup !== undefined) killCgroup(cgroup);
       signalAll(reach, found, "SIGKILL");
       nextFindAt = performance.now() + KILLED_FIND_MS;
@@ -136,36 +134,31 @@ export async function killAll(reach: Reach, killingMs: number): Promise<Survivor
  * What is stopped does not fork: once nothing new is found, SIGKILL leaves no child behind.
  * @returns What was found.
  */
-async function stopAll(members: Members): Promise<Process[]> {
-  const stopped = new Map<string, Process>();
-  const key = ({ pid, startTicks }: Process) => `${pid} ${startTicks}`;
+async function stopAll(members: Members): Promise<Member[]> {
+  const stopped = new Map<string, Member>();
   const deadline = performance.now() + STOPPING_MS;
   for (let look = 0; look < STOPPING_LOOKS && performance.now() < deadline; look++) {
-    const fresh = (await members.find()).filter((process) => !stopped.has(key(process)));
+    const fresh = (await members.find()).filter(({ key }) => !stopped.has(key));
     if (fresh.length === 0) break;
-    for (const process of fresh) {
-      signalProcess(process, "SIGSTOP");
-      stopped.set(key(process), process);
-    }
+    members.signal(fresh, "SIGSTOP");
+    for (const member of fresh) stopped.set(member.key, member);
   }
   return [...stopped.values()];
 }
 
 /** Sends SIGKILL once more to what is left. */
-export async function killAgain(reach: Reach): Promise<Process[]> {
+export async function killAgain(reach: Reach): Promise<Member[]> {
   const left = await reach.members.find();
   signalAll(reach, left, "SIGKILL");
   return left;
 }
 
 /** The group in one step, so that no fork slips through, and what is not in it one by one. Nothing gets it twice. */
-function signalAll({ group }: Reach, processes: readonly Process[], signal: SignalName) {
+function signalAll({ group, members }: Reach, found: readonly Member[], signal: SignalName) {
   const doneId = group && signalGroup(group.leader, signal) ? group.id : undefined;
-  for (const process of processes) {
-    // The leader may have been seen before it began its group, which it never leaves.
-    const isDone = doneId !== undefined && (process.groupId === doneId || process.pid === doneId);
-    if (!isDone) signalProcess(process, signal);
-  }
+  // The leader may have been seen before it began its group, which it never leaves.
+  const isDone = ({ pid, groupId }: Member) => doneId !== undefined && (groupId === doneId || pid === doneId);
+  members.signal(found.filter((member) => !isDone(member)), signal);
 }
 
 /** @returns Whether that was possible: not for a group that is gone, nor before Linux 6.9. */

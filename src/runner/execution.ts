@@ -2,6 +2,7 @@ import { type Limits, NO_LIMITS } from "../queue/limits.ts";
 import { ErrnoError } from "../sys/errno.ts";
 import { exists } from "../sys/file.ts";
 import { effectiveUid } from "../sys/process.ts";
+import { childState } from "../sys/wait.ts";
 import type { Account } from "./accounts.ts";
 import { Capture } from "./capture.ts";
 import { hasRunOutOfMemory } from "./cgroup_memory.ts";
@@ -9,7 +10,8 @@ import { setRunOf } from "./cgroup_run.ts";
 import type { Cgroups, GroupUser } from "./cgroups.ts";
 import { type Reach, Termination } from "./ending.ts";
 import { limitReached } from "./limit_reached.ts";
-import { type Lookout, membersOf, type Traces } from "./members.ts";
+import type { Member } from "./member.ts";
+import { membersOf, type RunTraces } from "./members.ts";
 import {
   type EndedMessage,
   type Exit,
@@ -19,9 +21,9 @@ import {
   type StartMessage,
   type Survivor,
 } from "./messages.ts";
-import { type Process, readProcess } from "./processes.ts";
 import { asNotStarted, type Host, NotStarted, Shell } from "./shell.ts";
 import type { Obstacle } from "./shortage.ts";
+import type { Lookout } from "./traced_members.ts";
 import type { Vigils } from "./vigils.ts";
 import { atMost, Timer } from "./waiting.ts";
 
@@ -121,12 +123,15 @@ export class Execution {
   #hasTimedOut = false;
   #shellEndedAt = Infinity;
 
-  constructor(shell: Shell, start: StartMessage & Pick<Traces, "cgroup" | "uid">, host: ExecutionHost) {
+  constructor(shell: Shell, start: StartMessage & Pick<RunTraces, "cgroup" | "uid">, host: ExecutionHost) {
     const { run, uid, cgroup, maxLogBytes } = start;
     const { leader, pidfd } = shell;
     this.#shell = shell;
     host.leaders.add(leader.pid);
-    shell.exit.then(() => host.leaders.delete(leader.pid));
+    shell.exit.then(() => {
+      host.leaders.delete(leader.pid);
+      this.#shellEndedAt = performance.now();
+    });
     this.#capture = new Capture(
       shell.pipe,
       maxLogBytes,
@@ -140,6 +145,7 @@ export class Execution {
         leader,
         hasGroup: () => pidfd?.hasGroup() ?? performance.now() < this.#shellEndedAt + NUMBER_REUSE_MS,
         cgroup,
+        child: () => this.#isShellLiving() ? leader.pid : undefined,
       }, host.lookout),
       group: pidfd && { id: leader.pid, leader: pidfd },
       cgroup,
@@ -207,7 +213,6 @@ export class Execution {
   /** Resolves once the shell has ended, and its pipe or its group as well. */
   async #normalEnd() {
     await this.#shell.exit;
-    this.#shellEndedAt = performance.now();
     this.#capture.read();
     if (!this.#capture.hasEnded) await atMost(FIRST_LINGER_MS, this.#capture.ended);
     if (this.#capture.hasEnded) return;
@@ -215,21 +220,24 @@ export class Execution {
     const over = Promise.race([this.#capture.ended, this.#terminating.promise]).then(() => {
       isOver = true;
     });
-    for (let group: Process[] = []; !isOver; await atMost(LINGER_MS, over)) {
-      group = group.filter((process) => this.#isInGroup(process));
+    for (let group: Member[] = []; !isOver; await atMost(LINGER_MS, over)) {
+      group = this.#inGroup(this.#reach.members.still(group));
       if (group.length === 0) group = await this.#findGroup();
       if (group.length === 0) return;
     }
   }
 
-  async #findGroup(): Promise<Process[]> {
-    if (this.#shell.pidfd?.hasGroup() === false) return [];
-    const members = await this.#reach.members.find();
-    return members.filter(({ groupId }) => groupId === this.#shell.leader.pid);
+  /** Asked by number, which means the shell until somebody has asked how it ended. */
+  #isShellLiving(): boolean {
+    return this.#shellEndedAt === Infinity && childState(this.#shell.leader.pid) === "lives";
   }
 
-  #isInGroup({ pid, startTicks }: Process): boolean {
-    const now = readProcess(pid);
-    return now?.startTicks === startTicks && !now.isZombie && now.groupId === this.#shell.leader.pid;
+  async #findGroup(): Promise<Member[]> {
+    if (this.#shell.pidfd?.hasGroup() === false) return [];
+    return this.#inGroup(await this.#reach.members.find());
+  }
+
+  #inGroup(members: readonly Member[]): Member[] {
+    return members.filter(({ groupId }) => groupId === this.#shell.leader.pid);
   }
 }

@@ -145,7 +145,7 @@ export interface OutputMessage {
 /** A process of a run that SIGKILL did not end. */
 export interface Survivor {
   pid: number;
-  /** Field 2 of /proc/PID/stat. */
+  /** What it calls itself; empty if that is not known. */
   name: string;
 }
 

@@ -1,6 +1,6 @@
 import { ErrnoError } from "../sys/errno.ts";
 import { listKernelDirectory, readKernelFile } from "../sys/kernel_files.ts";
-import { isWaitedFor, waitIfEnded } from "../sys/wait.ts";
+import { childState, waitIfEnded } from "../sys/wait.ts";
 
 /**
  * From the first look at a child that has ended to the second: who started it has asked how it ended by then.
@@ -36,7 +36,7 @@ export class Orphans implements Disposable {
    */
   #look() {
     if (this.#timer !== undefined) return;
-    const ended = listChildren().filter((pid) => !this.#isOwn(pid) && isWaitedFor(pid));
+    const ended = listChildren().filter((pid) => !this.#isOwn(pid) && childState(pid) === "ended");
     for (const pid of ended) if (this.#seen.has(pid)) reap(pid);
     this.#seen = new Set(ended.filter((pid) => !this.#seen.has(pid)));
     if (this.#seen.size === 0) return;

@@ -108,7 +108,7 @@ export function readState(pid: number): string | undefined {
   });
 }
 
-/** What a process calls itself, as far as that can be known. */
+/** What a process calls itself, as far as that can be known. Unlike stat, it takes no hold of the process's memory. */
 export function readName(pid: number): string {
   return looking(() => readProcFile(`/proc/${pid}/comm`)?.replace(/\n$/, "")) ?? "";
 }
@@ -129,7 +129,7 @@ function look({ pid, startTicks }: Pick<Process, "pid" | "startTicks">): "there"
 }
 
 /** @returns What `act` does; `undefined` if it can't look, for want of descriptors or memory. */
-function looking<T>(act: () => T): T | undefined {
+export function looking<T>(act: () => T): T | undefined {
   try {
     return act();
   } catch (error) {
@@ -154,10 +154,14 @@ export function holdProcess(pid: number): Pidfd | undefined {
  */
 export function signalProcess(process: Pick<Process, "pid" | "startTicks">, signal: SignalName): void {
   using held = holdProcess(process.pid);
-  if (look(process) !== "there") return;
+  if (look(process) === "there") kill(process.pid, held, signal);
+}
+
+/** Signals a process by what holds it, else by its number. One that is gone, or not ours to signal, is left out. */
+export function kill(pid: number, held: Pidfd | undefined, signal: SignalName): void {
   try {
     if (held) held.signal(signal);
-    else Deno.kill(process.pid, signal);
+    else Deno.kill(pid, signal);
   } catch (error) {
     const isExpected = error instanceof ErrnoError || error instanceof Deno.errors.NotFound ||
       error instanceof Deno.errors.PermissionDenied;

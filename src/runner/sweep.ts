@@ -2,9 +2,10 @@ import { cgroupPids } from "./cgroup.ts";
 import { runOf } from "./cgroup_run.ts";
 import type { Cgroups } from "./cgroups.ts";
 import { killAll } from "./ending.ts";
-import { type Lookout, membersOf } from "./members.ts";
+import { membersOf } from "./members.ts";
 import { KILLING_MS, type Leftover, type RunToken, type Survivor } from "./messages.ts";
 import { holdProcess, lives } from "./processes.ts";
+import type { Lookout } from "./traced_members.ts";
 import type { Vigils } from "./vigils.ts";
 
 /** What a sweep is made with. */
@@ -53,12 +54,14 @@ async function end(
   cgroup: string | undefined,
   { lookout, vigils, onGone }: SweepHost,
 ): Promise<Survivor[]> {
-  // Opened before the look, it is the leader's for certain.
-  const pidfd = leader && holdProcess(leader.pid);
-  const held = leader && lives(leader) ? pidfd : undefined;
-  const hasGroup = () => held?.hasGroup() ?? (leader !== undefined && lives(leader));
-  const members = membersOf({ run, uid, leader, hasGroup, cgroup }, lookout);
-  const group = leader && held && { id: leader.pid, leader: held };
+  // In a cgroup nobody has to know who the leader is. Opened before the look, the pidfd is the leader's for certain.
+  const sought = cgroup === undefined ? leader : undefined;
+  const pidfd = sought && holdProcess(sought.pid);
+  const held = sought && lives(sought) ? pidfd : undefined;
+  const hasGroup = () => held?.hasGroup() ?? (sought !== undefined && lives(sought));
+  const child = () => undefined;
+  const members = membersOf({ run, uid, leader, hasGroup, cgroup, child }, lookout);
+  const group = sought && held && { id: sought.pid, leader: held };
   const reach = { members, group, cgroup };
   const survivors = await killAll(reach, KILLING_MS);
   if (survivors.length === 0) {

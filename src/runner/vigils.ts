@@ -1,11 +1,13 @@
+import type { Pidfd } from "../sys/pidfd.ts";
 import { killAgain, type Reach } from "./ending.ts";
-import { holdProcess, lives, type Process } from "./processes.ts";
+import type { Member, Members } from "./member.ts";
+import { holdProcess } from "./processes.ts";
 import type { Reactor } from "./reactor.ts";
 import { delay } from "./waiting.ts";
 
 /** Processes that are held, at most: descriptors are for what runs. */
 const HELD = 128;
-/** Between two looks at a process that is not held. */
+/** Between two looks at processes of which none is held. */
 const LOOK_MS = 1_000;
 
 /**
@@ -24,9 +26,7 @@ export class Vigils implements Disposable {
 
   /** Resolves once nothing is left; never after this was disposed of. */
   async untilGone(reach: Reach): Promise<void> {
-    for (let left; (left = await killAgain(reach)).length > 0;) {
-      await Promise.all(left.map((process) => this.#untilEnded(process)));
-    }
+    for (let left; (left = await killAgain(reach)).length > 0;) await this.#untilEnded(left, reach.members);
   }
 
   [Symbol.dispose](): void {
@@ -35,14 +35,27 @@ export class Vigils implements Disposable {
     this.#held.clear();
   }
 
-  async #untilEnded(process: Process): Promise<void> {
+  /** Waits for those of them that can be held; for all that is known if none can be. */
+  async #untilEnded(left: readonly Member[], members: Members): Promise<void> {
     if (this.#isOver) return await new Promise(() => {});
-    const pidfd = this.#held.size < HELD ? holdProcess(process.pid) : undefined;
-    if (!pidfd || !lives(process)) {
-      pidfd?.[Symbol.dispose]();
-      while (!this.#isOver && lives(process)) await delay(LOOK_MS);
-      return;
-    }
+    const held = this.#hold(left);
+    // Asked once they are held: so each that is there is the one that is held.
+    const there = new Set(members.still(left).map(({ key }) => key));
+    const ends = held.map(({ key, pidfd }) =>
+      there.has(key) ? this.#untilReadable(pidfd) : pidfd[Symbol.dispose]()
+    );
+    if (held.length > 0) await Promise.all(ends);
+    else while (!this.#isOver && members.areLeft()) await delay(LOOK_MS);
+  }
+
+  #hold(left: readonly Member[]): { key: string; pidfd: Pidfd }[] {
+    return left.slice(0, HELD - this.#held.size).flatMap(({ key, pid }) => {
+      const pidfd = holdProcess(pid);
+      return pidfd ? { key, pidfd } : [];
+    });
+  }
+
+  async #untilReadable(pidfd: Pidfd): Promise<void> {
     const ended = Promise.withResolvers<void>();
     using held = new DisposableStack();
     held.use(pidfd);

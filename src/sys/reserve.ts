@@ -42,6 +42,11 @@ export function refillReserve(): void {
   }
 }
 
+/** Whether nothing has had to take the place of one of them. */
+export function isReserveWhole(): boolean {
+  return kept.length >= wanted;
+}
+
 /**
  * Numbers below the limit that nothing has for long: what the C library, the runtime and SQLite open for a
  * moment finds one there.

@@ -63,13 +63,11 @@ export function waitIfEnded(pid: number): WaitStatus | undefined {
   return decodeWaitStatus(status[0] ?? 0);
 }
 
-/**
- * Whether a child has ended that nobody has asked how; that can be asked for still. False of who is no child.
- */
-export function isWaitedFor(pid: number): boolean {
+/** What a process is to us: a child that lives, one that has ended and that nobody has asked how, or no child. */
+export function childState(pid: number): "lives" | "ended" | "no child" {
   const info = new Uint8Array(SIGINFO.sizeof);
-  if (symbols.waitid(P_PID, pid, info, WEXITED | WNOHANG | WNOWAIT) !== 0) return false;
-  return new DataView(info.buffer).getInt32(SIGINFO.pid, HOST_ENDIAN) === pid;
+  if (symbols.waitid(P_PID, pid, info, WEXITED | WNOHANG | WNOWAIT) !== 0) return "no child";
+  return new DataView(info.buffer).getInt32(SIGINFO.pid, HOST_ENDIAN) === pid ? "ended" : "lives";
 }
 
 /** @param status What waitpid(2) gives for a process that has ended. */

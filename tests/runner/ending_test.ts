@@ -240,6 +240,7 @@ Deno.test("a leader that begins its group while processes are listed is told onc
       return true;
     },
     cgroup: undefined,
+    child: () => pid,
   }, { census: new Census(), marks: new Marks() });
   const leader = Object.assign(Object.create(pidfd), {
     signalGroup(signal: SignalName) {

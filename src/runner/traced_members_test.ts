@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { type Evidence, selectMembers } from "./members.ts";
 import type { Process } from "./processes.ts";
+import { type Evidence, selectMembers } from "./traced_members.ts";
 
 const LEADER = { pid: 100, startTicks: 1_000, bootId: "boot" };
 
