@@ -255,7 +255,7 @@ for (const [name, command] of TRAPS) {
       await using filed = await startWithin(place);
       assert.match(await filed.finish("x", "echo ran"), /^ran$/m);
     }
-    assert.deepEqual(await placesIn(place), ["filed-sandbox-trap"]);
+    assert.ok((await placesIn(place)).includes("filed-sandbox-trap"));
     await ok(sh('[ -p "$X" ] || [ -f "$X" ] || [ -e "$X/kept" ]', { X }));
   });
 }
