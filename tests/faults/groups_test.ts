@@ -16,9 +16,14 @@ function groupOf({ state }: Filed): { path: string; runs: string[] } {
 
 rootTest("a job runs, at its first attempt, though somebody removed all groups that were kept", async () => {
   await using filed = await startFiled({ config: { max_attempts: 1 } });
-  for (const id of ["a", "b"]) await filed.finish(id, "true");
+  using go = await Deno.open(await makeFifo(filed.place, "go"), { read: true, write: true });
+  const atOnce = ["a", "b", "e"]; // As many groups are kept: more than a start tries one after another.
+  for (const id of atOnce) await filed.submit(id, `read -r _ < ${filed.place.path}/go`);
+  for (const id of atOnce) await filed.event("attempt started", { job: id });
+  await go.write(new TextEncoder().encode("\n".repeat(atOnce.length)));
+  for (const id of atOnce) await filed.finished(id);
   const { path, runs } = groupOf(filed);
-  assert.notEqual(runs.length, 0);
+  assert.equal(runs.length, atOnce.length);
   for (const group of runs) Deno.removeSync(group);
   assert.match(
     await filed.finish("c", "cat /proc/self/cgroup"),
@@ -26,7 +31,8 @@ rootTest("a job runs, at its first attempt, though somebody removed all groups t
   );
   removeCgroup(path);
   assert.match(await filed.finish("d", "cat /proc/self/cgroup"), /0::.*\/filed-q\w+-\w+\/[\w-]+\n/);
-  assert.deepEqual(await filed.list("complete"), ["a", "b", "c", "d"]);
+  assert.deepEqual(await filed.list("complete"), ["a", "b", "c", "d", "e"]);
+  assert.deepEqual(filed.log.filter(({ message }) => message === "cannot start jobs"), []);
 });
 
 rootTest(
