@@ -144,9 +144,13 @@ rootTest("a user who has too many processes keeps nobody else's jobs waiting, an
     await Deno.chown(draft, UID, UID);
     await Deno.rename(draft, `${filed.mount}/pending/${id}`);
   }
+  const before = performance.now();
   const { properties } = await filed.event("cannot start a user's jobs");
   assert.equal(properties.user, UID);
   assert.equal(await filed.finish("other", "echo $FILED_ATTEMPT"), ">>> echo $FILED_ATTEMPT\n1\n");
+  const putOff = filed.log.filter(({ message }) => message === "attempt put off").length;
+  const seconds = (performance.now() - before) / 1_000;
+  assert.ok(putOff <= queue.ids.length + 2 * seconds, `${putOff} tries in ${seconds} s`);
   await queue.let(queue.ids.length);
   for (const id of queue.ids) assert.match(await filed.finished(id), /\nattempt 1\n$/);
   await filed.event("can start a user's jobs again");
