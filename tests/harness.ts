@@ -248,6 +248,11 @@ export function rootTest(name: string, act: () => Promise<void>) {
   Deno.test({ name: `as root: ${name}`, ignore: Deno.uid() !== 0, fn: act });
 }
 
+/** A test of what only an ordinary user meets: it is there in the run of the contract as one, contract/as_user_test.ts. */
+export function userTest(name: string, act: () => Promise<void>) {
+  if (Deno.uid() !== 0) Deno.test(name, act);
+}
+
 /** How a program ended. */
 export interface Ran {
   status: number;

@@ -52,7 +52,7 @@ check_start() {
 	'' | *[!0-9]*) ;; # unlimited
 	*)
 		[ "$limit" -ge "$least_descriptors" ] ||
-			fail "Cannot work with $limit open files at most (ulimit -n): filed needs $least_descriptors, and 4 more" \
+			fail "Cannot work with $limit open files at most (ulimit -n): filed needs $least_descriptors, and up to 5 more" \
 				"for each job that runs at once; raise the limit, or LimitNOFILE= of its unit"
 		;;
 	esac

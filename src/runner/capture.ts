@@ -53,6 +53,16 @@ export class Capture {
     if (this.hasEnded || !this.#isOpen()) this.#pause();
   }
 
+  /** Reads what is in the pipe, whatever there is room for. @returns Whether there was anything. */
+  readLeft(): boolean {
+    let isFirst = true;
+    this.#readWhile((readBytes) => {
+      isFirst = readBytes === 0;
+      return readBytes < LARGEST_PIPE_BYTES;
+    });
+    return !isFirst;
+  }
+
   /**
    * Reads what is in the pipe, posts all that is kept, and closes the pipe. This does not wait for what was posted to be
    * taken: there is little left, and who ends a run need not take its output first.

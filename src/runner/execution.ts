@@ -25,13 +25,16 @@ import { asNotStarted, type Host, NotStarted, Shell } from "./shell.ts";
 import type { Obstacle } from "./shortage.ts";
 import type { Lookout } from "./traced_members.ts";
 import type { Vigils } from "./vigils.ts";
-import { atMost, Timer } from "./waiting.ts";
+import { atMost, delay, Timer } from "./waiting.ts";
 
 /** Between SIGTERM and SIGKILL, for a command that timed out. */
 const TIMEOUT_GRACE_MS = 5_000;
 /** How long the pipe may outlast the shell before anybody asks who holds it. */
 const FIRST_LINGER_MS = 20;
 const LINGER_MS = 250;
+/** How long what was written may be on its way through a relay: a busy machine takes a while, and some never comes. */
+const DRAIN_MS = 1_000;
+const DRAIN_LOOK_MS = 1;
 /** No kernel goes through all of its process numbers in this time. */
 const NUMBER_REUSE_MS = 100;
 
@@ -188,8 +191,22 @@ export class Execution {
     await Promise.race([this.#normalEnd(), this.#terminating.promise]);
     timeout?.[Symbol.dispose]();
     const survivors = await this.#termination?.run() ?? [];
+    await this.#drain();
     const { droppedBytes, tail } = this.#capture.finish();
     return { exit: await this.#exit(survivors, limits), droppedBytes, tail, survivors };
+  }
+
+  /** Waits until what was written by now has come from the relay, or does not come. */
+  async #drain() {
+    const { relay } = this.#shell;
+    if (!relay) return;
+    const deadline = performance.now() + DRAIN_MS;
+    while (!this.#capture.hasEnded && performance.now() < deadline) {
+      const isIdle = relay.isIdle(); // What it had written by then is read now.
+      if (!this.#capture.readLeft() && isIdle) break;
+      await delay(DRAIN_LOOK_MS);
+    }
+    relay.stop();
   }
 
   #timeOut() {

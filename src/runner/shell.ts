@@ -15,6 +15,7 @@ import { niceSession } from "./niceness.ts";
 import { unprotect } from "./oom_score.ts";
 import { holdProcess, readProcess } from "./processes.ts";
 import type { Reactor } from "./reactor.ts";
+import { Relay } from "./relay.ts";
 import { type Inherited, Rlimits } from "./rlimits.ts";
 import { RuleError } from "./sandbox/paths.ts";
 import type { Confinement, Sandbox } from "./sandbox/sandbox.ts";
@@ -52,6 +53,8 @@ export class Shell implements Disposable {
   readonly leader: ProcessIdentity;
   /** The reading end of its standard output and error, non-blocking; whoever reads it closes it. */
   readonly pipe: number;
+  /** What reads another user's output for us. */
+  readonly relay: Relay | undefined;
   readonly exit: Promise<WaitStatus>;
   readonly pidfd: Pidfd | undefined;
   /** Whether it has been in its cgroup from the start, and so all that it starts. */
@@ -64,14 +67,15 @@ export class Shell implements Disposable {
 
   private constructor(
     spawned: Spawned,
-    pipe: number,
+    { reader, relay }: Output,
     { nice, maxMemoryMb }: Limits,
     { bootId, reactor }: Host,
   ) {
     const { pid, failure, place, confinement } = spawned;
     this.leader = { pid, startTicks: startTicksOf(pid), bootId };
     this.pidfd = holdProcess(pid);
-    this.pipe = pipe;
+    this.pipe = reader;
+    this.relay = relay;
     this.place = place;
     this.confinement = confinement;
     this.#failure = failure;
@@ -105,18 +109,18 @@ export class Shell implements Disposable {
     host: Host,
   ): Shell {
     requireReserve(); // So that what comes after the spawn can't fail for want of a descriptor.
-    const { reader, writer } = pipe();
+    const output = account && Relay.isThere ? relayedOutput(host) : plainOutput();
     try {
-      requireHeadroom(Math.max(reader, writer), "pipe2");
       // By the name /dev/stderr it can be opened by its owner only.
-      if (account) changeOwner(writer, account.credentials.uid, account.credentials.gid);
-      const spawned = spawnShell(start, { account, cgroup, output: writer }, host);
-      return new Shell(spawned, reader, start.limits, host);
+      if (account) changeOwner(output.writer, account.credentials.uid, account.credentials.gid);
+      const spawned = spawnShell(start, { account, cgroup, output: output.writer }, host);
+      return new Shell(spawned, output, start.limits, host);
     } catch (error) {
-      close(reader);
+      close(output.reader);
+      output.relay?.stop();
       throw error;
     } finally {
-      close(writer);
+      close(output.writer);
     }
   }
 
@@ -133,6 +137,30 @@ export class Shell implements Disposable {
       this.pidfd?.[Symbol.dispose]();
     });
   }
+}
+
+/** Where a job's output goes, and where it comes from. */
+interface Output {
+  reader: number;
+  writer: number;
+  relay: Relay | undefined;
+}
+
+function plainOutput(): Output {
+  const ends = pipe();
+  try {
+    requireHeadroom(Math.max(ends.reader, ends.writer), "pipe2");
+  } catch (error) {
+    close(ends.reader);
+    close(ends.writer);
+    throw error;
+  }
+  return { ...ends, relay: undefined };
+}
+
+function relayedOutput({ reactor }: Host): Output {
+  const relay = new Relay(reactor);
+  return { reader: relay.reader, writer: relay.writer, relay };
 }
 
 /** Of a child that was not waited for since the spawn: so even if it has ended, the number means it. */

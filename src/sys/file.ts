@@ -67,10 +67,16 @@ export function openReadOnly(path: string): number {
 
 /** @returns The reading end, which is non-blocking, and the writing end; both close-on-exec. @throws {ErrnoError} As pipe2(2). */
 export function pipe(): { reader: number; writer: number } {
+  const ends = blockingPipe();
+  setNonblocking(ends.reader);
+  return ends;
+}
+
+/** The same, and who reads waits. @throws {ErrnoError} As pipe2(2). */
+export function blockingPipe(): { reader: number; writer: number } {
   const ends = new Int32Array(2);
   check(symbols.pipe2(ends, O_CLOEXEC), "pipe2");
   const [reader, writer] = ends as unknown as [number, number];
-  setNonblocking(reader);
   return { reader, writer };
 }
 

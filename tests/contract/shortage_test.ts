@@ -3,7 +3,7 @@
  * attempt.
  */
 import assert from "node:assert/strict";
-import { Filed, type FiledOptions, makeFifo, ok, Place, rootTest, run } from "../harness.ts";
+import { Filed, type FiledOptions, makeFifo, ok, Place, rootTest, run, userTest } from "../harness.ts";
 import { statusField } from "../proc.ts";
 import { started } from "./expect.ts";
 
@@ -110,12 +110,10 @@ async function countThreads(): Promise<number> {
   return count;
 }
 
-// Root is under no such limit; the run of this suite as an ordinary user is what it is for.
-Deno.test({
-  name:
-    "jobs, and processes for some of them: all complete at their first attempt, in order, with one warning",
-  ignore: Deno.uid() === 0,
-  fn: async () => {
+// Root is under no such limit.
+userTest(
+  "jobs, and processes for some of them: all complete at their first attempt, in order, with one warning",
+  async () => {
     await using queue = await Queue.make(60);
     await using filed = await queue.start({ config: { max_job_count: 60 } });
     const limit = await countThreads() + 20;
@@ -129,7 +127,7 @@ Deno.test({
     assert.deepEqual(ranInOrder(filed), queue.ids);
     assert.deepEqual(warnings(filed), ["cannot start jobs"]);
   },
-});
+);
 
 /** Of nobody: limits of processes are counted for each uid of the whole machine. */
 const UID = 1_000_000_000 + Math.floor(Math.random() * 1_000_000_000);

@@ -1,6 +1,6 @@
 /** Output that is no copy: splice(2) moves a page of a file into the pipe, and the page may be none any more when it is read. */
 import assert from "node:assert/strict";
-import { ok, Place, rootTest, run, startFiled } from "../harness.ts";
+import { Filed, ok, Place, rootTest, run, startFiled, within } from "../harness.ts";
 
 /** A file system with one file, of which the first page can be read, and nothing be written: then the kernel has no page of it. */
 const SERVER = `
@@ -17,6 +17,7 @@ def attributes(ino, mode):
 ROOT, FILE = attributes(1, 0o40755), attributes(2, 0o100666)
 def reply(unique, body=b"", error=0):
     os.write(device, struct.pack("=IiQ", 16 + len(body), -error, unique) + body)
+ANSWERS, reads = sys.argv[2] == "answers", 0
 while True:
     try:
         request = os.read(device, 1 << 21)
@@ -27,14 +28,17 @@ while True:
     elif opcode == LOOKUP: reply(unique, struct.pack("=QQQQII", 2, 0, 1000, 1000, 0, 0) + FILE)
     elif opcode == GETATTR: reply(unique, struct.pack("=QII", 1000, 0, 0) + (ROOT if node == 1 else FILE))
     elif opcode == OPEN: reply(unique, struct.pack("=QII", 0, KEEP_CACHE, 0))
-    elif opcode == READ: reply(unique, b"x" * SIZE)
+    elif opcode == READ:
+        reads += 1
+        if reads == 1 or ANSWERS: reply(unique, b"x" * SIZE)
+        else: open(sys.argv[1] + "-is-asked", "w").close()
     elif opcode == WRITE: reply(unique, error=EIO)
     elif opcode != FORGET: reply(unique, error=ENOSYS)
 `;
 
-/** Moves a page into a pipe, spoils it, and moves it on into the output. */
+/** Moves a page into a pipe, spoils it, and moves it on into the output; with `locked`, while it waits for its server. */
 const JOB = `
-import ctypes, os, sys
+import ctypes, os, signal, sys
 libc = ctypes.CDLL(None, use_errno=True)
 def splice(source, target): assert libc.splice(source, None, target, None, 4096, 0) == 4096
 print("before", flush=True)
@@ -43,20 +47,73 @@ reader, writer = os.pipe()
 splice(file, writer)
 try: os.pwrite(file, b"y" * 4096, 0)
 except OSError: pass
+if sys.argv[2:] == ["locked"]:
+    if os.fork() == 0:
+        os.pread(file, 4096, 0)
+        os._exit(0)
+    while not os.path.exists(sys.argv[1] + "-is-asked"): pass
 splice(reader, 1)
+if sys.argv[2:] == ["locked"]:
+    open(sys.argv[1] + "-is-spliced", "w").close()
+    signal.pause()
 `;
 
 rootTest("output that can't be read ends the output, and neither filed nor others' jobs", async () => {
   await using place = await Place.make();
   const mountpoint = `${place.path}/odd`;
   await Deno.mkdir(mountpoint);
-  await ok(run(["python3", "-c", SERVER, mountpoint]));
+  await ok(run(["python3", "-c", SERVER, mountpoint, "answers"]));
   try {
     await using filed = await startFiled({ config: { max_attempts: 1 } });
     await Deno.writeTextFile(`${place.path}/job.py`, JOB);
     await filed.submit("odd", `exec python3 ${place.path}/job.py ${mountpoint}`);
     assert.match(await filed.finished("odd"), /^before$/m);
     assert.match(await filed.finish("other", "echo started"), /^started$/m);
+  } finally {
+    await ok(run(["umount", "-l", mountpoint]));
+  }
+});
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
+
+/** Users that every Debian has. */
+const [ATTACKER, OTHER] = ["games", "daemon"] as const;
+/** What a stop may take at the most, with `--grace 0`: docs/promises.md. */
+const STOP_MS = 2_000;
+
+rootTest("output that nobody can read for ever keeps neither others' jobs nor a stop waiting", async () => {
+  await using place = await Place.make();
+  const mountpoint = `${place.path}/odd`;
+  await Deno.mkdir(mountpoint);
+  await Deno.chmod(place.path, 0o777);
+  await ok(run(["python3", "-c", SERVER, mountpoint, "hangs"]));
+  try {
+    await using filed = await startFiled({ config: { max_attempts: 1 } });
+    await Deno.chmod(filed.place.path, 0o711);
+    await ok(filed.sh("chmod 1777 $M/pending"));
+    await Deno.writeTextFile(`${place.path}/job.py`, JOB);
+    await ok(
+      filed.sh(
+        `echo "PATH=/usr/bin:/bin exec python3 ${place.path}/job.py ${mountpoint} locked" > $M/pending/odd`,
+        {
+          user: ATTACKER,
+        },
+      ),
+    );
+    await within("the page in the output", async () => {
+      while (!await exists(`${mountpoint}-is-spliced`)) await filed.list("active");
+    });
+    for (const id of ["one", "two", "three"]) {
+      await ok(filed.sh(`echo 'echo started' > $M/pending/${id}`, { user: OTHER }));
+      assert.match(await filed.finished(id), /\nstarted\n/);
+    }
+    const stopping = performance.now();
+    await within("the stop", () => filed.stop());
+    assert.ok(performance.now() - stopping < STOP_MS, `${performance.now() - stopping} ms`);
+    await using next = await Filed.start(filed.place);
+    assert.match(await next.finish("next", "echo again"), /\nagain\n/);
   } finally {
     await ok(run(["umount", "-l", mountpoint]));
   }

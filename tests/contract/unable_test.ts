@@ -1,6 +1,6 @@
 /** Starts and stops where something is missing: one line that says what, and no mount left. */
 import assert from "node:assert/strict";
-import { fails, Filed, mountsBelow, ok, Place, run } from "../harness.ts";
+import { fails, Filed, mountsBelow, ok, Place, run, userTest } from "../harness.ts";
 import { Program } from "../program.ts";
 
 const LIMITED = ["sh", "-c", 'ulimit -n "$0" && exec "$@"'];
@@ -49,25 +49,21 @@ Deno.test("a low soft limit of open files is raised to the hard one", async () =
   await program.says(/ready/);
 });
 
-// Root unmounts by itself. An ordinary user runs this in as_user_test.ts.
-Deno.test({
-  name: "where fusermount3 can't unmount at the stop, one line says so, with what to do",
-  ignore: Deno.uid() === 0,
-  async fn() {
-    await using place = await Place.make();
-    const script =
-      '#!/bin/sh\nPATH=${PATH#*:}\n[ "$1" != -u ] || { echo "no luck" >&2; exit 1; }\nexec fusermount3 "$@"\n';
-    await Deno.mkdir(`${place.path}/bin`);
-    await Deno.writeTextFile(`${place.path}/bin/fusermount3`, script, { mode: 0o755 });
-    const PATH = `${place.path}/bin:${Deno.env.get("PATH")}`;
-    await using filed = await Filed.start(place, { env: { PATH } });
-    await filed.finish("job", "true");
-    assert.equal((await filed.stop()).code, 1);
-    assert.deepEqual(filed.words, [
-      `filed: Cannot unmount ${filed.mount}: no luck; fusermount3 -uz ${filed.mount}`,
-    ]);
-    await ok(run(["fusermount3", "-uz", filed.mount]));
-  },
+// Root unmounts by itself.
+userTest("where fusermount3 can't unmount at the stop, one line says so, with what to do", async () => {
+  await using place = await Place.make();
+  const script =
+    '#!/bin/sh\nPATH=${PATH#*:}\n[ "$1" != -u ] || { echo "no luck" >&2; exit 1; }\nexec fusermount3 "$@"\n';
+  await Deno.mkdir(`${place.path}/bin`);
+  await Deno.writeTextFile(`${place.path}/bin/fusermount3`, script, { mode: 0o755 });
+  const PATH = `${place.path}/bin:${Deno.env.get("PATH")}`;
+  await using filed = await Filed.start(place, { env: { PATH } });
+  await filed.finish("job", "true");
+  assert.equal((await filed.stop()).code, 1);
+  assert.deepEqual(filed.words, [
+    `filed: Cannot unmount ${filed.mount}: no luck; fusermount3 -uz ${filed.mount}`,
+  ]);
+  await ok(run(["fusermount3", "-uz", filed.mount]));
 });
 
 Deno.test("a limit of file sizes ends no filed: what can't be stored is refused", async () => {
