@@ -49,7 +49,7 @@ tryAll("copying", [
     "rclone move",
     `${OLD}; mv job "$ID"; rclone --config /dev/null move "$ID" "$P" 2>&1; test ! -e "$ID"`,
   ),
-  submits("7zz x", `${OLD}; mv job "$ID"; 7zz a a.7z "$ID" > said; 7zz x "-o$P" a.7z > said`),
+  submits("7z x", `${OLD}; mv job "$ID"; 7z a a.7z "$ID" > said; 7z x "-o$P" a.7z > said`),
   fetches("wget -O", 'wget -q -O "$P/$ID" "$1"'),
   fetches("wget -P", 'wget -q -P "$P" "$1"'),
   fetches("curl -o", 'curl -sS -o "$P/$ID" "$1"'),
