@@ -54,14 +54,17 @@ Deno.test("filed that was started to ignore SIGCHLD hears all the same how jobs 
   assert.equal(await program.ended(), 0);
 });
 
+/** Ignores nothing, as these tests themselves may: a shell's background commands ignore SIGINT and SIGQUIT. */
+const IGNORING_NOTHING = ["env", "--default-signal"];
+
 Deno.test("SIGHUP stops a filed that was not started to ignore it", async () => {
-  await using filed = await startFiled();
+  await using filed = await startFiled({ prefix: IGNORING_NOTHING });
   filed.signal("SIGHUP");
   assert.equal((await filed.ended()).code, 0);
 });
 
 Deno.test("SIGQUIT stops at once, whatever --grace says", async () => {
-  await using filed = await startFiled({ args: ["--grace", "1000"] });
+  await using filed = await startFiled({ args: ["--grace", "1000"], prefix: IGNORING_NOTHING });
   await filed.submit("job", "exec sleep 1000");
   await filed.event("attempt started");
   filed.signal("SIGQUIT");
