@@ -12,7 +12,7 @@ export const OPTIONS = {
 } as const;
 
 /** Bugs and ends take a moment at most; this only keeps a broken test from waiting for ever. */
-const PATIENCE_S = 20;
+const PATIENCE_S = 120;
 
 /** A memory file system served by this very process, so a test must only touch it in children. */
 export interface Served extends AsyncDisposable {

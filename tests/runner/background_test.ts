@@ -25,6 +25,7 @@ Deno.test("a background process with redirected output does not keep the job run
 
 Deno.test("a run gets the cgroup of one that has ended, with nothing left in it", async () => {
   await using workshop = new Workshop();
+  await workshop.fifos("hold");
   const groupOf = async (command: string) => {
     const run = workshop.start(command);
     const { cgroup } = await run.started.promise;
