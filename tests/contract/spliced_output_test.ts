@@ -1,6 +1,7 @@
 /** Output that is no copy: splice(2) moves a page of a file into the pipe, and the page may be none any more when it is read. */
 import assert from "node:assert/strict";
 import { Filed, ok, Place, rootTest, run, startFiled, within } from "../harness.ts";
+import { endProcessesWith } from "../runner/workshop.ts";
 
 /** A file system with one file, of which the first page can be read, and nothing be written: then the kernel has no page of it. */
 const SERVER = `
@@ -58,20 +59,27 @@ if sys.argv[2:] == ["locked"]:
     signal.pause()
 `;
 
+/** Serves SERVER's file system; whoever waits for it is told at its end that there is none any more. */
+async function mountOdd(mountpoint: string, mode: "answers" | "hangs"): Promise<AsyncDisposable> {
+  await Deno.mkdir(mountpoint);
+  await ok(run(["python3", "-c", SERVER, mountpoint, mode]));
+  return {
+    async [Symbol.asyncDispose]() {
+      await ok(run(["umount", "-f", "-l", mountpoint]));
+      await endProcessesWith(mountpoint);
+    },
+  };
+}
+
 rootTest("output that can't be read ends the output, and neither filed nor others' jobs", async () => {
   await using place = await Place.make();
   const mountpoint = `${place.path}/odd`;
-  await Deno.mkdir(mountpoint);
-  await ok(run(["python3", "-c", SERVER, mountpoint, "answers"]));
-  try {
-    await using filed = await startFiled({ config: { max_attempts: 1 } });
-    await Deno.writeTextFile(`${place.path}/job.py`, JOB);
-    await filed.submit("odd", `exec python3 ${place.path}/job.py ${mountpoint}`);
-    assert.match(await filed.finished("odd"), /^before$/m);
-    assert.match(await filed.finish("other", "echo started"), /^started$/m);
-  } finally {
-    await ok(run(["umount", "-l", mountpoint]));
-  }
+  await using filed = await startFiled({ config: { max_attempts: 1 } });
+  await using _odd = await mountOdd(mountpoint, "answers");
+  await Deno.writeTextFile(`${place.path}/job.py`, JOB);
+  await filed.submit("odd", `exec python3 ${place.path}/job.py ${mountpoint}`);
+  assert.match(await filed.finished("odd"), /^before$/m);
+  assert.match(await filed.finish("other", "echo started"), /^started$/m);
 });
 
 async function exists(path: string): Promise<boolean> {
@@ -86,35 +94,30 @@ const STOP_MS = 2_000;
 rootTest("output that nobody can read for ever keeps neither others' jobs nor a stop waiting", async () => {
   await using place = await Place.make();
   const mountpoint = `${place.path}/odd`;
-  await Deno.mkdir(mountpoint);
   await Deno.chmod(place.path, 0o777);
-  await ok(run(["python3", "-c", SERVER, mountpoint, "hangs"]));
-  try {
-    await using filed = await startFiled({ config: { max_attempts: 1 } });
-    await Deno.chmod(filed.place.path, 0o711);
-    await ok(filed.sh("chmod 1777 $M/pending"));
-    await Deno.writeTextFile(`${place.path}/job.py`, JOB);
-    await ok(
-      filed.sh(
-        `echo "PATH=/usr/bin:/bin exec python3 ${place.path}/job.py ${mountpoint} locked" > $M/pending/odd`,
-        {
-          user: ATTACKER,
-        },
-      ),
-    );
-    await within("the page in the output", async () => {
-      while (!await exists(`${mountpoint}-is-spliced`)) await filed.list("active");
-    });
-    for (const id of ["one", "two", "three"]) {
-      await ok(filed.sh(`echo 'echo started' > $M/pending/${id}`, { user: OTHER }));
-      assert.match(await filed.finished(id), /\nstarted\n/);
-    }
-    const stopping = performance.now();
-    await within("the stop", () => filed.stop());
-    assert.ok(performance.now() - stopping < STOP_MS, `${performance.now() - stopping} ms`);
-    await using next = await Filed.start(filed.place);
-    assert.match(await next.finish("next", "echo again"), /\nagain\n/);
-  } finally {
-    await ok(run(["umount", "-l", mountpoint]));
+  await using filed = await startFiled({ config: { max_attempts: 1 } });
+  await using _odd = await mountOdd(mountpoint, "hangs");
+  await Deno.chmod(filed.place.path, 0o711);
+  await ok(filed.sh("chmod 1777 $M/pending"));
+  await Deno.writeTextFile(`${place.path}/job.py`, JOB);
+  await ok(
+    filed.sh(
+      `echo "PATH=/usr/bin:/bin exec python3 ${place.path}/job.py ${mountpoint} locked" > $M/pending/odd`,
+      {
+        user: ATTACKER,
+      },
+    ),
+  );
+  await within("the page in the output", async () => {
+    while (!await exists(`${mountpoint}-is-spliced`)) await filed.list("active");
+  });
+  for (const id of ["one", "two", "three"]) {
+    await ok(filed.sh(`echo 'echo started' > $M/pending/${id}`, { user: OTHER }));
+    assert.match(await filed.finished(id), /\nstarted\n/);
   }
+  const stopping = performance.now();
+  await within("the stop", () => filed.stop());
+  assert.ok(performance.now() - stopping < STOP_MS, `${performance.now() - stopping} ms`);
+  await using next = await Filed.start(filed.place);
+  assert.match(await next.finish("next", "echo again"), /\nagain\n/);
 });
