@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { lstat } from "node:fs/promises";
 import { type Filed, makeFifo, ok, type Place, startFiled, within } from "../harness.ts";
+import { took } from "../proc.ts";
 
 /** Numbers of errno(3), the same on x86-64 and arm64. */
 const ERRNO = {
@@ -30,6 +31,16 @@ export function startPaused(): ReturnType<typeof startFiled> {
 
 export async function resume(filed: Filed): Promise<void> {
   await filed.configure({ max_job_count: 20 });
+}
+
+/** What a stop without grace may take at the most: docs/promises.md. */
+export const STOP_MS = 2_000;
+
+/** Stops a daemon, and asserts that it took no longer, less what the machine had no time for. */
+export async function stopInTime(filed: Filed): Promise<Deno.CommandStatus> {
+  const stopMs = await took(() => filed.stop());
+  assert.ok(stopMs < STOP_MS, `${stopMs} ms`);
+  return await filed.status;
 }
 
 let probes = 0;

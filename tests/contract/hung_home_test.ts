@@ -2,11 +2,10 @@
 import assert from "node:assert/strict";
 import { Filed, ok, rootTest, startFiled, within } from "../harness.ts";
 import { HungMount } from "../hung_mount.ts";
+import { STOP_MS } from "./expect.ts";
 
 /** Below what any wait for a directory that does not answer would take. */
 const SOON_MS = 1_000;
-/** What a stop may take at the most, with `--grace 0`: docs/promises.md. */
-const STOP_MS = 2_000;
 const [OTHER, OTHER_UID] = ["daemon", 1] as const;
 
 for (const config of [{}, { max_memory_mb: 500 }]) {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Filed, ok, Place, rootTest, run, startFiled, within } from "../harness.ts";
 import { endProcessesWith } from "../runner/workshop.ts";
+import { STOP_MS } from "./expect.ts";
 
 /** A file system with one file, of which the first page can be read, and nothing be written: then the kernel has no page of it. */
 const SERVER = `
@@ -88,8 +89,6 @@ async function exists(path: string): Promise<boolean> {
 
 /** Users that every Debian has. */
 const [ATTACKER, OTHER] = ["games", "daemon"] as const;
-/** What a stop may take at the most, with `--grace 0`: docs/promises.md. */
-const STOP_MS = 2_000;
 
 rootTest("output that nobody can read for ever keeps neither others' jobs nor a stop waiting", async () => {
   await using place = await Place.make();
