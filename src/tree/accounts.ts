@@ -107,6 +107,10 @@ export class Charge {
     return this.#uid;
   }
 
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** There are to be so many. @throws {ErrnoError} EDQUOT, ENOSPC; then there are as many as before. */
   resize(bytes: number): void {
     this.#accounts.requireRoom(this.#uid, "bytes", bytes - this.#bytes);

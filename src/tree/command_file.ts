@@ -13,6 +13,9 @@ export interface Content {
 /**
  * The content of a pending job that somebody has open, shared by all who have: what each of them writes, the others
  * read. It knows which of it is stored, and how far.
+ *
+ * While somebody may write, what was there and what was closed since are kept, to be taken back to. So the charge does not fall
+ * until nobody may, and is a third at least of what is in memory.
  */
 export class CommandFile {
   #bytes: Uint8Array = new Uint8Array();
@@ -70,9 +73,17 @@ export class CommandFile {
     else if (uid === this.charge.uid) this.charge.passTo(other);
   }
 
+  /** Nobody may write any more. @returns What those who wrote have found, and left; it is kept no longer. */
+  forgetKept(): Pick<CommandFile, "before" | "left"> {
+    const { before, left } = this;
+    this.before = this.left = undefined;
+    this.#recharge(this.#bytes.length);
+    return { before, left };
+  }
+
   /** Takes what the store has, closed. */
   fill(bytes: Uint8Array) {
-    this.#recharge(bytes.length);
+    this.#recharge(this.#chargeFor(bytes.length));
     this.#bytes = bytes;
     this.#writers = { uids: new Set(), of: "part" };
     this.#storedVersion = this.#closedVersion = this.#version;
@@ -111,19 +122,21 @@ export class CommandFile {
     const end = offset + data.length;
     if (end > MAX_COMMAND_BYTES) throw new ErrnoError("EFBIG");
     // Always a new array: the old one may be on its way to the store, or to a reader.
+    const charged = this.charge.bytes;
     const bytes = this.#allocate(Math.max(this.#bytes.length, end));
     bytes.set(this.#bytes);
     bytes.set(data, offset);
-    return this.#replace(bytes, now);
+    return this.#replace(bytes, charged, now);
   }
 
   /** @throws {ErrnoError} EFBIG, EDQUOT, ENOSPC. */
   truncate(size: number, now: number): () => void {
     if (size > MAX_COMMAND_BYTES) throw new ErrnoError("EFBIG");
+    const charged = this.charge.bytes;
     const bytes = this.#allocate(size);
     if (size === 0) this.#writers = { uids: new Set(), of: "all" };
     bytes.set(this.#bytes.subarray(0, size));
-    return this.#replace(bytes, now);
+    return this.#replace(bytes, charged, now);
   }
 
   /** Runs `store` on the content as it is now, and notes how far that got. */
@@ -139,16 +152,21 @@ export class CommandFile {
   }
 
   #allocate(size: number): Uint8Array {
-    if (this.#openers.size > 0) this.charge.resize(size);
+    if (this.#openers.size > 0) this.charge.resize(this.#chargeFor(size));
     return new Uint8Array(size);
   }
 
-  /** What nobody has open any more is gone with what is still under way for it. */
-  #recharge(size: number) {
-    if (this.#openers.size > 0) this.charge.set(size);
+  #chargeFor(size: number): number {
+    return this.holders.length > 0 ? Math.max(size, this.charge.bytes) : size;
   }
 
-  #replace(bytes: Uint8Array, now: number): () => void {
+  /** What nobody has open any more is gone with what is still under way for it. */
+  #recharge(bytes: number) {
+    if (this.#openers.size > 0) this.charge.set(bytes);
+  }
+
+  /** @param charged What was charged before. */
+  #replace(bytes: Uint8Array, charged: number, now: number): () => void {
     const before = this.#bytes;
     const version = ++this.#version;
     this.#bytes = bytes;
@@ -157,7 +175,7 @@ export class CommandFile {
     for (const uid of this.holders) this.#writers.uids.add(uid);
     return () => {
       if (this.#version !== version) return; // Somebody wrote after us; theirs is stored or taken back by itself.
-      this.#recharge(before.length);
+      this.#recharge(charged);
       this.#bytes = before;
     };
   }

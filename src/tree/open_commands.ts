@@ -227,7 +227,7 @@ export class OpenCommands implements Disposable {
     }
     file.closed(uid);
     if (isHolder) file.holders.splice(file.holders.indexOf(uid), 1);
-    if (isHolder && file.holders.length === 0 && !file.isOrphan) await this.#takeBackRefused(file);
+    if (isHolder && file.holders.length === 0) await this.#takeBackRefused(file);
     const files = file.isOrphan ? this.#orphans : this.#files;
     if (file.handles === 0 && files.get(number) === file) files.delete(number);
     if (!isHolder || file.holders.length > 0 || file.isOrphan) return;
@@ -301,10 +301,9 @@ export class OpenCommands implements Disposable {
    */
   async #takeBackRefused(file: CommandFile): Promise<void> {
     const { number } = file.job;
-    const { before, left } = file;
-    file.before = file.left = undefined;
+    const { before, left } = file.forgetKept();
     const last = left && left.by.refusal === undefined ? left : before;
-    if (file.refused === undefined || file.isClosed || last === undefined) return;
+    if (file.isOrphan || file.refused === undefined || file.isClosed || last === undefined) return;
     try {
       const job = await this.#queue.get(number);
       if (job?.state !== "pending") return;
