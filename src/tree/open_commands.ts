@@ -48,16 +48,12 @@ export class OpenCommands implements Disposable {
    * The jobs that are held, those that wait included, and whom each is counted for: its owner at the time.
    */
   readonly #held = new Map<number, number>();
-  /** Why drafts that were closed since the start can't be submitted. */
-  readonly #faultyDrafts = new Map<number, string>();
-  readonly #startedAt: number;
 
   constructor(queue: Queue, now: () => number, accounts: Accounts) {
     this.#queue = queue;
     this.#now = now;
     this.#accounts = accounts;
     this.#warnings = new Warnings(now);
-    this.#startedAt = now();
   }
 
   /**
@@ -194,9 +190,8 @@ export class OpenCommands implements Disposable {
     if (!isHolder || file.isClosed) return;
     refuseSpoiled(file);
     if (file.isOrphan) return;
-    const fault = faultOf(file.bytes, "whole");
-    if (isDraft(file.job.id)) this.#noteDraft(file.job.number, fault);
-    else if (fault !== undefined) {
+    const fault = isDraft(file.job.id) ? undefined : faultOf(file.bytes, "whole");
+    if (fault !== undefined) {
       // A mapping outlives the close(2) of its file, and may fill a hole still.
       if (moment === "close" && handle.mayMap && hasHole(file.bytes)) return;
       throw this.#refuse(handle.uid, file, fault);
@@ -242,12 +237,9 @@ export class OpenCommands implements Disposable {
   async requireSound(draft: Job): Promise<void> {
     const { number } = draft;
     const file = this.#files.get(number);
-    const isOld = draft.createdAt < this.#startedAt; // It may have been closed before the start.
     const fault = file && file.holders.length > 0
       ? faultOf(file.bytes, "part")
-      : isOld
-      ? faultOf(await this.#queue.command(number) ?? new Uint8Array(), "whole")
-      : this.#faultyDrafts.get(number);
+      : faultOf(await this.#queue.command(number) ?? new Uint8Array(), "whole");
     if (fault === undefined) return;
     this.#warn(draft.uid, "content refused", { job: draft.id, reason: `it ${fault}` });
     throw new ErrnoError("EINVAL");
@@ -258,7 +250,6 @@ export class OpenCommands implements Disposable {
     const { number } = job;
     const file = this.#files.get(number);
     if (file) file.job = job;
-    if (!isDraft(job.id)) this.#faultyDrafts.delete(number);
     this.#unfinished.delete(number);
     if (this.#stopWaiting(number)) await this.#release(number);
   }
@@ -275,7 +266,6 @@ export class OpenCommands implements Disposable {
    */
   removed(number: number, how: "removed" | "moved") {
     this.#unfinished.delete(number);
-    this.#faultyDrafts.delete(number);
     this.#stopWaiting(number);
     this.#letGo(number);
     const file = this.#files.get(number);
@@ -288,11 +278,6 @@ export class OpenCommands implements Disposable {
 
   [Symbol.dispose]() {
     for (const number of [...this.#waiting.keys()]) this.#stopWaiting(number);
-  }
-
-  #noteDraft(number: number, fault: string | undefined) {
-    if (fault === undefined) this.#faultyDrafts.delete(number);
-    else this.#faultyDrafts.set(number, fault);
   }
 
   /**
