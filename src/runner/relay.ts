@@ -3,16 +3,14 @@ import { blockingPipe, close, exists, openWriteOnly, pipe } from "../sys/file.ts
 import type { Pidfd } from "../sys/pidfd.ts";
 import { requireHeadroom } from "../sys/reserve.ts";
 import { spawn } from "../sys/spawn.ts";
-import { waitIfEnded } from "../sys/wait.ts";
-import { holdProcess, readState } from "./processes.ts";
+import type { Started } from "../sys/started.ts";
+import { untilEnd } from "./child_end.ts";
+import { holdProcess, kill, readState } from "./processes.ts";
 import type { Reactor } from "./reactor.ts";
-import { delay } from "./waiting.ts";
 
 /** Of Debian's essential packages, and of all others that have sh. It copies by read(2) and write(2), a piece at a time. */
 const PROGRAM = "/bin/dd";
 const ARGS = ["dd", "bs=65536", "status=none"];
-/** Between two looks whether a process has ended that can't be held. */
-const LOOK_MS = 20;
 
 /**
  * Reads another user's output in our stead, in a process of its own, and writes it to a pipe that nobody else reaches.
@@ -39,7 +37,7 @@ export class Relay {
     const inner = adoptPipe(opened, pipe());
     const outer = adoptPipe(opened, blockingPipe());
     requireHeadroom(Math.max(...Object.values(inner), ...Object.values(outer)), "pipe2");
-    this.#pid = spawn({
+    const { pid, failure } = spawn({
       path: PROGRAM,
       args: ARGS,
       env: [],
@@ -49,14 +47,15 @@ export class Relay {
       nice: 0,
       rlimits: [],
       credentials: undefined,
-    }).pid;
+    });
+    this.#pid = pid;
     this.writer = outer.writer;
     this.reader = inner.reader;
     opened.move();
     close(outer.reader);
     close(inner.writer);
-    this.#pidfd = holdProcess(this.#pid);
-    this.#reap(reactor);
+    this.#pidfd = holdProcess(pid);
+    this.#reap(failure, reactor);
   }
 
   /** Whether it waits for more, or has ended: all that was written to the output before is in `reader`, or was read there. */
@@ -67,27 +66,19 @@ export class Relay {
 
   /** Ends it; once what it waits for lets it. */
   stop(): void {
-    try {
-      this.#pidfd?.signal("SIGKILL");
-    } catch (error) {
-      if (!(error instanceof ErrnoError)) throw error; // It has ended.
-    }
+    if (this.#pidfd) kill(this.#pid, this.#pidfd, "SIGKILL");
   }
 
-  async #reap(reactor: Reactor) {
+  async #reap(failure: Started["failure"], reactor: Reactor) {
     const pidfd = this.#pidfd;
-    if (pidfd) {
-      const ended = Promise.withResolvers<void>();
-      using _watch = reactor.watch(pidfd.fd, ended.resolve);
-      await ended.promise;
-    }
     try {
-      while (!waitIfEnded(this.#pid)) await delay(LOOK_MS);
+      await untilEnd(this.#pid, pidfd, reactor);
     } catch (error) {
       if (!(error instanceof ErrnoError)) throw error; // Somebody else has asked how it ended.
     }
     this.#pidfd = undefined;
     pidfd?.[Symbol.dispose]();
+    failure(); // Then nothing is kept for it.
   }
 }
 

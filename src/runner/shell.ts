@@ -6,9 +6,10 @@ import { requireHeadroom, requireReserve } from "../sys/reserve.ts";
 import type { Started } from "../sys/started.ts";
 import type { Rlimit } from "../sys/rlimit.ts";
 import type { SpawnSpec } from "../sys/spawn_spec.ts";
-import { waitIfEnded, type WaitStatus } from "../sys/wait.ts";
+import type { WaitStatus } from "../sys/wait.ts";
 import type { Account, Accounts } from "./accounts.ts";
 import type { CgroupMemory } from "./cgroup_memory.ts";
+import { untilEnd } from "./child_end.ts";
 import { commandLine } from "./command_line.ts";
 import type { ProcessIdentity, StartMessage } from "./messages.ts";
 import { niceSession } from "./niceness.ts";
@@ -21,9 +22,6 @@ import { RuleError } from "./sandbox/paths.ts";
 import type { Confinement, Sandbox } from "./sandbox/sandbox.ts";
 import { type Obstacle, obstacleOf } from "./shortage.ts";
 import { type Place, start as startProgram } from "./start.ts";
-
-/** Between two looks whether a process has ended that can't be held. */
-const LOOK_MS = 20;
 
 /** A command could not be started; there is no process. */
 export class NotStarted extends Error {
@@ -80,7 +78,7 @@ export class Shell implements Disposable {
     this.confinement = confinement;
     this.#failure = failure;
     this.#maxMemoryMb = maxMemoryMb;
-    this.exit = this.pidfd ? untilEnd(pid, this.pidfd, reactor) : untilSeenToEnd(pid);
+    this.exit = untilEnd(pid, this.pidfd, reactor);
     if (nice > 0) niceSession(pid, nice, this.exit);
     unprotect(spawned, this.exit);
   }
@@ -265,24 +263,6 @@ function environmentOf(
   };
   for (const [name, value] of Object.entries(own)) env.set(name, `${name}=${value}`);
   return [...env.values()];
-}
-
-async function untilEnd(pid: number, pidfd: Pidfd, reactor: Reactor): Promise<WaitStatus> {
-  const ended = Promise.withResolvers<void>();
-  const watch = reactor.watch(pidfd.fd, () => {
-    watch[Symbol.dispose]();
-    ended.resolve();
-  });
-  await ended.promise;
-  return waitIfEnded(pid) ?? await untilSeenToEnd(pid);
-}
-
-async function untilSeenToEnd(pid: number): Promise<WaitStatus> {
-  for (;;) {
-    const exit = waitIfEnded(pid);
-    if (exit) return exit;
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-  }
 }
 
 /** What a failure before the spawn means, if it is one that is expected. */

@@ -1,14 +1,13 @@
 import { ErrnoError } from "../../sys/errno.ts";
 import { openReadOnly, openWriteOnly } from "../../sys/file.ts";
-import { Pidfd } from "../../sys/pidfd.ts";
+import type { Pidfd } from "../../sys/pidfd.ts";
 import type { Restriction } from "../../sys/restriction.ts";
 import { spawn } from "../../sys/spawn.ts";
-import { waitIfEnded } from "../../sys/wait.ts";
+import type { Started } from "../../sys/started.ts";
+import { untilEnd } from "../child_end.ts";
+import { holdProcess, kill } from "../processes.ts";
 import type { Reactor } from "../reactor.ts";
-import { delay } from "../waiting.ts";
 
-/** Between two looks whether a process has ended that can't be held. */
-const LOOK_MS = 20;
 /** Its programs are the system's, whatever filed was started with. */
 const ENV = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"];
 
@@ -20,7 +19,8 @@ export class Helper {
   /** Whether it succeeded. */
   readonly ended: Promise<boolean>;
   readonly pid: number;
-  readonly #pidfd: Pidfd | undefined;
+  /** `undefined`: it has ended, or can't be held. */
+  #pidfd: Pidfd | undefined;
 
   /**
    * @param args A shell script for `sh -c`, and its arguments from $1 on.
@@ -45,54 +45,30 @@ export class Helper {
       credentials: undefined,
     });
     this.pid = pid;
-    this.#pidfd = hold(pid);
-    this.ended = this.#end(pid, reactor).then((hasSucceeded) => hasSucceeded && failure() === undefined);
+    this.#pidfd = holdProcess(pid);
+    this.ended = this.#end(failure, reactor);
   }
 
   /** Ends it, as soon as what it waits for lets it. */
   kill(): void {
-    try {
-      this.#pidfd?.signal("SIGKILL");
-    } catch (error) {
-      if (!(error instanceof ErrnoError)) throw error; // It has ended.
-    }
+    if (this.#pidfd) kill(this.pid, this.#pidfd, "SIGKILL");
   }
 
-  async #end(pid: number, reactor: Reactor): Promise<boolean> {
+  async #end(failure: Started["failure"], reactor: Reactor): Promise<boolean> {
     const pidfd = this.#pidfd;
-    if (pidfd) {
-      const ready = Promise.withResolvers<void>();
-      using _watch = reactor.watch(pidfd.fd, ready.resolve);
-      await ready.promise;
+    let hasSucceeded = false;
+    try {
+      const exit = await untilEnd(this.pid, pidfd, reactor);
+      hasSucceeded = exit.kind === "exited" && exit.status === 0;
+    } catch (error) {
+      if (!(error instanceof ErrnoError)) throw error; // Somebody else has asked how it ended.
     }
-    const hasSucceeded = await succeeds(pid);
+    this.#pidfd = undefined;
     pidfd?.[Symbol.dispose]();
-    return hasSucceeded;
+    return failure() === undefined && hasSucceeded; // Asked each time: then nothing is kept for it.
   }
 }
 
 /** Nothing to read. */
 export const NOTHING = openReadOnly("/dev/null");
 const NOWHERE = openWriteOnly("/dev/null");
-
-function hold(pid: number): Pidfd | undefined {
-  try {
-    return Pidfd.open(pid);
-  } catch (error) {
-    if (error instanceof ErrnoError) return undefined; // There is no descriptor left, or no such call.
-    throw error;
-  }
-}
-
-async function succeeds(pid: number): Promise<boolean> {
-  try {
-    for (;;) {
-      const exit = waitIfEnded(pid);
-      if (exit) return exit.kind === "exited" && exit.status === 0;
-      await delay(LOOK_MS);
-    }
-  } catch (error) {
-    if (error instanceof ErrnoError) return false; // Somebody else has asked for it.
-    throw error;
-  }
-}
