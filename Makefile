@@ -161,7 +161,7 @@ endif
 
 build/program/main.js: $(DENO) $(SOURCES) $(MAN_PAGES) build/commit
 	@rm -rf $(@D) && mkdir -p $(@D)/man && cp man/filed.1 $(@D)/man
-	@$(BUNDLE) --output $(@D)/worker.js src/runner/worker.ts
+	@$(BUNDLE) --output $(@D)/worker.js src/worker/worker.ts
 	@$(BUNDLE) --output $@ main.ts
 	@sed -i "s/@COMMIT@/$$(cat build/commit)/" $@
 

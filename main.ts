@@ -1,6 +1,7 @@
-import { requireDescriptors } from "./src/descriptors.ts";
-import { lastWords } from "./src/last_words.ts";
-import { type Command, HELP, parseCommandLine, UsageError } from "./src/cli.ts";
+import { requireDescriptors } from "./src/daemon/descriptors.ts";
+import { lastWords } from "./src/cli/last_words.ts";
+import { HELP } from "./src/cli/help.ts";
+import { type Command, parseCommandLine, UsageError } from "./src/cli/options.ts";
 
 Deno.exit(await main());
 
@@ -13,7 +14,7 @@ async function main(): Promise<number> {
       return 0;
     }
     requireDescriptors(command.settings.sandbox);
-    const { runDaemon } = await import("./src/daemon.ts"); // Not needed to print a help text.
+    const { runDaemon } = await import("./src/daemon/daemon.ts"); // Not needed to print a help text.
     await runDaemon(command.settings);
     return 0;
   } catch (error) {
@@ -28,6 +29,6 @@ async function main(): Promise<number> {
 
 async function textOf({ what }: Command & { kind: "print" }): Promise<string> {
   if (what === "help") return HELP;
-  const { manual, versionText } = await import("./src/about.ts");
+  const { manual, versionText } = await import("./src/cli/about.ts");
   return what === "version" ? await versionText() : await manual(new URL("man/filed.1", import.meta.url));
 }

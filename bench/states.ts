@@ -1,5 +1,5 @@
 /** State files with many jobs. Each is a real job that ran, and its log, copied row by row: the shape of real use. */
-import { openDatabase } from "../src/store/schema.ts";
+import { openDatabase } from "../src/store/sqlite/schema.ts";
 import { isThere, pause, type Rig, run } from "./rig.ts";
 
 /** In which state the jobs are; the ids are `job-0` and so on. */

@@ -3,7 +3,7 @@
  * file.
  */
 import { DatabaseSync } from "node:sqlite";
-import { findCgroups, listGroups, removeCgroup } from "../src/runner/cgroup.ts";
+import { findCgroups, listGroups, removeCgroup } from "../src/worker/cgroup/cgroup.ts";
 
 /** @returns None where there can be none, or where the file does not tell. */
 export function groupsOf(stateFile: string): string[] {

@@ -1,26 +1,32 @@
-/** The house: who may import whom, and what the thread that serves the mount must not do. */
+/** The house (docs/house.md): who may import whom, and what the thread that serves the mount must not do. */
 import assert from "node:assert/strict";
 
 const TREE = new URL("..", import.meta.url);
-const ENTRIES = ["main.ts", "src/runner/worker.ts"] as const;
+const ENTRIES = ["main.ts", "src/worker/worker.ts"] as const;
 
-/** Rooms, and those that each may use besides itself. The small files beside `daemon` are a room, `start`. */
+/** Rooms are folders of src/, `settings` is what stands beside them. Each may use itself and these. */
 const MAY_USE: Record<string, readonly string[]> = {
-  "main": ["cli", "daemon", "start"],
-  "cli": ["start"],
-  "start": ["cli", "sys"],
-  "daemon": ["cli", "start", "tree", "runner", "queue", "store", "fuse", "sys"],
-  "tree": ["queue", "fuse", "sys"],
-  "runner": ["queue", "sys"],
-  "queue": ["store"],
+  "main": ["cli", "settings", "daemon"],
+  "cli": ["settings"],
+  "settings": [],
+  "daemon": ["settings", "tree", "schedule", "queue", "job", "store", "run", "fuse", "sys"],
+  "tree": ["queue", "job", "fuse"],
+  "schedule": ["queue", "job", "run", "sys"],
+  "queue": ["store", "job"],
+  "store": ["job", "sys"],
+  "run": ["job", "sys"],
+  "worker": ["run", "job", "sys"],
   "fuse": ["sys"],
-  "store": ["sys"],
+  "job": [],
   "sys": [],
 };
 
+/** On which threads a room runs; the others may be on any. */
+const ONLY_ON_MAIN = ["cli", "settings", "daemon", "tree", "schedule", "queue", "store", "fuse"];
+
 function roomOf(file: string): string {
-  const [, room] = /^src\/(\w+)\//.exec(file) ?? /^(?:src\/)?(main|cli|daemon)\.ts$/.exec(file) ?? [];
-  return room ?? "start";
+  if (file === "main.ts") return "main";
+  return /^src\/(\w+)\//.exec(file)?.[1] ?? "settings";
 }
 
 interface Edge {
@@ -69,17 +75,16 @@ Deno.test("imports point down, from room to room", () => {
   assert.deepEqual(wrong.map(print), []);
 });
 
-Deno.test("in queue/ only queue.ts reaches the store", () => {
-  const reaching = edges.filter(({ from, to }) => roomOf(from) === "queue" && roomOf(to) === "store");
-  assert.deepEqual([...new Set(reaching.map(({ from }) => from))], ["src/queue/queue.ts"]);
+Deno.test("a folder tells the thread", () => {
+  const roomsOf = (of: readonly Edge[]) => [...new Set(filesOf(of).map(roomOf))];
+  assert.deepEqual(roomsOf(workerEdges).filter((room) => ONLY_ON_MAIN.includes(room)), []);
+  assert.deepEqual(roomsOf(mainEdges).filter((room) => room === "worker"), []);
 });
 
-Deno.test("the store is used by the queue, and opened by the daemon", () => {
-  const users = edges.filter(({ from, to }) => roomOf(to) === "store" && roomOf(from) !== "store");
-  assert.deepEqual([...new Set(users.map(({ from }) => from))].sort(), [
-    "src/daemon.ts",
-    "src/queue/queue.ts",
-  ]);
+Deno.test("a store is used through store.ts alone, but by the daemon, which opens it", () => {
+  const within = edges.filter(({ from, to }) => roomOf(to) === "store" && roomOf(from) !== "store");
+  const past = within.filter(({ from, to }) => roomOf(from) !== "daemon" && to !== "src/store/store.ts");
+  assert.deepEqual(past.map(print), []);
 });
 
 Deno.test("fuse is used through mod.ts alone", () => {
@@ -107,22 +112,11 @@ Deno.test("every file of src/ is used, but for tests", async () => {
   assert.deepEqual(sources.filter((file) => !used.has(file)), []);
 });
 
-/** Files that both threads load, or only the main one, in which a synchronous call can't meet the mount. */
-const SYNCHRONOUS_BEFORE_THE_MOUNT = new Set([
-  "src/store/integrity.ts", // the state file, before it is opened
-  "src/store/own_files.ts", // files beside the state file
-  "src/store/write_back.ts", // the state file, after the mount
-  "src/store/sqlite_store.ts", // its log beside the state file, which daemon.ts keeps out of the mount point
-  "src/store/log_file.ts", // the same
-]);
+/** Files in which a synchronous call can't meet the mount: daemon.ts keeps the state file out of it. */
+const BESIDE_THE_STATE_FILE = "src/store/sqlite/";
 
 Deno.test("the thread that serves the mount makes no call that could wait for the mount", async () => {
-  const ofWorker = new Set([ENTRIES[1], ...filesOf(workerEdges)]);
-  const ofMain = new Set(filesOf(mainEdges));
-  const served = [...ofMain].filter((file) => !SYNCHRONOUS_BEFORE_THE_MOUNT.has(file) && !isOfWorker(file));
-  function isOfWorker(file: string) {
-    return ofWorker.has(file) && !ofMain.has(file);
-  }
+  const served = filesOf(mainEdges).filter((file) => !file.startsWith(BESIDE_THE_STATE_FILE));
   const calls: string[] = [];
   for (const file of served) {
     const lines = (await Deno.readTextFile(new URL(file, TREE))).split("\n");
@@ -171,14 +165,14 @@ Deno.test("functions of threads and of the linker are looked for where an older 
   assert.ok(found.length > 0, "there is none");
 });
 
-Deno.test("only src/cli.ts and main.ts read the environment", async () => {
+Deno.test("only main.ts reads the environment", async () => {
   const readers: string[] = [];
   for (const file of filesOf(edges)) {
     if (/\bDeno\.env\b|\bprocess\.env\b/.test(await Deno.readTextFile(new URL(file, TREE)))) {
       readers.push(file);
     }
   }
-  assert.deepEqual(readers.filter((file) => file !== "main.ts" && file !== "src/cli.ts"), []);
+  assert.deepEqual(readers.filter((file) => file !== "main.ts"), []);
 });
 
 async function sourceFiles(directory: string): Promise<string[]> {

@@ -1,5 +1,5 @@
 /** The folders of a cache in which versions of filed are unpacked: each is named by a checksum, or `unpack-` and an id. */
-import { listKernelDirectory, readKernelLink } from "../../src/sys/kernel_files.ts";
+import { listKernelDirectory, readKernelLink } from "../../src/sys/files/kernel_files.ts";
 import { basename, dirname } from "node:path";
 
 const NAME = /^(?:[0-9a-f]{64}|unpack-[0-9a-f-]{36})$/;

@@ -16,7 +16,7 @@ files='@FILES@'
 # The runtime looks for no configuration, and asks for nothing: neither the person nor the network.
 options='run --quiet @OPTIONS@ --no-prompt --no-config --no-lock --no-npm --no-remote'
 
-# As src/descriptors.ts says; with fewer the runtime does not even come to that.
+# As src/daemon/descriptors.ts says; with fewer the runtime does not even come to that.
 least_descriptors=64
 
 main() {

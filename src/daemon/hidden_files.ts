@@ -1,5 +1,5 @@
 import { getLogger } from "@logtape/logtape";
-import { LateError, withinMs } from "../deadline.ts";
+import { LateError, withinMs } from "./deadline.ts";
 
 const log = getLogger(["filed", "daemon"]);
 

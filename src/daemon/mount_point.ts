@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
-import { withinMs } from "../deadline.ts";
+import { withinMs } from "./deadline.ts";
 import { badMountpoint, clearStale, MountError, readMountInfo } from "../fuse/mod.ts";
 import { warnOfHidden } from "./hidden_files.ts";
-import { DistrustError, followTrusted } from "../trusted_path.ts";
+import { DistrustError, followTrusted } from "./trusted_path.ts";
 
 /** Of a file system that does not answer for so long nothing is expected. */
 const LOOK_MS = 5_000;

@@ -1,5 +1,5 @@
-import { clearCloseOnExec, close, setNonblocking } from "../sys/file.ts";
-import { receiveDescriptor, socketpair } from "../sys/socket.ts";
+import { clearCloseOnExec, close, setNonblocking } from "../sys/files/file.ts";
+import { receiveDescriptor, socketpair } from "../sys/sockets/socket.ts";
 import { MountError } from "./mount_error.ts";
 
 /** The setuid helper of libfuse that mounts for ordinary users. */

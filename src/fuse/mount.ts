@@ -1,9 +1,9 @@
 import { ErrnoError } from "../sys/errno.ts";
-import { close, openPathItself, openReadWrite } from "../sys/file.ts";
-import { readKernelLink } from "../sys/kernel_files.ts";
-import { MNT_DETACH, mount as mountSystemCall, MS_NODEV, MS_NOSUID, umount } from "../sys/mount.ts";
-import { POLLERR, PollSet } from "../sys/poll.ts";
-import { effectiveGid, effectiveUid } from "../sys/process.ts";
+import { close, openPathItself, openReadWrite } from "../sys/files/file.ts";
+import { readKernelLink } from "../sys/files/kernel_files.ts";
+import { MNT_DETACH, mount as mountSystemCall, MS_NODEV, MS_NOSUID, umount } from "../sys/files/mount.ts";
+import { POLLERR, PollSet } from "../sys/waiting/poll.ts";
+import { effectiveGid, effectiveUid } from "../sys/processes/process.ts";
 import { escapeOption, fusermount, fuserunmount } from "./fusermount.ts";
 import { badMountpoint, MountError } from "./mount_error.ts";
 import { readMountInfo } from "./mountinfo.ts";

@@ -1,6 +1,6 @@
-import { close, openReadOnly } from "../sys/file.ts";
-import { readOpenKernelFile } from "../sys/kernel_files.ts";
-import { POLLIN, POLLPRI, PollSet, Waker } from "../sys/poll.ts";
+import { close, openReadOnly } from "../sys/files/file.ts";
+import { readOpenKernelFile } from "../sys/files/kernel_files.ts";
+import { POLLIN, POLLPRI, PollSet, Waker } from "../sys/waiting/poll.ts";
 import type { Mount } from "./mount.ts";
 import { isListed, MOUNTINFO } from "./mountinfo.ts";
 

@@ -1,5 +1,5 @@
-import { readKernelFile } from "../sys/kernel_files.ts";
-import { unescapeOctal } from "../sys/octal.ts";
+import { readKernelFile } from "../sys/files/kernel_files.ts";
+import { unescapeOctal } from "../sys/files/octal.ts";
 
 /** One line of /proc/self/mountinfo. */
 export interface MountInfo {

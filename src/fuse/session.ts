@@ -1,8 +1,8 @@
 import { setImmediate } from "node:timers/promises";
 import { ErrnoError } from "../sys/errno.ts";
-import { readNonblocking, write } from "../sys/file.ts";
-import { PollSet, Waker } from "../sys/poll.ts";
-import { pageSizeBytes } from "../sys/process.ts";
+import { readNonblocking, write } from "../sys/files/file.ts";
+import { PollSet, Waker } from "../sys/waiting/poll.ts";
+import { pageSizeBytes } from "../sys/processes/process.ts";
 import { MAX_TRANSFER_BYTES } from "./abi.ts";
 import { Dispatcher, type OnError, type OnReply } from "./dispatch.ts";
 import type { FileSystem } from "./filesystem.ts";

@@ -1,6 +1,6 @@
 import { basename, dirname, join, resolve } from "node:path";
-import { MNT_DETACH, umount } from "../sys/mount.ts";
-import { effectiveUid } from "../sys/process.ts";
+import { MNT_DETACH, umount } from "../sys/files/mount.ts";
+import { effectiveUid } from "../sys/processes/process.ts";
 import { fuserunmount } from "./fusermount.ts";
 import { badMountpoint, MountError } from "./mount_error.ts";
 import { type MountInfo, readMountInfo } from "./mountinfo.ts";

@@ -5,26 +5,24 @@ import {
   type LogsInUse,
   type NodeRecord,
   type Pace,
-  type RunRecord,
-  type RunTraces,
   type Store,
   StoreError,
 } from "../store/store.ts";
-import { type Config, DEFAULT_CONFIG } from "./config.ts";
+import { type Config, DEFAULT_CONFIG } from "../job/config.ts";
 import { Counter } from "./counter.ts";
-import { backupOf, isDraft, type JobId } from "./id.ts";
-import { settle } from "./job.ts";
-import { concat, type LogEnd, logEnd, logHeader, survivorsLine } from "./log.ts";
-import { changesOfMove, type Move, moveBetween, startOfNew } from "./moves.ts";
-import { randomStart, shortId } from "./new_id.ts";
-import type { State } from "./states.ts";
-import { changesOfTimes, type Times } from "./times.ts";
-import { type QueueWatcher, Watchers } from "./watchers.ts";
-import { foreignWriter, type Writers } from "./writers.ts";
+import type { Leftover, RunToken, RunTraces } from "../job/attempt.ts";
+import { backupOf, isDraft, type JobId } from "../job/id.ts";
+import { settle } from "../job/settle.ts";
+import { concat, type LogEnd, logEnd, logHeader, survivorsLine } from "../job/log_text.ts";
+import { changesOfMove, type Move, moveBetween, startOfNew } from "../job/moves.ts";
+import { randomStart, shortId } from "../job/new_id.ts";
+import type { State } from "../job/state.ts";
+import { changesOfTimes, type Times } from "../job/times.ts";
+import { type QueueWatcher, Watchers } from "./events.ts";
+import { foreignWriter, type Writers } from "../job/writers.ts";
 
 export { StoreError } from "../store/store.ts";
 export type Job = JobRecord;
-export type RunToken = string;
 
 /** Why the queue did not do what it was asked; an expected answer, not a fault. */
 export type Refusal =
@@ -372,7 +370,7 @@ export class Queue {
   }
 
   /** The runs that may still have processes: after a crash, those of the daemon before this. */
-  runs(): Promise<RunRecord[]> {
+  runs(): Promise<Leftover[]> {
     return this.#store.runs();
   }
 

@@ -4,8 +4,8 @@
  * Every call is atomic by itself, and those that depend on a state name the state they expect: another process
  * may change the queue between two calls.
  */
-
-export type State = "pending" | "active" | "complete" | "failed";
+import type { Leftover, RunTraces } from "../job/attempt.ts";
+import type { State } from "../job/state.ts";
 
 /**
  * When a change is on disk: `durable`, before its promise resolves; `relaxed`, the operating system has it (it
@@ -121,30 +121,6 @@ export interface LogsInUse {
   has(logNumber: number): boolean;
 }
 
-/** A process that can't be mistaken for another with the same pid. */
-export interface Leader {
-  pid: number;
-  startTicks: number;
-  bootId: string;
-}
-
-/** What the processes of a run are known by. */
-export interface RunTraces {
-  leader: Leader;
-  cgroup: string | undefined;
-  /** Whom they run as. */
-  uid: number | undefined;
-}
-
-/** A run that may still have processes. */
-export interface RunRecord extends Omit<RunTraces, "leader"> {
-  run: string;
-  /** The id that its job had. */
-  id: string;
-  /** `undefined`: it did not come to have processes, or nothing could be stored of them. */
-  leader: Leader | undefined;
-}
-
 export type Renamed =
   | {
     kind: "renamed";
@@ -250,7 +226,7 @@ export interface Store extends AsyncDisposable {
   /** The job that a run is or was of, if that is not removed. */
   formerJobOf(run: string): Promise<JobRecord | undefined>;
   /** The runs that `settle` has not forgotten. */
-  runs(): Promise<RunRecord[]>;
+  runs(): Promise<Leftover[]>;
 
   /** Takes the next `count` numbers of a counter, which begins at `start`. @returns The first. */
   reserve(counter: string, count: number, start: number): Promise<number>;

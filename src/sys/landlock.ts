@@ -1,5 +1,5 @@
 import { ErrnoError } from "./errno.ts";
-import { close } from "./file.ts";
+import { close } from "./files/file.ts";
 import { check, HOST_ENDIAN, LIBC } from "./libc.ts";
 
 // syscall(2), since the C library has no functions for these. The calls' numbers are the same on all architectures.

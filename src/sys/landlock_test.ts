@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { close, openPathItself } from "./file.ts";
+import { close, openPathItself } from "./files/file.ts";
 import { ACCESS_FS, ACCESS_NET, handledBy, landlockAbi, pathRule, portRule, Ruleset } from "./landlock.ts";
 
 // As linux/landlock.h has them: 13 rights, then REFER, TRUNCATE and IOCTL_DEV.

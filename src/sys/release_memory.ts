@@ -1,4 +1,4 @@
-import { readKernelFile, readKernelLink } from "./kernel_files.ts";
+import { readKernelFile, readKernelLink } from "./files/kernel_files.ts";
 import { check, LIBC } from "./libc.ts";
 
 const { symbols } = Deno.dlopen(LIBC, {

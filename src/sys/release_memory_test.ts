@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readKernelFile, readKernelLink } from "./kernel_files.ts";
+import { readKernelFile, readKernelLink } from "./files/kernel_files.ts";
 import { releaseMemory, unchangedMappings } from "./release_memory.ts";
 
 const SMAPS = `\

@@ -1,3 +1,5 @@
+import { check, LIBC } from "./libc.ts";
+
 /** A system call that native code is to make: its arguments are integers and addresses, five at most. */
 export interface SystemCall {
   readonly name: Name;
@@ -40,4 +42,30 @@ export const AT_FDCWD = BigInt.asUintN(64, -100n);
 
 export function systemCall(name: Name, ...args: readonly bigint[]): SystemCall {
   return { name, number: NUMBER[name][ARCHITECTURE], args };
+}
+
+const { symbols } = Deno.dlopen(LIBC, {
+  syscall: { parameters: ["i64", "i64", "i64", "i64", "i64"], result: "i64" },
+});
+
+/** Numbers above 423 are the same on all architectures. */
+const SAME_NUMBER = { pidfd_send_signal: 424, pidfd_open: 434 } as const;
+
+/**
+ * Makes a system call that has no wrapper in older C libraries.
+ * @throws {ErrnoError} If it fails; it names the call.
+ */
+export function syscall(name: keyof typeof SAME_NUMBER, a: number, b: number, c: number, d: number): number {
+  return check(trySyscall(name, a, b, c, d), name);
+}
+
+/** The same. @returns -1 if it fails, with errno. */
+export function trySyscall(
+  name: keyof typeof SAME_NUMBER,
+  a: number,
+  b: number,
+  c: number,
+  d: number,
+): number {
+  return Number(symbols.syscall(BigInt(SAME_NUMBER[name]), BigInt(a), BigInt(b), BigInt(c), BigInt(d)));
 }

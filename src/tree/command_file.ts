@@ -1,7 +1,7 @@
 import { ErrnoError } from "../fuse/mod.ts";
-import { MAX_COMMAND_BYTES } from "../queue/job.ts";
+import { MAX_COMMAND_BYTES } from "../job/settle.ts";
 import type { Job } from "../queue/queue.ts";
-import type { Writers } from "../queue/writers.ts";
+import type { Writers } from "../job/writers.ts";
 import type { Charge } from "./accounts.ts";
 
 /** What a file held, closed, and who had written to it. */

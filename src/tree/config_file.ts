@@ -1,5 +1,5 @@
 import { getLogger } from "@logtape/logtape";
-import { type Config, formatConfig, parseConfig } from "../queue/config.ts";
+import { type Config, formatConfig, parseConfig } from "../job/config.ts";
 import type { Queue } from "../queue/queue.ts";
 import { ErrnoError } from "../fuse/mod.ts";
 import { type Accounts, Charge } from "./accounts.ts";

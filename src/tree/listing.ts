@@ -1,6 +1,6 @@
 import type { DirectoryEntry, DirectorySink, Entry, EntrySink } from "../fuse/mod.ts";
 import type { Job, Queue } from "../queue/queue.ts";
-import type { State } from "../queue/states.ts";
+import type { State } from "../job/state.ts";
 import { FIXED_NODES, inodeOf } from "./nodes.ts";
 import type { RootFile } from "./root_file.ts";
 

@@ -1,5 +1,5 @@
 import type { NodeId } from "../fuse/mod.ts";
-import type { State } from "../queue/states.ts";
+import type { State } from "../job/state.ts";
 
 /** What a nodeid stands for. A job has two nodes, since its command and its log are two contents. */
 export type Node =

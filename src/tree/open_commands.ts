@@ -1,8 +1,8 @@
 import { getLogger } from "@logtape/logtape";
 import type { Job, Queue } from "../queue/queue.ts";
 import { ErrnoError } from "../fuse/mod.ts";
-import { faultOf, faultOfWrite, hasHole, isText } from "../queue/content.ts";
-import { isDraft } from "../queue/id.ts";
+import { faultOf, faultOfWrite, hasHole, isText } from "../job/content.ts";
+import { isDraft } from "../job/id.ts";
 import { type Accounts, Charge } from "./accounts.ts";
 import { CommandFile } from "./command_file.ts";
 import { Warnings } from "./warnings.ts";

@@ -1,6 +1,6 @@
 import { type AttributeChanges, ErrnoError } from "../fuse/mod.ts";
 import type { Ownership } from "../queue/queue.ts";
-import type { State } from "../queue/states.ts";
+import type { State } from "../job/state.ts";
 
 const ROOT = 0;
 const WRITE_BITS = 0o222;

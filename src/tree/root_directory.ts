@@ -10,7 +10,7 @@ import {
   RENAME_NOREPLACE,
   type Request,
 } from "../fuse/mod.ts";
-import { isDraft } from "../queue/id.ts";
+import { isDraft } from "../job/id.ts";
 import { AbsentSettings } from "./absent_settings.ts";
 import type { Accounts } from "./accounts.ts";
 import type { ConfigFile } from "./config_file.ts";

@@ -25,9 +25,9 @@ import {
   S_IFMT,
   S_IFREG,
 } from "../fuse/mod.ts";
-import { isDraft, isRemovedName, type JobId, parseJobId } from "../queue/id.ts";
+import { isDraft, isRemovedName, type JobId, parseJobId } from "../job/id.ts";
 import type { Job, Queue } from "../queue/queue.ts";
-import type { State } from "../queue/states.ts";
+import type { State } from "../job/state.ts";
 import { Accounts } from "./accounts.ts";
 import { ConfigFile, type ConfigHandle } from "./config_file.ts";
 import { granted } from "./errors.ts";

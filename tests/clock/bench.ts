@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { setImmediate } from "node:timers/promises";
-import type { JobId } from "../../src/queue/id.ts";
+import type { JobId } from "../../src/job/id.ts";
 import { Queue } from "../../src/queue/queue.ts";
-import type { Executor } from "../../src/runner/executor.ts";
-import type { Exit, StartMessage } from "../../src/runner/messages.ts";
-import { Scheduler, type WallAlarm } from "../../src/runner/scheduler.ts";
-import { SqliteStore } from "../../src/store/sqlite_store.ts";
+import type { Executor } from "../../src/run/executor.ts";
+import type { Exit, StartMessage } from "../../src/run/messages.ts";
+import { Scheduler, type WallAlarm } from "../../src/schedule/scheduler.ts";
+import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { Place, within } from "../harness.ts";
 
 type Start = Omit<StartMessage, "kind">;

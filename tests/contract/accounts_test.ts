@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { ErrnoError, type Fh, type NodeId, O_TRUNC } from "../../src/fuse/mod.ts";
 import { Request } from "../../src/fuse/request.ts";
 import { Queue, StoreError } from "../../src/queue/queue.ts";
-import { SqliteStore } from "../../src/store/sqlite_store.ts";
+import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { Accounts } from "../../src/tree/accounts.ts";
 import { commandNodeid, nodeOf } from "../../src/tree/nodes.ts";
 import { Tree } from "../../src/tree/tree.ts";

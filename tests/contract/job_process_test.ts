@@ -35,7 +35,7 @@ os.umask(0)
 os.setgroups([0, 4, 24])
 try:
     with open("/proc/self/oom_score_adj", "w") as score: score.write("-500")
-except PermissionError: pass # A container may not let root be spared: src/runner/oom_score_test.ts
+except PermissionError: pass # A container may not let root be spared: src/worker/start/oom_score_test.ts
 if os.path.exists("/proc/self/loginuid"): open("/proc/self/loginuid", "w").write("0")
 header = struct.pack("<II", 0x20080522, 0)
 sets = (ctypes.c_uint32 * 6)()

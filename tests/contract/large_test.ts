@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Filed, ok, Place, run } from "../harness.ts";
 import { peakBytes } from "../proc.ts";
-import { SqliteStore } from "../../src/store/sqlite_store.ts";
+import { SqliteStore } from "../../src/store/sqlite/store.ts";
 
 const JOBS = 100_000;
 const AT_ONCE = 10_000;

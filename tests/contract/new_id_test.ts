@@ -1,6 +1,6 @@
 /** new-id: a short id for everybody who asks, and never twice the same. */
 import assert from "node:assert/strict";
-import { shortId } from "../../src/queue/new_id.ts";
+import { shortId } from "../../src/job/new_id.ts";
 import { execute } from "../faults/state_file.ts";
 import { Filed, ok, Place, startFiled } from "../harness.ts";
 import { open, read, startPaused, stat } from "./expect.ts";

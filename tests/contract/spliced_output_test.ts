@@ -1,7 +1,7 @@
 /** Output that is no copy: splice(2) moves a page of a file into the pipe, and the page may be none any more when it is read. */
 import assert from "node:assert/strict";
 import { Filed, ok, Place, rootTest, run, startFiled, within } from "../harness.ts";
-import { endProcessesWith } from "../runner/workshop.ts";
+import { endProcessesWith } from "../worker/workshop.ts";
 import { STOP_MS } from "./expect.ts";
 
 /** A file system with one file, of which the first page can be read, and nothing be written: then the kernel has no page of it. */

@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import { ErrnoError, type NodeId } from "../../src/fuse/mod.ts";
 import { Request } from "../../src/fuse/request.ts";
-import type { JobId } from "../../src/queue/id.ts";
+import type { JobId } from "../../src/job/id.ts";
 import { Queue } from "../../src/queue/queue.ts";
-import { SqliteStore } from "../../src/store/sqlite_store.ts";
+import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { Tree, type TreeOptions } from "../../src/tree/tree.ts";
 import { Place } from "../harness.ts";
 

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { Gate } from "../contract/expect.ts";
 import { type FileSystem, mount, Session, type Where } from "../../src/fuse/mod.ts";
-import type { JobId } from "../../src/queue/id.ts";
+import type { JobId } from "../../src/job/id.ts";
 import { Queue } from "../../src/queue/queue.ts";
-import { SqliteStore } from "../../src/store/sqlite_store.ts";
+import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { StoreError } from "../../src/store/store.ts";
 import { errnoOf } from "../../src/tree/errors.ts";
 import { Tree } from "../../src/tree/tree.ts";

@@ -1,7 +1,7 @@
 /** The state file's disk is full: what cannot be stored is refused, what was acknowledged stays, and all goes on later. */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { SqliteStore } from "../../src/store/sqlite_store.ts";
+import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import type { JobChanges } from "../../src/store/store.ts";
 import { assertStarted, Gate, read } from "../contract/expect.ts";
 import { fails, Filed, ok, Place, rootTest } from "../harness.ts";

@@ -1,7 +1,7 @@
 /** Control groups that others remove, and other daemons whose groups are in the same place. */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { listGroups, removeCgroup } from "../../src/runner/cgroup.ts";
+import { listGroups, removeCgroup } from "../../src/worker/cgroup/cgroup.ts";
 import { groupsOf } from "../groups.ts";
 import { Filed, makeFifo, ok, Place, rootTest, run, startFiled, within } from "../harness.ts";
 import { Wire } from "../wire.ts";

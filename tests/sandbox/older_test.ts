@@ -1,7 +1,7 @@
 /** What is left of the sandbox on older kernels, which this one stands for by using a part of what it can. */
 import assert from "node:assert/strict";
 import { ok, sh } from "../harness.ts";
-import { Workshop } from "../runner/workshop.ts";
+import { Workshop } from "../worker/workshop.ts";
 import { Server } from "./server.ts";
 import { SOURCE } from "./world.ts";
 

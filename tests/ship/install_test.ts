@@ -1,6 +1,6 @@
 /** make install and uninstall, the manual, the completions and the systemd unit. */
 import assert from "node:assert/strict";
-import { HELP } from "../../src/cli.ts";
+import { HELP } from "../../src/cli/help.ts";
 import { ok, Place, run } from "../harness.ts";
 import { builtTest, FILED, testWith } from "./built.ts";
 

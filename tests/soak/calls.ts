@@ -1,6 +1,6 @@
 /** System calls with their answers as they come: a close that fails says so, which Deno's own does not. */
 import { ErrnoError, errnoName } from "../../src/sys/errno.ts";
-import { close, write } from "../../src/sys/file.ts";
+import { close, write } from "../../src/sys/files/file.ts";
 import { check, cString, LIBC } from "../../src/sys/libc.ts";
 import type { Outcome } from "./operations.ts";
 

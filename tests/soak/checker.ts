@@ -1,5 +1,5 @@
 /** Holds what the clients were told against what a state file has. */
-import { isDraft } from "../../src/queue/id.ts";
+import { isDraft } from "../../src/job/id.ts";
 import { versionOf } from "./commands.ts";
 import type { Journal } from "./journal.ts";
 import { faultOfComplete, faultOfFailed } from "./logs.ts";

@@ -3,7 +3,7 @@
  * until a line `pause`, or until the daemon is gone, and says on standard output what it did.
  */
 import { TextLineStream } from "../text_lines.ts";
-import type { State } from "../../src/queue/states.ts";
+import type { State } from "../../src/job/state.ts";
 import { outcomeOf, rename, unlink, writeFile } from "./calls.ts";
 import { commandOf, newVersion, piecesOf } from "./commands.ts";
 import { type ClientLine, idsOf, type JobPath, type Outcome, type Step, type Writing } from "./operations.ts";

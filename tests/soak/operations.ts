@@ -1,5 +1,5 @@
 /** What the clients do to the mount, and what they hear of it. */
-import type { State } from "../../src/queue/states.ts";
+import type { State } from "../../src/job/state.ts";
 
 /** Where a job's file is. */
 export interface JobPath {

@@ -1,8 +1,8 @@
 /** All that a state file holds, as a daemon that opens it would find it. */
-import { formatConfig } from "../../src/queue/config.ts";
+import { formatConfig } from "../../src/job/config.ts";
 import { Queue } from "../../src/queue/queue.ts";
-import { type State, STATES } from "../../src/queue/states.ts";
-import { SqliteStore } from "../../src/store/sqlite_store.ts";
+import { type State, STATES } from "../../src/job/state.ts";
+import { SqliteStore } from "../../src/store/sqlite/store.ts";
 
 export interface SnapshotJob {
   state: State;

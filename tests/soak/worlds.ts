@@ -2,9 +2,9 @@
  * The model: all that a family's jobs may be, given what its client did and heard. What the scheduler does meanwhile may
  * have happened or not, and so may an operation that the daemon died in. If nothing is left, a promise was broken.
  */
-import { isDraft } from "../../src/queue/id.ts";
-import { moveBetween } from "../../src/queue/moves.ts";
-import type { State } from "../../src/queue/states.ts";
+import { isDraft } from "../../src/job/id.ts";
+import { moveBetween } from "../../src/job/moves.ts";
+import type { State } from "../../src/job/state.ts";
 import { partOf, succeeds } from "./commands.ts";
 import { familyOf, idsOf, type JobPath, type Operation, type Step } from "./operations.ts";
 

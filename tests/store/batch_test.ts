@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { Batch } from "../../src/store/batch.ts";
+import { Batch } from "../../src/store/sqlite/commits.ts";
 import { StoreError } from "../../src/store/store.ts";
 import { TempFile } from "./temp_file.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { JobTable } from "../../src/store/job_table.ts";
+import { JobTable } from "../../src/store/sqlite/jobs.ts";
 import type { NewJob } from "../../src/store/store.ts";
 import { openTable } from "./temp_table.ts";
 

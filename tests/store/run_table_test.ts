@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { RunTable } from "../../src/store/run_table.ts";
+import { RunTable } from "../../src/store/sqlite/runs.ts";
 import { openTable } from "./temp_table.ts";
 
 const LEADER = { pid: 1, startTicks: 2, bootId: "boot" };

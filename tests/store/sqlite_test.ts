@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { checkpoint, openDatabase } from "../../src/store/schema.ts";
-import { SqliteStore } from "../../src/store/sqlite_store.ts";
+import { checkpoint, openDatabase } from "../../src/store/sqlite/schema.ts";
+import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { StoreError } from "../../src/store/store.ts";
 import { ok, sh } from "../harness.ts";
 import { testStore } from "./suite.ts";

@@ -1,8 +1,8 @@
 /** What a log says of processes that nothing ends, where somebody still reads the log before it. */
 import assert from "node:assert/strict";
-import type { JobId } from "../../src/queue/id.ts";
+import type { JobId } from "../../src/job/id.ts";
 import { Queue } from "../../src/queue/queue.ts";
-import { SqliteStore } from "../../src/store/sqlite_store.ts";
+import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { TempFile } from "./temp_file.ts";
 
 Deno.test("what is left of a run is named on a line of its own, in a log that is not the job's first", async () => {

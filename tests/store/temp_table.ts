@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import { openDatabase } from "../../src/store/schema.ts";
+import { openDatabase } from "../../src/store/sqlite/schema.ts";
 import { TempFile } from "./temp_file.ts";
 
 /** What takes part in the store's transactions. */

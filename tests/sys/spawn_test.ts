@@ -1,17 +1,17 @@
 /** clone3(2) into a cgroup, for root, who may make one. */
 import assert from "node:assert/strict";
-import { findCgroups } from "../../src/runner/cgroup.ts";
-import { spawnIntoCgroup } from "../../src/sys/spawn.ts";
+import { findCgroups } from "../../src/worker/cgroup/cgroup.ts";
+import { spawnIntoCgroup } from "../../src/sys/spawn/mod.ts";
 import { ErrnoError } from "../../src/sys/errno.ts";
-import { close, openReadOnly, pipe, readNonblocking } from "../../src/sys/file.ts";
+import { close, openReadOnly, pipe, readNonblocking } from "../../src/sys/files/file.ts";
 import {
   makeKernelDirectory,
   readKernelFile,
   removeKernelDirectory,
   writeKernelFile,
-} from "../../src/sys/kernel_files.ts";
-import type { SpawnSpec } from "../../src/sys/spawn_spec.ts";
-import { waitIfEnded, type WaitStatus } from "../../src/sys/wait.ts";
+} from "../../src/sys/files/kernel_files.ts";
+import type { SpawnSpec } from "../../src/sys/spawn/spec.ts";
+import { waitIfEnded, type WaitStatus } from "../../src/sys/processes/wait.ts";
 import { Place, rootTest } from "../harness.ts";
 import { HungMount } from "../hung_mount.ts";
 

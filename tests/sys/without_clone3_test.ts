@@ -21,7 +21,7 @@ const TREE = new URL("../..", import.meta.url).pathname;
 /** Of each file the tests to run: not those of NoNewPrivs, which the filter itself takes. */
 const TESTS: [string, string][] = [
   [
-    "src/sys/spawn_test.ts",
+    "src/sys/spawn/mod_test.ts",
     "/arguments|descriptor|enter|limits|nicer| is E|tells why|starts nothing|terminal/",
   ],
   ["tests/contract/job_process_test.ts", "/number that owns|sees no key/"],

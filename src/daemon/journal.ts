@@ -1,0 +1,153 @@
+import { configure, dispose, getJsonLinesFormatter, type LogRecord } from "@logtape/logtape";
+import { setImmediate } from "node:timers";
+import type { LogFormat, LogLevel } from "../settings.ts";
+import { write } from "../sys/files/file.ts";
+import { POLLOUT, PollSet } from "../sys/waiting/poll.ts";
+
+export interface LogOptions {
+  level: LogLevel;
+  format: LogFormat;
+}
+
+/** Bytes that may wait for whoever reads standard error; past them lines are dropped, so that the queue goes on. */
+const MAX_WAITING_BYTES = 4 * 1024 * 1024;
+/** How long the last lines may take when filed ends. */
+const CLOSE_MS = 1_000;
+
+/**
+ * Sends the log to standard error, one line an event; nothing in it can start a line of its own.
+ * @returns What writes the last lines, and ends the log.
+ */
+export async function openLog({ level, format }: LogOptions): Promise<AsyncDisposable> {
+  const formatRecord = format === "json" ? getJsonLinesFormatter({ categorySeparator: "." }) : formatText;
+  const output = new LineWriter();
+  await configure({
+    sinks: {
+      stderr: (record: LogRecord) => output.write(`${escapeInvisible(formatRecord(record).trimEnd())}\n`),
+    },
+    loggers: [
+      { category: "filed", lowestLevel: level === "warn" ? "warning" : level, sinks: ["stderr"] },
+      { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["stderr"] },
+    ],
+  });
+  return {
+    async [Symbol.asyncDispose]() {
+      await dispose();
+      await output.close();
+    },
+  };
+}
+
+const STDERR = 2;
+/** A pipe that can be written takes as much without waiting (PIPE_BUF, pipe(7)), and so do a socket, a terminal and a file. */
+const READY_BYTES = 4_096;
+
+/**
+ * Writes what comes in one turn of the event loop at once, and without ever waiting: a full pipe must not stop the thread that serves the kernel. What standard error does not take at
+ * once is written by another thread.
+ */
+class LineWriter {
+  readonly #encoder = new TextEncoder();
+  readonly #stderr = new PollSet([{ fd: STDERR, events: POLLOUT }]);
+  #lines: string[] = [];
+  #waiting: Uint8Array[] = [];
+  #waitingBytes = 0;
+  #droppedLines = 0;
+  #writing: Promise<void> | undefined;
+
+  write(line: string) {
+    if (this.#waitingBytes > MAX_WAITING_BYTES) return void this.#droppedLines++;
+    if (this.#lines.length === 0) setImmediate(() => this.#writeLines());
+    this.#lines.push(line);
+  }
+
+  #writeLines() {
+    const all = this.#encoder.encode(this.#lines.join(""));
+    this.#lines = [];
+    const bytes = this.#waitingBytes === 0 ? this.#writeNow(all) : all;
+    if (bytes.length === 0) return;
+    this.#waiting.push(bytes);
+    this.#waitingBytes += bytes.length;
+    this.#writing ??= this.#writeAll();
+  }
+
+  /** @returns What could not be written without waiting. */
+  #writeNow(bytes: Uint8Array<ArrayBuffer>): Uint8Array {
+    if (bytes.length > READY_BYTES) return bytes;
+    try {
+      return this.#stderr.now(0) === POLLOUT ? bytes.subarray(write(STDERR, bytes, bytes.length)) : bytes;
+    } catch {
+      return bytes; // The other thread finds out what it is.
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#writeLines();
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, CLOSE_MS);
+    await Promise.race([this.#writing, late]);
+    clearTimeout(timer);
+  }
+
+  async #writeAll() {
+    try {
+      for (let bytes = this.#waiting.shift(); bytes; bytes = this.#waiting.shift()) {
+        for (let written = 0; written < bytes.length;) {
+          written += await Deno.stderr.write(bytes.subarray(written));
+        }
+        this.#waitingBytes -= bytes.length;
+        if (this.#waiting.length === 0 && this.#droppedLines > 0) {
+          this.#waiting.push(
+            this.#encoder.encode(`filed: ${this.#droppedLines} log lines dropped: nobody read them\n`),
+          );
+          this.#droppedLines = 0;
+        }
+      }
+    } catch {
+      this.#waiting = []; // Nobody reads the log any more (EPIPE), or there is no room for it.
+      this.#waitingBytes = 0;
+    } finally {
+      this.#writing = undefined;
+    }
+  }
+}
+
+const LEVELS = {
+  trace: "TRACE",
+  debug: "DEBUG",
+  info: "INFO",
+  warning: "WARN",
+  error: "ERROR",
+  fatal: "FATAL",
+};
+
+/** `2026-01-31T12:00:00.000Z INFO attempt ended job="backup" attempt=1`. */
+function formatText({ timestamp, level, message, properties }: LogRecord): string {
+  const fields = Object.entries(properties).map(([key, value]) => ` ${key}=${formatValue(value)}`);
+  return `${new Date(timestamp).toISOString()} ${LEVELS[level]} ${message.join("")}${fields.join("")}`;
+}
+
+function formatValue(value: unknown): string {
+  if (value instanceof Error) return JSON.stringify(describeError(value));
+  if (typeof value === "bigint") return String(value);
+  return JSON.stringify(value) ?? "null";
+}
+
+/**
+ * JSON escapes C0. To a terminal DEL and C1 are control characters too, and what else is invisible may end a line there, or turn
+ * the order of the text around.
+ */
+function escapeInvisible(line: string): string {
+  return line.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
+    const units = Array.from({ length: character.length }, (_, at) => character.charCodeAt(at));
+    return units.map((unit) => "\\u" + unit.toString(16).padStart(4, "0")).join("");
+  });
+}
+
+/** The error with what caused it; with the stack only for what nobody expected. */
+function describeError(error: Error): string {
+  const own = error.name === "TypeError" || error.name === "RangeError" || error.name === "ReferenceError"
+    ? error.stack ?? error.message
+    : error.message;
+  return error.cause instanceof Error ? `${own} (${error.cause.message})` : own;
+}

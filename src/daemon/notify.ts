@@ -1,0 +1,72 @@
+import { getLogger } from "@logtape/logtape";
+import { DatagramSender } from "../sys/sockets/datagram.ts";
+
+const log = getLogger(["filed", "daemon"]);
+
+/** Changes of so long are told together. Nothing is sent, and no timer runs, while nothing changes. */
+const STATUS_MS = 1_000;
+
+/**
+ * Tells a service manager how filed is; where there is none, does nothing.
+ * @see sd_notify(3)
+ */
+export class Notifier implements Disposable {
+  readonly #socket: DatagramSender | undefined;
+  readonly #status: () => Promise<string>;
+  #state: "starting" | "ready" | "stopping" = "starting";
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /**
+   * @param path The service manager's socket, a path or `@` and a name; `undefined`: there is none.
+   * @param status One line for people on what filed is doing.
+   */
+  constructor(path: string | undefined, status: () => Promise<string>) {
+    this.#status = status;
+    try {
+      this.#socket = path === undefined ? undefined : new DatagramSender(path);
+    } catch (error) {
+      log.warn("cannot reach the service manager", { error });
+    }
+  }
+
+  /** filed serves its mount. */
+  async ready(): Promise<void> {
+    this.#state = "ready";
+    if (this.#socket) this.#send(`READY=1\nSTATUS=${await this.#status()}`);
+  }
+
+  /** What the status says may have changed. */
+  changed(): void {
+    if (!this.#socket || this.#state !== "ready") return;
+    this.#timer ??= setTimeout(() => this.#sendStatus(), STATUS_MS);
+  }
+
+  stopping(): void {
+    this.#state = "stopping";
+    clearTimeout(this.#timer);
+    this.#send("STOPPING=1\nSTATUS=stopping");
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#socket?.[Symbol.dispose]();
+  }
+
+  async #sendStatus() {
+    this.#timer = undefined;
+    try {
+      const status = await this.#status();
+      if (this.#state === "ready") this.#send(`STATUS=${status}`);
+    } catch (error) {
+      log.warn("cannot tell the status", { error }); // The state file could not be read; the next change tries again.
+    }
+  }
+
+  #send(state: string) {
+    try {
+      this.#socket?.send(state);
+    } catch (error) {
+      log.warn("cannot reach the service manager", { error });
+    }
+  }
+}

@@ -1,0 +1,39 @@
+import { dirname, resolve } from "node:path";
+import type { Settings } from "../settings.ts";
+import { withinMs } from "./deadline.ts";
+import { StartError } from "./start_error.ts";
+import { DistrustError, followTrusted } from "./trusted_path.ts";
+
+/** Of a file system that does not answer for so long nothing is expected. */
+const LOOK_MS = 5_000;
+
+/**
+ * Finds the place of the state file, in which nobody but root and we can put another one.
+ * @returns Its real path, which need not exist.
+ * @throws {StartError}
+ */
+export async function prepareStateFile({ stateFile, stateDirectory }: Settings): Promise<string> {
+  const path = resolve(stateFile);
+  try {
+    const { real, missing } = await withinMs(LOOK_MS, followTrusted(path, "file", () => false));
+    if (missing.length <= 1) return real;
+    if (stateDirectory === "expected") throw new Deno.errors.NotFound();
+    await Deno.mkdir(dirname(real), { recursive: true, mode: 0o700 });
+    return (await followTrusted(path, "file", () => false)).real;
+  } catch (error) {
+    throw new StartError(`Cannot open the state file ${path}: ${reasonOf(error, dirname(path))}`, {
+      cause: error,
+    });
+  }
+}
+
+function reasonOf(error: unknown, directory: string): string {
+  if (error instanceof DistrustError) return error.message;
+  if (error instanceof Deno.errors.NotFound) {
+    return `the directory ${directory} does not exist; create it, or name another file with --state`;
+  }
+  if (error instanceof Deno.errors.NotCapable) {
+    return "Deno keeps programs out of /dev, /proc and /sys; name another file with --state";
+  }
+  return `${(error as Error).message}; name another file with --state`;
+}

@@ -1,0 +1,107 @@
+import { isDraft } from "./id.ts";
+import type { State } from "./state.ts";
+
+/** What moving a job's file from one directory to another asks for. */
+export type Move =
+  /** Within a directory: another id. */
+  | "rename"
+  /** Run again from the start. */
+  | "retry"
+  /** End what runs, and run again from the start. */
+  | "restart"
+  /** End what runs, and keep it as failed. */
+  | "abort"
+  /** Take it out of the queue, and keep it as failed. */
+  | "withdraw";
+
+const MOVES: Record<State, Record<State, Move | "busy" | "forbidden">> = {
+  pending: { pending: "rename", active: "forbidden", complete: "forbidden", failed: "withdraw" },
+  active: { pending: "restart", active: "busy", complete: "forbidden", failed: "abort" },
+  complete: { pending: "retry", active: "forbidden", complete: "rename", failed: "forbidden" },
+  failed: { pending: "retry", active: "forbidden", complete: "forbidden", failed: "rename" },
+};
+
+export function moveBetween(from: State, to: State): Move | "busy" | "forbidden" {
+  return MOVES[from][to];
+}
+
+/** How soon an editor writes the new file, once it has set the old one aside. */
+const SET_ASIDE_MS = 1_000;
+
+/**
+ * When a new job may start. Some editors rewrite a file by renaming it to a backup (`x~`) and making another: that waits for
+ * the same time.
+ * @param backup What has the name of the new job's backup.
+ * @returns Epoch ms, or `null`: at once.
+ */
+export function startOfNew(
+  backup: { state: State; visibleAt: number | null; changedAt: number } | undefined,
+  now: number,
+): number | null {
+  const isJustSetAside = backup?.state === "pending" && backup.changedAt > now - SET_ASIDE_MS;
+  return isJustSetAside ? backup.visibleAt : null;
+}
+
+/** What the rules below look at. */
+interface Movable {
+  state: State;
+  commandBytes: number;
+  place: number | null;
+  visibleAt: number | null;
+}
+
+/**
+ * What a move changes of a job, besides its log.
+ * @param id The job's id afterwards.
+ * @param replaced The job that had that id.
+ * @param now Epoch ms.
+ */
+export function changesOfMove(
+  move: Move,
+  job: Movable,
+  id: string,
+  replaced: Movable | undefined,
+  now: number,
+) {
+  switch (move) {
+    case "rename":
+      return { changedAt: now, ...job.state === "pending" ? placeOf(job, id, replaced) : {} };
+    case "retry":
+    case "restart": {
+      const place = isDraft(id) ? null : "next" as const;
+      return {
+        state: "pending",
+        held: "in-line",
+        run: null,
+        attempts: 0,
+        place,
+        visibleAt: null,
+        changedAt: now,
+      } as const;
+    }
+    case "abort":
+    case "withdraw":
+      return {
+        state: "failed",
+        run: null,
+        held: false,
+        unclosed: null,
+        visibleAt: null,
+        loggedAt: now,
+        changedAt: now,
+      } as const;
+    default:
+      return move satisfies never;
+  }
+}
+
+/** The place in the queue of a pending job that gets another id. */
+function placeOf(job: Movable, id: string, replaced: Movable | undefined) {
+  if (isDraft(id)) return { place: null };
+  if (job.commandBytes === 0) return {};
+  // Writing a file anew under another name and renaming it is how editors rewrite one: it keeps its place and time.
+  if (replaced?.place != null) {
+    return { place: replaced.place, visibleAt: job.visibleAt ?? replaced.visibleAt };
+  }
+  return { place: "first" as const };
+}

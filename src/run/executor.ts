@@ -1,0 +1,180 @@
+import type { Leftover, RunToken } from "../job/attempt.ts";
+import { getLogger } from "@logtape/logtape";
+import { closeInheritedOnExec } from "../sys/files/close_on_exec.ts";
+import {
+  type Confined,
+  type EndedMessage,
+  type FromWorker,
+  KILLING_MS,
+  type OutputMessage,
+  type SetupMessage,
+  type StartedMessage,
+  type StartMessage,
+  type SweptMessage,
+  type ToWorker,
+} from "./messages.ts";
+import { Outbox } from "./outbox.ts";
+import type { SandboxSettings } from "./sandbox_rules.ts";
+
+const log = getLogger(["filed", "runner"]);
+
+/** What the executor tells its owner, for each run in the order of the three messages. */
+export interface ExecutorEvents {
+  onStarted(message: StartedMessage): void;
+  /** Each is to be answered by `taken`, or the run's output stops after 256 KiB. */
+  onOutput(message: OutputMessage): void;
+  onEnded(message: EndedMessage): void;
+  /** The survivors of a run are gone, those that `onEnded` named or a sweep. */
+  onGone(run: RunToken): void;
+  /** The worker is gone. Its runs are no longer watched and get no message; a sweep in a new executor ends them. */
+  onFailure(error: Error): void;
+}
+
+/** A disposal takes no longer: runs have their time to end, and then the worker to clean up. */
+const DISPOSAL_MS = KILLING_MS + 2_000;
+
+/** Beside this module: `.ts` in the source tree, `.js` in a build, where one file holds all of the main thread. */
+const WORKER = new URL(
+  import.meta.url.endsWith(".ts") ? "../worker/worker.ts" : "./worker.js",
+  import.meta.url,
+);
+
+export type ExecutorOptions =
+  & Partial<Pick<SetupMessage, "cgroups" | "openFiles">>
+  & Pick<SetupMessage, "environment" | "identity">;
+
+/** Runs commands in a worker thread: a spawn blocks its thread, and may wait for the mount that this thread serves. */
+export class Executor implements AsyncDisposable {
+  readonly #worker: Worker;
+  readonly #events: ExecutorEvents;
+  readonly #outbox = new Outbox<ToWorker>((messages) => this.#worker.postMessage(messages), queueMicrotask);
+  readonly #sweeps: PromiseWithResolvers<SweptMessage["survivors"]>[] = [];
+  #confining: PromiseWithResolvers<Confined> | undefined;
+  readonly #gone = Promise.withResolvers<void>();
+  #state: "open" | "stopping" | "gone" = "open";
+  #lastMoment: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(events: ExecutorEvents, options: ExecutorOptions) {
+    this.#events = events;
+    closeInheritedOnExec(); // Here, since the other thread could do it while this one passes a descriptor on.
+    this.#worker = new Worker(WORKER, { type: "module", name: "jobs" });
+    this.#worker.onmessage = ({ data }: MessageEvent<FromWorker[]>) => {
+      for (const message of data) this.#receive(message);
+    };
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      this.#fail(new Error(`The worker that runs jobs failed: ${event.message}`));
+    };
+    this.#worker.onmessageerror = () =>
+      this.#fail(new Error("The worker that runs jobs sent no readable message"));
+    this.#post({ kind: "setup", cgroups: "used", ...options });
+  }
+
+  /**
+   * Has the jobs that start from now on sandboxed. To be called once, before any starts.
+   * @returns What it is now, or why that is not possible.
+   */
+  confine(sandbox: SandboxSettings): Promise<Confined> {
+    this.#confining = Promise.withResolvers();
+    this.#post({ kind: "confine", sandbox });
+    return this.#confining.promise;
+  }
+
+  /** Starts a command; what becomes of it comes as events. The command's bytes are copied. */
+  start(run: Omit<StartMessage, "kind">): void {
+    this.#post({ kind: "start", ...run });
+  }
+
+  /** Has runs started again, after one was put off by a shortage that is all's. */
+  resume(): void {
+    this.#post({ kind: "resume" });
+  }
+
+  /** Says that `bytes` of a run's output are stored, so that more of it may come. */
+  taken(run: RunToken, bytes: number): void {
+    this.#post({ kind: "taken", run, bytes });
+  }
+
+  /**
+   * Ends all of a run: SIGTERM, and SIGKILL after `graceMs`; with 0 SIGKILL at once. A run that is over is
+   * left alone.
+   * @param killingMs For how long after SIGKILL its processes are waited for.
+   */
+  end(run: RunToken, graceMs: number, killingMs = KILLING_MS): void {
+    this.#post({ kind: "end", run, graceMs, killingMs });
+  }
+
+  /** Has this come to its end within `ms`, whatever the worker does; what runs then is left to a sweep. */
+  endWithin(ms: number): void {
+    if (this.#state === "gone") return;
+    this.#lastMoment ??= setTimeout(() => this.#close(new Error("The worker that runs jobs hangs")), ms);
+  }
+
+  /**
+   * Ends with SIGKILL what runs of a dead daemon left behind.
+   * @returns What SIGKILL did not end, by run.
+   */
+  sweep(runs: readonly Leftover[]): Promise<SweptMessage["survivors"]> {
+    const sweep = Promise.withResolvers<SweptMessage["survivors"]>();
+    this.#sweeps.push(sweep);
+    if (this.#state === "gone") this.#rejectSweeps(new Error("The worker that runs jobs is gone"));
+    else this.#post({ kind: "sweep", runs: [...runs] });
+    return sweep.promise;
+  }
+
+  /** Ends all runs at once, each with its `onEnded`, and the worker. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.endWithin(DISPOSAL_MS);
+    if (this.#state === "open") {
+      this.#state = "stopping";
+      this.#post({ kind: "stop" });
+    }
+    await this.#gone.promise;
+  }
+
+  #post(message: ToWorker) {
+    this.#outbox.post(message);
+  }
+
+  #receive(message: FromWorker) {
+    switch (message.kind) {
+      case "started":
+        return this.#events.onStarted(message);
+      case "output":
+        return this.#events.onOutput(message);
+      case "ended":
+        return this.#events.onEnded(message);
+      case "confined":
+        return this.#confining?.resolve(message.outcome);
+      case "gone":
+        return this.#events.onGone(message.run);
+      case "swept":
+        return this.#sweeps.shift()?.resolve(message.survivors);
+      case "warned":
+        return log.warn(message.message, message.fields);
+      case "stopped":
+        return this.#close(new Error("The worker that runs jobs was stopped"));
+      default:
+        message satisfies never;
+    }
+  }
+
+  #fail(error: Error) {
+    if (this.#state === "gone") return;
+    this.#close(error);
+    this.#events.onFailure(error);
+  }
+
+  #close(reason: Error) {
+    this.#state = "gone";
+    clearTimeout(this.#lastMoment);
+    this.#worker.terminate();
+    this.#rejectSweeps(reason);
+    this.#confining?.reject(reason);
+    this.#gone.resolve();
+  }
+
+  #rejectSweeps(reason: Error) {
+    for (const sweep of this.#sweeps.splice(0)) sweep.reject(reason);
+  }
+}

@@ -1,0 +1,191 @@
+import type { Leftover, ProcessIdentity, RunToken } from "../job/attempt.ts";
+import type { Limits, ReachedLimit } from "../job/limits.ts";
+import type { SandboxSettings } from "./sandbox_rules.ts";
+import type { Obstacle } from "./shortage.ts";
+
+/** What the main thread and the worker that runs jobs say to each other, some at a time: plain data, structured-cloned. */
+
+/** Who a job runs as, when that is not the daemon's own user. */
+export interface TargetUser {
+  uid: number;
+  /** For a user that the user database does not have; the others get their own. */
+  gid: number;
+}
+
+/** The first message. */
+export interface SetupMessage {
+  kind: "setup";
+  /** "unused": runs get no group of their own even where the daemon may make some. */
+  cgroups: "used" | "unused";
+  /** The state file's, by which a daemon's groups are known: `q` and hexadecimal digits. */
+  identity: string;
+  /** What each job's environment begins with: `NAME=value`, by its name. */
+  environment: ReadonlyMap<string, Uint8Array>;
+  /** The soft limit of open files that jobs inherit; `undefined`: the daemon's. */
+  openFiles?: number | undefined;
+}
+
+/** Has jobs sandboxed from now on. Answered by `confined`. */
+export interface ConfineMessage {
+  kind: "confine";
+  sandbox: SandboxSettings;
+}
+
+export interface StartMessage {
+  kind: "start";
+  run: RunToken;
+  jobId: string;
+  /** Counted from 1. */
+  attempt: number;
+  /** The argument of `sh -c`, byte for byte; it can be any bytes, a NUL makes it unrunnable. */
+  command: Uint8Array;
+  /** `undefined`: as the daemon. */
+  runAs: TargetUser | undefined;
+  /** 0: no limit. */
+  timeoutMs: number;
+  maxLogBytes: number;
+  limits: Limits;
+}
+
+/**
+ * Ends all of a run: SIGTERM, and after `graceMs` SIGKILL (0: at once). Answered by `ended`, as if it ended
+ * itself. For a run that is being ended already, the earlier SIGKILL and the shorter time count; a run that
+ * is over is left alone.
+ */
+export interface EndMessage {
+  kind: "end";
+  run: RunToken;
+  graceMs: number;
+  /** What SIGKILL has not ended after so long is named, and waited for no longer. */
+  killingMs: number;
+}
+
+/**
+ * What is left so long after SIGKILL waits in the kernel for something that does not come, or has another's
+ * rights.
+ */
+export const KILLING_MS = 2_000;
+
+/** The main thread has taken `bytes` of a run's output; the worker reads on once little enough is on its way. */
+export interface TakenMessage {
+  kind: "taken";
+  run: RunToken;
+  bytes: number;
+}
+
+/** Ends what a dead daemon's runs left behind. Answered by `swept`, in the order asked. */
+export interface SweepMessage {
+  kind: "sweep";
+  runs: Leftover[];
+}
+
+/**
+ * Has runs started again. After one is put off by a shortage that is all's, those that were asked for until
+ * then are put off as well: so no job overtakes another.
+ */
+export interface ResumeMessage {
+  kind: "resume";
+}
+
+/** Ends all runs at once, each answered by `ended`, and then the worker. Answered by `stopped`. */
+export interface StopMessage {
+  kind: "stop";
+}
+
+export type ToWorker =
+  | SetupMessage
+  | ConfineMessage
+  | StartMessage
+  | EndMessage
+  | TakenMessage
+  | SweepMessage
+  | ResumeMessage
+  | StopMessage;
+
+/** A process of the run exists, which may not come to the command. Posted before any other message of it, unless there is none. */
+export interface StartedMessage {
+  kind: "started";
+  run: RunToken;
+  leader: ProcessIdentity;
+  /** The cgroup made for the run, an absolute path. */
+  cgroup: string | undefined;
+  /** Whom its processes run as. */
+  uid: number;
+}
+
+/** Bytes for the log, in the order written; never more than `maxLogBytes` of a run in all. */
+export interface OutputMessage {
+  kind: "output";
+  run: RunToken;
+  bytes: Uint8Array;
+}
+
+/** A process of a run that SIGKILL did not end. */
+export interface Survivor {
+  pid: number;
+  /** What it calls itself; empty if that is not known. */
+  name: string;
+}
+
+/** How the command itself ended, or why it did not begin. */
+export type Exit =
+  | { kind: "exited"; status: number; limit?: ReachedLimit }
+  | { kind: "signaled"; signal: string; limit?: ReachedLimit } // "SIGKILL", "SIGRTMIN+3"
+  | { kind: "timed-out" }
+  | Obstacle;
+
+/** The run is over: no process of it is left but `survivors`, and all of its output was posted before this. */
+export interface EndedMessage {
+  kind: "ended";
+  run: RunToken;
+  exit: Exit;
+  /** Output past `maxLogBytes` that is lost: what came between the kept beginning and `tail`. */
+  droppedBytes: number;
+  /** The last output, up to 64 KiB, if there was more than `maxLogBytes`; empty otherwise. */
+  tail: Uint8Array;
+  survivors: Survivor[];
+}
+
+/**
+ * Why jobs can't be sandboxed; or that they are, and where the rules' paths and the temporary folders really
+ * are.
+ */
+export type Confined = { problem: string } | { rules: string[]; tempDirectory: string };
+
+export interface ConfinedMessage {
+  kind: "confined";
+  outcome: Confined;
+}
+
+export interface SweptMessage {
+  kind: "swept";
+  /** By run, those that have some. */
+  survivors: Map<RunToken, Survivor[]>;
+}
+
+/** The last of a run's survivors is gone: after `ended`, or after the sweep that named them. */
+export interface GoneMessage {
+  kind: "gone";
+  run: RunToken;
+}
+
+/** Something that the log of the daemon is to say. */
+export interface WarnedMessage {
+  kind: "warned";
+  message: string;
+  fields: Record<string, unknown>;
+}
+
+export interface StoppedMessage {
+  kind: "stopped";
+}
+
+export type FromWorker =
+  | StartedMessage
+  | OutputMessage
+  | EndedMessage
+  | ConfinedMessage
+  | SweptMessage
+  | WarnedMessage
+  | GoneMessage
+  | StoppedMessage;

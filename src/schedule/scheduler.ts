@@ -1,0 +1,401 @@
+import type { RunToken } from "../job/attempt.ts";
+import { getLogger } from "@logtape/logtape";
+import { setImmediate } from "node:timers";
+import type { Config } from "../job/config.ts";
+import type { Ending } from "../job/ending.ts";
+import { describeSurvivors } from "../job/log_text.ts";
+import { type Claim, type Job, type Queue, StoreError } from "../queue/queue.ts";
+import type { QueueWatcher } from "../queue/events.ts";
+import type { Executor, ExecutorEvents } from "../run/executor.ts";
+import type { Identity } from "./target_user.ts";
+import type { EndedMessage, Exit, OutputMessage, StartedMessage, Survivor } from "../run/messages.ts";
+import { Pauses, type User } from "./pauses.ts";
+import type { Shortage } from "../run/shortage.ts";
+import { atMost } from "../run/waiting.ts";
+
+const log = getLogger(["filed", "runner"]);
+
+/** Between SIGTERM and SIGKILL, for a job that somebody removed or moved away. */
+const END_GRACE_MS = 5_000;
+/** The same when filed stops: what supervises filed does not wait long. */
+const STOP_GRACE_MS = 700;
+/** And from then on until all is told; what is not then is for the next start. */
+const STOP_KILLING_MS = 600;
+/** All of a stop that comes after the grace, but for the unmount. */
+const STOP_MS = 1_650;
+/** Of that, at its end, what the worker has to clean up. */
+const STOP_CLEANING_MS = 250;
+/** Until the next try, when the state file can't be written (its disk is full). */
+const RETRY_MS = 1_000;
+/** Jobs taken in one go, at most. */
+const CLAIM_LIMIT = 32;
+
+interface Running {
+  jobId: string;
+  /** `undefined`: of an earlier daemon. */
+  attempt: number | undefined;
+  timeoutSec: number;
+  user: User;
+  /** Whether the executor has said if there is a process. */
+  isAnswered: boolean;
+  /** What was last stored for this run: its messages are stored in the order they came. */
+  stored: Promise<unknown>;
+  /** filed stops: the attempt does not count. */
+  isStopped: boolean;
+}
+
+/** Rings at a time of the wall clock, and when that clock is set. */
+export interface WallAlarm {
+  onTime: (why: "due" | "clock-set") => void;
+  /** @param at Epoch ms; `undefined`: never. */
+  set(at: number | undefined): void;
+}
+
+export interface SchedulerOptions {
+  alarm: WallAlarm;
+  identityOf(job: Job): Identity;
+  /** The scheduler can't go on. */
+  onFailure(error: unknown): void;
+}
+
+/**
+ * Starts what is ready as soon as it is, and stores what comes of it. It has no clock that ticks: it acts when the
+ * queue says that a job may be ready, when a run ends, and when the next job that waits is due.
+ */
+export class Scheduler implements QueueWatcher, ExecutorEvents {
+  readonly #queue: Queue;
+  readonly #options: SchedulerOptions;
+  /** The runs that are not stored as ended. */
+  readonly #running = new Map<RunToken, Running>();
+  /** Runs that are stored as ended, but for processes that nothing ended: no job of their ids starts. */
+  readonly #lingering = new Map<RunToken, Running>();
+  /**
+   * How many of `#running` have processes. What lingers takes no slot: anybody can have a process wait for a
+   * file system of their own that never answers, and would fill all slots for as long as they like. The store
+   * bounds how many a user may have.
+   */
+  #living = 0;
+  #executor: Executor | undefined;
+  #state: "idle" | "starting-jobs" | "asked-again" | "stopped" = "stopped";
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  readonly #pauses = new Pauses(() => this.onRunnable());
+  #onEmpty: (() => void) | undefined;
+  #starting: Promise<void> = Promise.resolve();
+
+  constructor(queue: Queue, options: SchedulerOptions) {
+    this.#queue = queue;
+    this.#options = options;
+    options.alarm.onTime = (why) => {
+      if (why === "due") this.onRunnable();
+      else this.#adjustToClock().catch((error) => options.onFailure(error));
+    };
+  }
+
+  /** Ends what an earlier daemon left running, counts its attempts, and begins to start jobs. */
+  async start(executor: Executor): Promise<void> {
+    this.#executor = executor;
+    const runs = await this.#queue.runs();
+    if (runs.length > 0) await this.#sweep(runs, executor);
+    this.#state = "idle";
+    this.#queue.watch(this);
+    await this.#adjustToClock();
+  }
+
+  /** Starts no more jobs; gives those that run `graceMs`, less if `hurry` aborts, then ends and requeues them. */
+  async stop(graceMs: number, hurry: AbortSignal): Promise<void> {
+    this.#state = "stopped";
+    this.#options.alarm.set(undefined);
+    clearTimeout(this.#retry);
+    this.#pauses[Symbol.dispose]();
+    await this.#starting;
+    if (this.#running.size === 0) return this.#executor?.endWithin(STOP_MS);
+    const empty = new Promise<void>((resolve) => this.#onEmpty = resolve);
+    log.info("waiting for jobs", { running: this.#running.size, graceSec: graceMs / 1_000 });
+    await atMost(graceMs, Promise.race([empty, aborted(hurry)]));
+    this.#executor?.endWithin(STOP_MS);
+    for (const [run, running] of this.#running) {
+      running.isStopped = true;
+      this.#executor?.end(run, STOP_GRACE_MS, STOP_KILLING_MS);
+    }
+    await atMost(STOP_MS - STOP_CLEANING_MS, empty);
+    for (const [run, { jobId }] of this.#running) await this.#requeueUnheard(run, jobId);
+  }
+
+  onRunnable() {
+    if (this.#state === "starting-jobs") this.#state = "asked-again";
+    if (this.#state !== "idle") return;
+    this.#state = "starting-jobs";
+    this.#starting = this.#startJobs().catch((error) => this.#options.onFailure(error));
+  }
+
+  onAbandoned(run: RunToken) {
+    this.#executor?.end(run, END_GRACE_MS);
+  }
+
+  onStarted({ run, leader, cgroup, uid }: StartedMessage) {
+    this.#answered(run);
+    this.#store(run, () => this.#queue.identify(run, { leader, cgroup, uid }));
+  }
+
+  onOutput({ run, bytes }: OutputMessage) {
+    const { length } = bytes;
+    this.#store(run, async () => {
+      await this.#queue.appendLog(run, bytes);
+      // In a turn of its own: jobs that print as fast as they can must not keep the kernel's requests waiting.
+      setImmediate(() => this.#executor?.taken(run, length));
+    });
+  }
+
+  onEnded(message: EndedMessage) {
+    const { run, exit, survivors } = message;
+    const running = this.#running.get(run);
+    if (!running) return;
+    this.#living--;
+    this.#answered(run);
+    if (exit.kind === "put-off") return this.#putOff(run, running, exit.shortage);
+    this.#pauses.runEnded(running.user);
+    this.#store(run, async (running) => {
+      if (running.isStopped) {
+        const job = await this.#queue.requeue(run, survivors);
+        if (job) log.info("attempt stopped", { job: job.id, attempt: running.attempt });
+      } else {
+        const job = await this.#queue.ended(run, { ...message, ending: endingOf(exit, running.timeoutSec) });
+        log.info("attempt ended", {
+          job: job?.id ?? running.jobId, // It may have got another meanwhile.
+          attempt: running.attempt,
+          ...exit,
+          state: job?.state ?? "taken away",
+        });
+      }
+      if (survivors.length > 0) {
+        warnOf(survivors, running);
+        this.#lingering.set(run, running);
+      }
+      this.#forget(run);
+    });
+  }
+
+  onGone(run: RunToken) {
+    this.#store(run, async ({ jobId }) => {
+      await this.#queue.forget(run);
+      this.#lingering.delete(run);
+      log.info("processes that could not be ended are gone", { job: jobId });
+    });
+  }
+
+  onFailure(error: unknown) {
+    this.#options.onFailure(error);
+  }
+
+  #answered(run: RunToken) {
+    const running = this.#running.get(run);
+    if (!running || running.isAnswered) return;
+    running.isAnswered = true;
+    if (this.#pauses.allowed !== undefined) this.onRunnable(); // It may have been what others waited for.
+  }
+
+  /** Takes a job back to its place: it has not begun. */
+  #putOff(run: RunToken, { user }: Running, shortage: Shortage) {
+    const returned = this.#pauses.putOff(shortage, user);
+    this.#store(run, async ({ attempt }) => {
+      const job = await this.#queue.requeue(run);
+      if (job) log.info("attempt put off", { job: job.id, attempt });
+      this.#forget(run);
+      returned();
+    });
+  }
+
+  #forget(run: RunToken) {
+    this.#running.delete(run);
+    if (this.#running.size === 0) this.#onEmpty?.();
+  }
+
+  /** Puts a job back of whose end nothing was heard: its run is for the next start. */
+  async #requeueUnheard(run: RunToken, jobId: string) {
+    try {
+      await this.#queue.requeue(run, "unknown");
+      log.warn("attempt stopped, and maybe not gone", { job: jobId });
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      log.error("cannot store what a job did", { job: jobId, error });
+    }
+  }
+
+  /** Ends what runs of an earlier daemon left. */
+  async #sweep(runs: Awaited<ReturnType<Queue["runs"]>>, executor: Executor) {
+    const swept = Promise.withResolvers<void>();
+    for (const { run, id } of runs) {
+      this.#lingering.set(run, {
+        jobId: id,
+        attempt: undefined,
+        timeoutSec: 0,
+        user: "own",
+        isAnswered: true,
+        isStopped: false,
+        stored: swept.promise,
+      });
+    }
+    const survivors = await executor.sweep(runs);
+    for (const { run, id } of runs) {
+      const left = survivors.get(run) ?? [];
+      const end = { ending: { kind: "interrupted" } as const, droppedBytes: 0, tail: new Uint8Array() };
+      const job = await this.#queue.ended(run, { ...end, survivors: left });
+      if (job) log.warn("attempt interrupted", { job: job.id, attempt: job.attempts, state: job.state });
+      if (left.length > 0) warnOf(left, { jobId: id, attempt: undefined });
+      else this.#lingering.delete(run);
+    }
+    swept.resolve();
+  }
+
+  /** A clock that was set back must not leave retries waiting for as long. */
+  async #adjustToClock() {
+    try {
+      await this.#queue.adjustToClock();
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      log.error("cannot adjust what waits to the clock", { error });
+    }
+    this.onRunnable();
+  }
+
+  async #startJobs() {
+    clearTimeout(this.#retry);
+    do {
+      this.#state = "starting-jobs";
+      try {
+        await this.#fillSlots();
+        this.#options.alarm.set(await this.#queue.nextVisibleAt());
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error;
+        log.error("cannot take a job", { error });
+        this.#retry = setTimeout(() => this.onRunnable(), RETRY_MS);
+      }
+    } while (this.#hasBeenAskedAgain());
+    if (this.#state === "starting-jobs") this.#state = "idle";
+  }
+
+  #hasBeenAskedAgain() {
+    return this.#state === "asked-again";
+  }
+
+  #isStopped() {
+    return this.#state === "stopped";
+  }
+
+  async #fillSlots() {
+    for (;;) {
+      const config = await this.#queue.config();
+      const free = Math.min(config.maxJobCount - this.#living, this.#allowed());
+      if (free <= 0 || this.#isStopped()) return;
+      const limit = Math.min(free, CLAIM_LIMIT);
+      const claims = await this.#queue.claim(limit, this.#admits());
+      if (this.#isStopped()) {
+        for (const { run } of claims) await this.#queue.requeue(run);
+        return;
+      }
+      this.#pauses.take(claims.length);
+      for (const claim of claims) this.#begin(claim, config);
+      if (claims.length < limit) return;
+    }
+  }
+
+  /**
+   * How many starts a pause of all allows; none as long as one is still under way that may be put off, so
+   * that none overtakes it.
+   */
+  #allowed(): number {
+    const { allowed } = this.#pauses;
+    if (allowed === undefined) return Infinity;
+    if (allowed <= 0 || this.#running.values().some(({ isAnswered }) => !isAnswered)) return 0;
+    this.#executor?.resume();
+    return allowed;
+  }
+
+  #admits(): ((job: Job) => boolean) | undefined {
+    if (!this.#pauses.areOfUsers) return undefined;
+    return (job) => this.#pauses.admit(userOf(this.#options.identityOf(job)));
+  }
+
+  #begin(claim: Claim, config: Config) {
+    const { job, run } = claim;
+    const identity = this.#options.identityOf(job);
+    this.#living++;
+    this.#running.set(run, {
+      jobId: job.id,
+      attempt: job.attempts,
+      timeoutSec: config.timeoutSec,
+      user: userOf(identity),
+      isAnswered: false,
+      stored: Promise.resolve(),
+      isStopped: false,
+    });
+    if (identity.kind === "refused") this.#refuse(run, identity.reason);
+    else this.#execute(claim, config, identity);
+    log.info("attempt started", { job: job.id, attempt: job.attempts }); // After what the job waits for.
+  }
+
+  #execute(
+    { job, run, command }: Claim,
+    { timeoutSec, maxLogBytes, maxMemoryMb, maxCpuSec, maxFileMb, maxOpenFiles, nice }: Config,
+    identity: Exclude<Identity, { kind: "refused" }>,
+  ) {
+    this.#executor?.start({
+      run,
+      jobId: job.id,
+      attempt: job.attempts,
+      command,
+      runAs: identity.kind === "other" ? identity.user : undefined,
+      timeoutMs: timeoutSec * 1_000,
+      maxLogBytes,
+      limits: { maxMemoryMb, maxCpuSec, maxFileMb, maxOpenFiles, nice },
+    });
+  }
+
+  /** Ends a run that nobody may make. */
+  #refuse(run: RunToken, reason: string) {
+    const exit: Exit = { kind: "not-started", reason, isFinal: false };
+    this.onEnded({ kind: "ended", run, exit, droppedBytes: 0, tail: new Uint8Array(), survivors: [] });
+  }
+
+  /** Stores one thing after another for a run; tries again for as long as the state file can't be written. */
+  #store(run: RunToken, store: (running: Running) => Promise<void>) {
+    const running = this.#running.get(run) ?? this.#lingering.get(run);
+    if (!running) return;
+    running.stored = running.stored.then(async () => {
+      for (;;) {
+        try {
+          return await store(running);
+        } catch (error) {
+          if (!(error instanceof StoreError)) throw error;
+          log.error("cannot store what a job did", { job: running.jobId, error });
+          await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        }
+      }
+    }).catch((error) => this.#options.onFailure(error));
+  }
+}
+
+function userOf(identity: Identity): User {
+  return identity.kind === "other" ? identity.user.uid : "own";
+}
+
+function warnOf(survivors: readonly Survivor[], { jobId, attempt }: Pick<Running, "jobId" | "attempt">) {
+  const processes = describeSurvivors(survivors);
+  log.warn("processes could not be ended", {
+    job: jobId,
+    ...attempt === undefined ? {} : { attempt },
+    processes,
+  });
+}
+
+function endingOf(exit: Exclude<Exit, { kind: "put-off" }>, timeoutSec: number): Ending {
+  return exit.kind === "timed-out" ? { kind: "timed-out", afterSec: timeoutSec } : exit;
+}
+
+/** Resolves once `signal` aborts. */
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

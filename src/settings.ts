@@ -1,0 +1,64 @@
+export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+export const LOG_FORMATS = ["text", "json"] as const;
+export const RUN_AS_POLICIES = ["owner", "daemon"] as const;
+/** Seconds that running jobs get when filed stops, unless it is told otherwise. */
+export const DEFAULT_GRACE_SEC = 10;
+
+export type LogLevel = (typeof LOG_LEVELS)[number];
+export type LogFormat = (typeof LOG_FORMATS)[number];
+export type RunAsPolicy = (typeof RUN_AS_POLICIES)[number];
+
+/** What the command line and the environment ask for. */
+export interface Settings {
+  mountpoint: string;
+  stateFile: string;
+  /** Whether the state file's directory is made where it is missing: not for a place that somebody named. */
+  stateDirectory: "made" | "expected";
+  /** How long running jobs get when filed stops. */
+  graceMs: number;
+  /** Who sees the mount. Root's is for everyone in any case. */
+  admit: "owner" | "everyone";
+  /** Whom a daemon of root runs jobs as: each as its file's owner, or all as itself. An ordinary user's has no choice. */
+  runAs: RunAsPolicy;
+  /** What jobs get of the daemon's environment. */
+  environment: EnvironmentOptions;
+  logLevel: LogLevel;
+  logFormat: LogFormat;
+  /** What jobs are confined to; by nothing if it is absent. */
+  sandbox?: SandboxOptions;
+  /**
+   * The soft limit of open files that jobs begin with: the runtime has raised filed's own. `undefined`:
+   * filed's.
+   */
+  jobOpenFiles?: number;
+  /** Where a service manager wants to hear how filed is, sd_notify(3); none if nobody does. */
+  notifySocket?: string;
+}
+
+export type PathRule = { option: "--ro" | "--rw" | "--exec"; path: string };
+export type PortRule = { option: "--connect" | "--bind"; port: number };
+
+export interface SandboxOptions {
+  /** "require": no start where the kernel can't enforce all of it. */
+  enforcement: "as-far-as-possible" | "require";
+  /** As given, and so relative to where filed was started. */
+  paths: PathRule[];
+  ports: PortRule[];
+  /** Where the jobs' own temporary folders are made. */
+  tempDirectory: string;
+}
+
+/** What jobs get of the daemon's environment. */
+export interface EnvironmentOptions {
+  /** `none`: nothing but a PATH. */
+  base: "daemon" | "none";
+  /** Named one by one, the last of a name counts: with a value, or as the daemon has it. */
+  given: { name: string; value: string | undefined }[];
+}
+
+/** What each job has of its own. */
+const OF_A_JOB = ["FILED_JOB_ID", "FILED_ATTEMPT", "FILED_RUN"];
+/** Whether jobs can be given a variable of that name. */
+export function isSettable(name: string): boolean {
+  return !OF_A_JOB.includes(name);
+}

@@ -1,0 +1,98 @@
+/**
+ * Files of /proc and /sys, through libc: Deno opens none of them without the permission for everything, the network
+ * included. What is read here is made by the kernel from memory, so that no call waits for a disk.
+ */
+import { DT_DIR, readDirents } from "./dirents.ts";
+import { close, openReadOnly, openWriteOnly, readAt, write } from "./file.ts";
+import { check, cString, LIBC } from "../libc.ts";
+
+const { symbols } = Deno.dlopen(LIBC, {
+  mkdir: { parameters: ["buffer", "u32"], result: "i32" },
+  rmdir: { parameters: ["buffer"], result: "i32" },
+  readlink: { parameters: ["buffer", "buffer", "usize"], result: "i32" },
+});
+
+const DIRECTORY_MODE = 0o777; // less the umask
+
+/** Holds most of these files in one read; a longer one makes it grow. */
+let buffer = new Uint8Array(65_536);
+const decoder = new TextDecoder();
+
+/** @returns All of the file. @throws {ErrnoError} As open(2) and read(2); ESRCH if it is of a process that ends. */
+export function readKernelFile(path: string): string {
+  const fd = openReadOnly(path);
+  try {
+    return readOpenKernelFile(fd);
+  } finally {
+    close(fd);
+  }
+}
+
+/** The same of one that is open, from its beginning: for a look that must not fail for want of a descriptor. */
+export function readOpenKernelFile(fd: number): string {
+  let sizeBytes = 0;
+  for (;;) {
+    const count = readAt(fd, buffer.subarray(sizeBytes), sizeBytes);
+    if (count === 0) return decoder.decode(buffer.subarray(0, sizeBytes));
+    sizeBytes += count;
+    if (sizeBytes === buffer.length) buffer = doubled(buffer);
+  }
+}
+
+function doubled(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(bytes.length * 2);
+  larger.set(bytes);
+  return larger;
+}
+
+/** Gives the file a text that it takes in one write. @throws {ErrnoError} As open(2) and write(2). */
+export function writeKernelFile(path: string, text: string): void {
+  const fd = openWriteOnly(path);
+  try {
+    const bytes = new TextEncoder().encode(text);
+    write(fd, bytes, bytes.length);
+  } finally {
+    close(fd);
+  }
+}
+
+/** What a directory has, in its order. */
+export interface KernelEntry {
+  name: string;
+  isDirectory: boolean;
+}
+
+/** @throws {ErrnoError} As open(2) and getdents(2). */
+export function listKernelDirectory(path: string): KernelEntry[] {
+  const entries: KernelEntry[] = [];
+  const fd = openReadOnly(path);
+  try {
+    for (let dirents; (dirents = readDirents(fd, buffer)) !== undefined;) {
+      for (const { name, type } of dirents) {
+        entries.push({ name: decoder.decode(name.subarray(0, -1)), isDirectory: type === DT_DIR });
+      }
+    }
+    return entries;
+  } finally {
+    close(fd);
+  }
+}
+
+/** Makes a directory, which is how a cgroup is made. @throws {ErrnoError} As mkdir(2). */
+export function makeKernelDirectory(path: string): void {
+  check(symbols.mkdir(cString(path), DIRECTORY_MODE), `mkdir ${path}`);
+}
+
+/** @throws {ErrnoError} As rmdir(2). */
+export function removeKernelDirectory(path: string): void {
+  check(symbols.rmdir(cString(path)), `rmdir ${path}`);
+}
+
+/** @returns What a link says. @throws {ErrnoError} As readlink(2). */
+export function readKernelLink(path: string): string {
+  const sizeBytes = check(
+    symbols.readlink(cString(path), buffer, BigInt(buffer.length)),
+    `readlink ${path}`,
+  );
+  return decoder.decode(buffer.subarray(0, sizeBytes));
+}

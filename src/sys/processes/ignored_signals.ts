@@ -1,0 +1,30 @@
+import { readKernelFile } from "../files/kernel_files.ts";
+import { LIBC } from "../libc.ts";
+
+const { symbols } = Deno.dlopen(LIBC, { signal: { parameters: ["i32", "usize"], result: "isize" } });
+
+// signal.h
+const SIG_DFL = 0n;
+const SIG_IGN = 1n;
+
+/**
+ * The numbers of the signals that this process ignores by now. Who asks before anybody listens to one sees
+ * what it was started with: nohup(1) ignores SIGHUP, and a shell SIGINT and SIGQUIT for what it starts in the
+ * background.
+ */
+export function ignoredSignals(): ReadonlySet<number> {
+  const [, mask = "0"] = /^SigIgn:\t(\w+)$/m.exec(readKernelFile("/proc/self/status")) ?? [];
+  const bits = BigInt(`0x${mask}`);
+  const numbers = Array.from({ length: 64 }, (_, bit) => bit + 1);
+  return new Set(numbers.filter((number) => (bits >> BigInt(number - 1) & 1n) === 1n));
+}
+
+/** Has a signal do by its number what it does where nobody has said anything of it. @see signal(2) */
+export function resetSignal(number: number): void {
+  symbols.signal(number, SIG_DFL);
+}
+
+/** Has the kernel drop a signal, by its number. @see signal(2) */
+export function ignoreSignal(number: number): void {
+  symbols.signal(number, SIG_IGN);
+}

@@ -1,0 +1,109 @@
+import { CMemory } from "../c_memory.ts";
+import { type Step, toSucceed } from "./child_code.ts";
+import { auditedAs, becoming } from "./credentials.ts";
+import { ignoredSignals } from "../processes/ignored_signals.ts";
+import { joiningSessionKeyring, linkingUserKeyring } from "./keyring.ts";
+import { niceness } from "../processes/process.ts";
+import { restricting } from "./restriction.ts";
+import { RLIMIT } from "../processes/rlimit.ts";
+import type { SpawnMemory, SpawnSpec } from "./spec.ts";
+import { type SystemCall, systemCall } from "../system_call.ts";
+
+// asm/signal.h
+const SIG_SETMASK = 2;
+const SIGSET_BYTES = 8n; // of which the kernel knows
+const SIGACTION_BYTES = 32;
+const SIG_IGN = 1;
+const LAST_SIGNAL = 64;
+const UNTOUCHABLE = [9, 19]; // SIGKILL, SIGSTOP
+const PRIO_PROCESS = 0n; // sys/resource.h
+const NICEST = 19;
+const LAST_FD = 0xffff_ffffn;
+
+/**
+ * All that a child does between its start and its program, in this order:
+ *
+ * 1. It leaves our session, and takes no signal that was meant for us.
+ * 2. It gets its descriptors, and lets all of ours go: what it waits for from here on holds none of them.
+ * 3. It takes on what every process of the job is to have: keyring, audit's user, niceness, limits.
+ * 4. It confines itself, which takes root's rights, and shows that it has.
+ * 5. It becomes its user.
+ * 6. It enters its directory, as that user, and executes its program.
+ *
+ * @param sources The spec's descriptors, then that of its restriction's ruleset: all above those that they
+ * become.
+ * @param handlers Whether the clone has set all handlers of signals to their defaults.
+ */
+export function stepsOf(
+  { restriction, credentials, nice, rlimits }: SpawnSpec,
+  memory: SpawnMemory,
+  sources: readonly number[],
+  handlers: "cleared" | "ours",
+): Step[] {
+  const ruleset = sources.length - 1;
+  return [
+    ...toSucceed(systemCall("setsid"), ...signals(handlers)),
+    ...toSucceed(...sources.map((from, to) => systemCall("dup3", BigInt(from), BigInt(to), 0n))),
+    ...closingFrom(sources.length),
+    ...joiningSessionKeyring(),
+    ...credentials ? auditedAs(sources.length, memory.loginuid, memory.uidText) : [],
+    ...nice > 0 ? toSucceed(systemCall("setpriority", PRIO_PROCESS, 0n, nicer(nice))) : [],
+    ...rlimits.flatMap(({ resource }, i) =>
+      toSucceed(systemCall("prlimit64", 0n, BigInt(RLIMIT[resource]), memory.rlimits[i] ?? 0n, 0n))
+    ),
+    ...restriction && memory.seal ? restricting(ruleset, memory.seal) : [],
+    ...credentials ? becoming(credentials, memory.groups) : [],
+    ...credentials && !restriction ? linkingUserKeyring() : [],
+    ...restriction ? closingFrom(ruleset) : credentials ? closingFrom(sources.length) : [],
+    ...entering(memory),
+    ...toSucceed(
+      systemCall("rt_sigprocmask", BigInt(SIG_SETMASK), NO_SIGNALS.address, 0n, SIGSET_BYTES),
+      systemCall("execve", memory.path, memory.argv, memory.envp),
+    ),
+  ];
+}
+
+/** The last that can be entered is where it stays. */
+function entering({ root, cwd }: SpawnMemory): Step[] {
+  return [
+    ...toSucceed(systemCall("chdir", root)),
+    ...cwd.toReversed().map((path) => ({ call: systemCall("chdir", path), is: "either way" as const })),
+  ];
+}
+
+/** Before Linux 5.9 there is no such call: there, execve(2) closes them. */
+function closingFrom(fd: number): Step[] {
+  return [{ call: systemCall("close_range", BigInt(fd), LAST_FD, 0n), is: "either way" }];
+}
+
+/** A niceness for setpriority(2). */
+function nicer(by: number): bigint {
+  return BigInt.asUintN(64, BigInt(Math.min(niceness() + by, NICEST)));
+}
+
+function signals(handlers: "cleared" | "ours"): SystemCall[] {
+  const kept = handlers === "cleared" ? [...FROM_TERMINAL, ...IGNORED] : ALL_SIGNALS;
+  return [
+    // To ignore a signal is to forget one that has come.
+    ...FROM_TERMINAL.map((signal) => acting(signal, IGNORING)),
+    ...kept.map((signal) => acting(signal, DEFAULT_ACTION)),
+  ];
+}
+
+function acting(signal: number, action: CMemory): SystemCall {
+  return systemCall("rt_sigaction", BigInt(signal), action.address, 0n, SIGSET_BYTES);
+}
+
+const DEFAULT_ACTION = new CMemory(SIGACTION_BYTES);
+const IGNORING = CMemory.of(new Uint8Array(SIGACTION_BYTES).with(0, SIG_IGN));
+/**
+ * SIGHUP, SIGINT and SIGQUIT, which a terminal sends to all of our group: a child is in it until its own
+ * session begins.
+ */
+const FROM_TERMINAL = [1, 2, 3];
+const ALL_SIGNALS = Array.from({ length: LAST_SIGNAL }, (_, i) => i + 1).filter((signal) =>
+  !UNTOUCHABLE.includes(signal)
+);
+const NO_SIGNALS = new CMemory(Number(SIGSET_BYTES));
+/** The signals that this process ignores, which a program would go on to ignore. */
+const IGNORED = [...ignoredSignals()];

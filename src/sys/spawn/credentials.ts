@@ -1,0 +1,85 @@
+import { CMemory } from "../c_memory.ts";
+import { type Step, toSucceed } from "./child_code.ts";
+import { readKernelFile } from "../files/kernel_files.ts";
+import { AT_FDCWD, systemCall } from "../system_call.ts";
+
+/**
+ * Whom a process becomes, by number: a name could be that of another user, who chose it to look like a
+ * number.
+ */
+export interface Credentials {
+  uid: number;
+  gid: number;
+  /** The supplementary groups, which need not have `gid` among them. */
+  groups: readonly number[];
+}
+
+const PR_SET_DUMPABLE = 4n; // linux/prctl.h
+const NOT_DUMPABLE = 0n;
+const AS_IT_IS = 0xffff_ffffn; // setresuid(2)
+const PR_SET_SECUREBITS = 28n;
+const NO_SECUREBITS = 0n; // linux/securebits.h
+const O_WRONLY = 1n;
+const GROUP_AND_OTHERS_WRITE = 0o022;
+
+/**
+ * How a child of root becomes another user for good: of what setuid(2) leaves as it is, nothing of root's is
+ * left.
+ *
+ * The child shares our memory until it executes its program, so the user must not trace it before. setresuid(2) gives that memory
+ * what fs.suid_dumpable says, each time that the effective user changes, and prctl(2) makes it not dumpable. In between, where
+ * the user could stop the child, the real and the saved user are root still.
+ * @param groupList Where the groups are in memory, gid_t each.
+ * @see credentials(7), capabilities(7), ptrace(2)
+ */
+export function becoming({ uid, gid, groups }: Credentials, groupList: bigint): Step[] {
+  const [u, g] = [BigInt(uid), BigInt(gid)];
+  return [
+    // They may be locked.
+    { call: systemCall("prctl", PR_SET_SECUREBITS, NO_SECUREBITS, 0n, 0n, 0n), is: "either way" },
+    ...toSucceed(
+      systemCall("umask", BigInt(umaskForOthers())),
+      systemCall("setgroups", BigInt(groups.length), groupList),
+      systemCall("setresgid", g, g, g),
+      systemCall("setresuid", AS_IT_IS, u, AS_IT_IS),
+      systemCall("prctl", PR_SET_DUMPABLE, NOT_DUMPABLE, 0n, 0n, 0n),
+      systemCall("setresuid", u, u, u),
+      // Locked securebits may have kept some through setresuid(2); the inheritable ones stay in any case.
+      systemCall("capset", NO_CAPABILITIES.header, NO_CAPABILITIES.data),
+    ),
+  ];
+}
+
+/**
+ * Has the audit log name the user whose job it is, as pam_loginuid(8) does. That takes a right of root's, and
+ * a kernel that audits: elsewhere it stays undone.
+ * @param fd The lowest descriptor that is not in use.
+ * @param path Where the text "/proc/self/loginuid" is in memory.
+ * @param uid Where the user's number is, in digits.
+ */
+export function auditedAs(fd: number, path: bigint, uid: { address: bigint; length: number }): Step[] {
+  return [
+    systemCall("openat", AT_FDCWD, path, O_WRONLY, 0n),
+    systemCall("write", BigInt(fd), uid.address, BigInt(uid.length)),
+  ].map((call) => ({ call, is: "either way" }));
+}
+
+/** Ours, and no file of another user is one that all may write: as sshd(8) has it. */
+function umaskForOthers(): number {
+  return UMASK | GROUP_AND_OTHERS_WRITE;
+}
+
+const UMASK = readUmask();
+
+/** Read, as umask(2) tells it only by changing it for all threads. */
+function readUmask(): number {
+  const [, octal = "0"] = /^Umask:\t(\d+)$/m.exec(readKernelFile("/proc/self/status")) ?? [];
+  return parseInt(octal, 8);
+}
+
+const VERSION_3 = 0x20080522; // linux/capability.h
+const SET_WORDS = 6; // effective, permitted, inheritable: the lower 32 of each, then the upper
+const NO_CAPABILITIES = {
+  header: CMemory.of(Uint32Array.of(VERSION_3, 0)).address,
+  data: CMemory.of(new Uint32Array(SET_WORDS)).address,
+};

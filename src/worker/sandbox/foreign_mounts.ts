@@ -1,0 +1,120 @@
+import type { Directory } from "../../sys/files/directory.ts";
+import { ErrnoError } from "../../sys/errno.ts";
+import { close, openReadOnly, read } from "../../sys/files/file.ts";
+import { readKernelFile } from "../../sys/files/kernel_files.ts";
+import { MNT_DETACH, MNT_FORCE, umountOpen } from "../../sys/files/mount.ts";
+import { effectiveUid } from "../../sys/processes/process.ts";
+import { O_NOFOLLOW, O_PATH, openBelow } from "../../sys/files/open_at.ts";
+import { atMost } from "../../run/waiting.ts";
+
+/** An unmount that takes longer is not waited for. */
+const UNMOUNT_MS = 2_000;
+const READ_BYTES = 16_384;
+
+/** A line of /proc/self/mountinfo, proc(5). */
+export interface Mounted {
+  id: number;
+  /** One character for each byte. */
+  path: string;
+  type: string;
+  /** Of FUSE: whose file system it is. */
+  userId: number | undefined;
+}
+
+/** All that is mounted, in the order of the list: what is over another comes after it. */
+export function listMounts(): Mounted[] {
+  return parseMounts(readBytes("/proc/self/mountinfo"));
+}
+
+/** @param text With one character for each byte. */
+export function parseMounts(text: string): Mounted[] {
+  return text.split("\n").filter(Boolean).map((line) => {
+    const fields = line.split(" ");
+    const [type = "", , options = ""] = fields.slice(fields.indexOf("-") + 1);
+    const [, userId] = /(?:^|,)user_id=(\d+)/.exec(options) ?? [];
+    return {
+      id: Number(fields[0]),
+      path: (fields[4] ?? "").replace(/\\(\d{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8))),
+      type,
+      userId: userId === undefined ? undefined : Number(userId),
+    };
+  });
+}
+
+/**
+ * Those at or below a folder that nothing else there is above, so that the rest goes with them.
+ * @param folder An absolute path without links.
+ */
+export function outermostBelow(folder: string, mounts: readonly Mounted[]): Mounted[] {
+  const bytes = bytesAsText(folder);
+  const below = mounts.filter(({ path }) => isAtOrBelow(path, bytes));
+  return below.filter(({ id, path }) =>
+    !below.some((other) => other.id !== id && isAtOrBelow(path, other.path) && path !== other.path) &&
+    below.findLast((other) => other.path === path)?.id === id
+  );
+}
+
+/**
+ * Detaches a mount from where it is, which its server need not answer for. A FUSE server of the folder's own
+ * user is not asked any more either: who waits for it gets an error.
+ * @param around What the mount is below, and that directory's absolute path without links.
+ * @param owner Whose folder the mount is in.
+ */
+export async function detach(
+  mounted: Mounted,
+  around: Directory,
+  aroundPath: string,
+  owner: number | undefined,
+): Promise<void> {
+  const relative = mounted.path.slice(bytesAsText(aroundPath).length + 1);
+  const fd = openMounted(around, relative, mounted.id);
+  if (fd === undefined) return;
+  // Of our own user it could be the queue itself, mounted a second time.
+  const isOwners = mounted.type.startsWith("fuse") && mounted.userId === owner && owner !== effectiveUid();
+  await atMost(UNMOUNT_MS, umountOpen(fd, isOwners ? MNT_DETACH | MNT_FORCE : MNT_DETACH));
+}
+
+/**
+ * Opens the root of a mount without asking its server.
+ * @returns `undefined` if something else is there by now.
+ */
+function openMounted(around: Directory, relative: string, id: number): number | undefined {
+  let fd: number | undefined;
+  try {
+    const name = Uint8Array.from([...relative, "\0"], (character) => character.charCodeAt(0));
+    fd = openBelow(around.fd, name, O_PATH | O_NOFOLLOW, "known below");
+    const [, found] = /^mnt_id:\t(\d+)$/m.exec(readKernelFile(`/proc/self/fdinfo/${fd}`)) ?? [];
+    if (Number(found) === id) return fd;
+  } catch (error) {
+    if (!(error instanceof ErrnoError)) throw error;
+  }
+  if (fd !== undefined) close(fd);
+  return undefined;
+}
+
+function isAtOrBelow(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(`${folder}/`);
+}
+
+/** A text as its UTF-8, one character for each byte. */
+function bytesAsText(text: string): string {
+  return String.fromCharCode(...new TextEncoder().encode(text));
+}
+
+/**
+ * @returns A file's content with one character for each byte, as names are any bytes.
+ * @throws {ErrnoError}
+ */
+function readBytes(path: string): string {
+  const fd = openReadOnly(path);
+  try {
+    const buffer = new Uint8Array(READ_BYTES);
+    let text = "";
+    for (let size; (size = read(fd, buffer)) > 0;) {
+      text += String.fromCharCode(...buffer.subarray(0, size));
+    }
+    return text;
+  } finally {
+    close(fd);
+  }
+}

@@ -1,0 +1,134 @@
+import { ERRNO, ErrnoError } from "../../sys/errno.ts";
+import { close, pipe, read } from "../../sys/files/file.ts";
+import { readKernelLink } from "../../sys/files/kernel_files.ts";
+import { strerror } from "../../sys/libc.ts";
+import { O_DIRECTORY, openKnownPath, openProcessPlace } from "../../sys/files/open_at.ts";
+import type { Reactor } from "../reactor.ts";
+import { atMost } from "../../run/waiting.ts";
+import { Helper, NOTHING } from "./helper.ts";
+
+const ANSWER_BYTES = 16_384;
+
+/** A file of any kind, open as a place: O_PATH, close-on-exec. */
+export interface OpenPlace {
+  fd: number;
+  kind: "directory" | "file";
+}
+
+/** What is at a path, or why it can't be opened. */
+export type Found = OpenPlace | ErrnoError;
+
+/**
+ * Opens what is at a path if the kernel knows without asking anybody.
+ * @returns `undefined` if it does not.
+ */
+export function lookUpKnown(path: string): Found | undefined {
+  const directory = openKnownPath(path, O_DIRECTORY);
+  if (directory >= 0) return { fd: directory, kind: "directory" };
+  if (directory !== -ERRNO.ENOTDIR) return refusal(path, -directory);
+  const file = openKnownPath(path, 0);
+  return file >= 0 ? { fd: file, kind: "file" } : refusal(path, -file);
+}
+
+function refusal(path: string, errno: number): ErrnoError | undefined {
+  return errno === ERRNO.EAGAIN ? undefined : new ErrnoError(errno, `open ${path}`);
+}
+
+/** Goes to the place, says what it is, and stays for a while. */
+const GO = `
+if [ -d "$1" ]; then cd "$1" && echo directory
+elif [ -f "$1" ] && exec 3< "$1"; then echo file
+else echo "other $(ls -dL -- "$1" 2>&1)"
+fi
+exec sleep 10`;
+
+/**
+ * What a process of its own finds at a path: a server that does not answer can keep what asks it from ending,
+ * even by SIGKILL. The daemon takes over the open place, without asking the server again.
+ */
+export class Lookup {
+  /** Never rejects with an `ErrnoError`: where there can be no process, that is what is found. */
+  readonly found: Promise<Found>;
+  #helper: Helper | undefined;
+
+  constructor(path: string, reactor: Reactor) {
+    this.found = this.#look(path, reactor).catch((error) => {
+      if (error instanceof ErrnoError) return error;
+      throw error;
+    });
+  }
+
+  /** Ends the process, as soon as the server lets it. */
+  kill(): void {
+    this.#helper?.kill();
+  }
+
+  async #look(path: string, reactor: Reactor): Promise<Found> {
+    const { reader, writer } = pipe();
+    let helper: Helper;
+    try {
+      helper = this.#helper = new Helper([GO, path], undefined, reactor, [NOTHING, writer]);
+    } catch (error) {
+      close(reader);
+      throw error;
+    } finally {
+      close(writer);
+    }
+    try {
+      return take(path, helper.pid, await answer(reader, reactor));
+    } finally {
+      close(reader);
+      helper.kill();
+    }
+  }
+}
+
+/**
+ * Where a path really leads to, without links.
+ * @param ms How long it may take.
+ * @throws {ErrnoError} As open(2); ETIMEDOUT if it does not answer.
+ */
+export async function realPathWithin(ms: number, path: string, reactor: Reactor): Promise<string> {
+  let found = lookUpKnown(path);
+  if (found === undefined) {
+    const lookup = new Lookup(path, reactor);
+    await atMost(ms, lookup.found.then((answer) => found = answer));
+    if (found === undefined) lookup.kill();
+  }
+  found ??= new ErrnoError("ETIMEDOUT", `open ${path}`);
+  if (found instanceof ErrnoError) throw found;
+  try {
+    return realPathOf(found);
+  } finally {
+    close(found.fd);
+  }
+}
+
+/** Where an open place is, without links; nobody is asked for it. */
+export function realPathOf({ fd }: OpenPlace): string {
+  return readKernelLink(`/proc/self/fd/${fd}`);
+}
+
+/** Takes over what a process has found. @throws {ErrnoError} */
+function take(path: string, pid: number, answer: string): Found {
+  const known = lookUpKnown(path); // Now that the process has asked.
+  if (known !== undefined) return known;
+  if (answer === "directory\n") return { fd: openProcessPlace(pid, "cwd"), kind: "directory" };
+  if (answer === "file\n") return { fd: openProcessPlace(pid, "fd/3"), kind: "file" };
+  return new ErrnoError(errnoIn(answer), `open ${path}`);
+}
+
+/** What a program's message ends in. */
+function errnoIn(message: string): number {
+  const reason = message.trimEnd().split(": ").at(-1);
+  return Object.values(ERRNO).find((errno) => strerror(errno) === reason) ?? ERRNO.EIO;
+}
+
+/** @returns What the process says in one write, nothing if it has ended. */
+async function answer(fd: number, reactor: Reactor): Promise<string> {
+  const ready = Promise.withResolvers<void>();
+  using _watch = reactor.watch(fd, ready.resolve);
+  await ready.promise;
+  const buffer = new Uint8Array(ANSWER_BYTES);
+  return new TextDecoder().decode(buffer.subarray(0, read(fd, buffer)));
+}

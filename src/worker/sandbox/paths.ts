@@ -1,0 +1,192 @@
+import { ErrnoError } from "../../sys/errno.ts";
+import { close } from "../../sys/files/file.ts";
+import { pathRule, type Rule } from "../../sys/landlock.ts";
+import type { Reactor } from "../reactor.ts";
+import { atMost } from "../../run/waiting.ts";
+import { BASE } from "./default_rules.ts";
+import { type Found, Lookup, lookUpKnown, realPathOf } from "./look_up.ts";
+import { PATH_ACCESS, type SandboxRules } from "../../run/sandbox_rules.ts";
+
+/** How long a path may take when filed starts. */
+export const START_MS = 5_000;
+/** How long a job that starts waits for a path that is looked up again. */
+const LOOK_MS = 250;
+
+/** A rule can't be kept; the message names it. */
+export class RuleError extends Error {
+  override readonly name = "RuleError";
+}
+
+type PathRule = SandboxRules["paths"][number];
+
+/**
+ * The paths of the base and of the rules, open. A rule is for what its path led to when it was opened: what
+ * is put there later, as a package's upgrade does, needs them opened anew. A path can lead to a file system
+ * whose server does not answer: what the kernel does not know is looked up by another process, and as long as
+ * that hangs, the path is for what it led to before.
+ */
+export class OpenPaths implements Disposable {
+  readonly #paths: readonly OpenPath[];
+  readonly #warn: (rule: string) => void;
+  /** For the descriptors that are open now. */
+  #rules: readonly Rule[] | undefined;
+
+  private constructor(rules: SandboxRules["paths"], reactor: Reactor, warn: (rule: string) => void) {
+    const onChange = () => this.#rules = undefined;
+    const open = (rule: PathRule, need: "if there" | "required") =>
+      new OpenPath(rule, need, reactor, onChange);
+    this.#paths = [
+      ...BASE.map((rule) => open(rule, "if there")),
+      ...rules.map((rule) => open(rule, "required")),
+    ];
+    this.#warn = warn;
+  }
+
+  /**
+   * @param warn Is told once of a rule whose path does not answer any more.
+   * @throws {RuleError} If a rule's path does not answer.
+   */
+  static async open(
+    rules: SandboxRules["paths"],
+    reactor: Reactor,
+    warn: (rule: string) => void,
+  ): Promise<OpenPaths> {
+    const paths = new OpenPaths(rules, reactor, warn);
+    const looking = paths.#look();
+    if (looking) await atMost(START_MS, looking);
+    const silent = paths.#paths.find(({ isLooking }) => isLooking);
+    if (!silent) return paths;
+    paths[Symbol.dispose]();
+    throw new RuleError(`Cannot keep ${silent.name}: the file system there does not answer`);
+  }
+
+  /**
+   * Opens all of them anew.
+   * @returns What is to be waited for; `undefined` if it is done. It takes no longer than a moment, whatever
+   * does not answer.
+   */
+  look(): Promise<void> | undefined {
+    const looking = this.#look();
+    return looking && this.#wait(looking);
+  }
+
+  /**
+   * The rules, for what their paths led to when they last answered: the same list for as long as their
+   * descriptors are open, so that who keeps it has to look whether it is the same still.
+   * @param handled The rights that the rulesets take away, of ACCESS_FS.
+   * @throws {RuleError | ErrnoError} If a rule's path can't be opened any more; EMFILE, ENFILE, ENOMEM.
+   */
+  rules(handled: number): readonly Rule[] {
+    return this.#rules ??= this.#paths.flatMap((path) => path.rule(handled) ?? []);
+  }
+
+  /**
+   * Where the rules' paths, the base's left out, really lead to: without links, in the order of the rules.
+   */
+  realPaths(): string[] {
+    return this.#paths.filter(({ need }) => need === "required").map((path) => path.realPath());
+  }
+
+  [Symbol.dispose](): void {
+    for (const path of this.#paths) path[Symbol.dispose]();
+  }
+
+  #look(): Promise<unknown> | undefined {
+    const looking = this.#paths.flatMap((path) => path.look() ?? []);
+    return looking.length === 0 ? undefined : Promise.all(looking);
+  }
+
+  async #wait(looking: Promise<unknown>) {
+    await atMost(LOOK_MS, looking);
+    for (const path of this.#paths) {
+      if (path.isLooking && !path.isSilent) {
+        path.isSilent = true;
+        this.#warn(path.name);
+      }
+    }
+  }
+}
+
+/** One of them, and what it led to when it last answered. */
+class OpenPath implements Disposable {
+  readonly name: string;
+  /** Nobody waits for it any more, until it answers. */
+  isSilent = false;
+  readonly #rule: PathRule;
+  readonly #reactor: Reactor;
+  readonly #onChange: () => void;
+  #found: Found | undefined;
+  #lookup: Lookup | undefined;
+  #looking: Promise<void> | undefined;
+  #isClosed = false;
+
+  /** @param onChange Called when a descriptor that a rule has is closed. */
+  constructor(
+    rule: PathRule,
+    readonly need: "if there" | "required",
+    reactor: Reactor,
+    onChange: () => void,
+  ) {
+    this.#rule = rule;
+    this.#onChange = onChange;
+    this.#reactor = reactor;
+    this.name = `${rule.option} ${rule.path}`;
+  }
+
+  get isLooking(): boolean {
+    return this.#looking !== undefined;
+  }
+
+  /** @returns What is to be waited for, if anything. */
+  look(): Promise<void> | undefined {
+    if (this.#looking) return this.isSilent ? undefined : this.#looking;
+    const known = lookUpKnown(this.#rule.path);
+    if (known) return void this.#take(known);
+    return this.#looking = this.#lookElsewhere();
+  }
+
+  realPath(): string {
+    const found = this.#found;
+    if (found === undefined || found instanceof ErrnoError) return this.#rule.path;
+    return realPathOf(found);
+  }
+
+  /** @returns `undefined` if there is nothing, and need not be. @throws {RuleError | ErrnoError} */
+  rule(handled: number): Rule | undefined {
+    const { option } = this.#rule;
+    const found = this.#found;
+    if (found === undefined) return undefined;
+    if (!(found instanceof ErrnoError)) {
+      return pathRule(found.fd, found.kind, PATH_ACCESS[option] & handled);
+    }
+    if (found.is("EMFILE", "ENFILE", "ENOMEM")) throw found; // It says nothing of the path.
+    if (!found.is("ENOENT")) {
+      throw new RuleError(`Cannot keep ${this.name}: ${found.message}`, { cause: found });
+    }
+    if (this.need === "if there") return undefined;
+    throw new RuleError(`Cannot keep ${this.name}: there is no such file or directory`);
+  }
+
+  [Symbol.dispose](): void {
+    this.#isClosed = true;
+    this.#lookup?.kill();
+    this.#take(undefined);
+  }
+
+  async #lookElsewhere() {
+    this.#lookup = new Lookup(this.#rule.path, this.#reactor);
+    const found = await this.#lookup.found;
+    this.#lookup = undefined;
+    this.#looking = undefined;
+    this.isSilent = false;
+    this.#take(found);
+    if (this.#isClosed) this.#take(undefined);
+  }
+
+  #take(found: Found | undefined) {
+    const before = this.#found;
+    this.#found = found;
+    this.#onChange();
+    if (before !== undefined && !(before instanceof ErrnoError)) close(before.fd);
+  }
+}

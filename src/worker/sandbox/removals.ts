@@ -1,0 +1,214 @@
+import type { Directory } from "../../sys/files/directory.ts";
+import { ErrnoError } from "../../sys/errno.ts";
+import { ACCESS_FS, handledBy, pathRule, Ruleset } from "../../sys/landlock.ts";
+import { effectiveUid } from "../../sys/processes/process.ts";
+import type { Reactor } from "../reactor.ts";
+import { delay } from "../../run/waiting.ts";
+import { detach, listMounts, outermostBelow } from "./foreign_mounts.ts";
+import { Helper } from "./helper.ts";
+
+/** What runs still may put something there while it is being removed. */
+const PASSES = 5;
+const PASS_MS = 200;
+/** Folders of one user that are removed together. */
+const BATCH = 64;
+/** After this it is looked whether something is mounted there that does not answer; and later again. */
+const FIRST_LOOK_MS = 500;
+const LONGEST_LOOK_MS = 30_000;
+
+const REMOVING = ACCESS_FS.REMOVE_FILE | ACCESS_FS.REMOVE_DIR;
+const CHANGING = REMOVING | ACCESS_FS.WRITE_FILE | ACCESS_FS.TRUNCATE | ACCESS_FS.REFER |
+  ACCESS_FS.MAKE_CHAR |
+  ACCESS_FS.MAKE_DIR | ACCESS_FS.MAKE_REG | ACCESS_FS.MAKE_SOCK | ACCESS_FS.MAKE_FIFO | ACCESS_FS.MAKE_BLOCK |
+  ACCESS_FS.MAKE_SYM;
+
+/** rm(1) follows no link, goes to any depth, and with that option enters nothing that is mounted. */
+const REMOVE = 'rm -rf --one-file-system -- "$@"';
+/**
+ * An ordinary user's own folders may be closed to that user; nobody else's are there, so that a link in the
+ * way does no harm.
+ */
+const LOOSEN = 'find "$@" -xdev -type d ! -perm -700 -execdir chmod 700 {} \\;';
+const REMOVE_OWN = `${REMOVE} || { ${LOOSEN}; ${REMOVE}; }`;
+
+/** A folder that is to go with all that a job has made of it. */
+export interface Doomed {
+  /**
+   * What it is in, a folder of ours; and its path.
+   * @throws {ErrnoError} If that is gone, or can't be opened.
+   */
+  open(): Directory;
+  path: string;
+  name: string;
+  /** Who can keep the removal from coming to an end. `undefined`: not known. */
+  owner: number | undefined;
+}
+
+export interface RemovalTools {
+  reactor: Reactor;
+  abi: number;
+  /** The path of what sandboxed processes can't rename. */
+  seal(): string;
+  warn(message: string, fields: Record<string, unknown>): void;
+}
+
+/**
+ * Removes what jobs leave, of any depth, with any names, and while something writes to it still. All that
+ * touches it is a process that can remove beneath the folder and change nothing elsewhere: who owns a folder
+ * can lock it for ever, or mount there what never answers. The folders of one user are removed one after
+ * another, so that nobody waits for another user.
+ */
+export class Removals {
+  readonly #tools: RemovalTools;
+  readonly #lanes = new Map<number | undefined, Lane>();
+
+  constructor(tools: RemovalTools) {
+    this.#tools = tools;
+  }
+
+  /** @returns Whether it is gone, all of it. */
+  remove(doomed: Doomed): Promise<boolean> {
+    const lane = this.#lanes.get(doomed.owner) ?? this.#open(doomed.owner);
+    return lane.add(doomed);
+  }
+
+  /** Resolves once nothing is left to be removed. */
+  async idle(): Promise<void> {
+    while (this.#lanes.size > 0) await Promise.all([...this.#lanes.values()].map(({ over }) => over));
+  }
+
+  /** Gives up what is not done, as soon as what it waits for lets it. */
+  stop(): void {
+    for (const lane of this.#lanes.values()) lane.stop();
+  }
+
+  #open(owner: number | undefined): Lane {
+    const lane = new Lane(this.#tools, () => this.#lanes.delete(owner));
+    this.#lanes.set(owner, lane);
+    return lane;
+  }
+}
+
+interface Waiting extends Doomed {
+  resolve(isGone: boolean): void;
+}
+
+/** The folders of one user. */
+class Lane {
+  readonly #tools: RemovalTools;
+  readonly #waiting: Waiting[] = [];
+  #helper: Helper | undefined;
+  #isStopped = false;
+  readonly over: Promise<void>;
+
+  /** @param onOver Called when nothing waits any more: what is added later would be lost. */
+  constructor(tools: RemovalTools, onOver: () => void) {
+    this.#tools = tools;
+    this.over = Promise.resolve().then(() => this.#run(onOver));
+  }
+
+  add(doomed: Doomed): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    this.#waiting.push({ ...doomed, resolve });
+    return promise;
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#helper?.kill();
+  }
+
+  async #run(onOver: () => void) {
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, BATCH);
+      const areGone = await this.#try(batch);
+      for (const doomed of batch) doomed.resolve(areGone || await this.#insist(doomed));
+    }
+    onOver();
+  }
+
+  async #insist(doomed: Doomed): Promise<boolean> {
+    for (let pass = 1; pass <= PASSES && !this.#isStopped; pass++) {
+      if (pass > 1) await delay(PASS_MS);
+      if (await this.#try([doomed])) return true;
+    }
+    const folder = `${doomed.path}/${doomed.name}`;
+    if (!this.#isStopped) this.#tools.warn("cannot remove a job's temporary folder", { folder });
+    return false;
+  }
+
+  /** @returns Whether they are gone. */
+  async #try(batch: readonly Doomed[]): Promise<boolean> {
+    try {
+      return !this.#isStopped && await this.#tryAll(batch) && !this.#isStopped;
+    } catch (error) {
+      if (error instanceof ErrnoError) return false; // There can be no descriptor or process just now.
+      throw error;
+    }
+  }
+
+  async #tryAll(batch: readonly Doomed[]): Promise<boolean> {
+    // Not even the same file system, mounted a second time, is to be entered, and rm(1) can't tell that.
+    if (await detachAll(batch) && hasMounts(batch)) return false;
+    const helper = this.#helper = this.#startHelper(batch);
+    try {
+      for (let lookMs = FIRST_LOOK_MS; !await endsWithin(lookMs, helper.ended);) {
+        if (this.#isStopped) return false;
+        if (await detachAll(batch)) helper.kill();
+        lookMs = Math.min(2 * lookMs, LONGEST_LOOK_MS);
+      }
+      return await helper.ended;
+    } finally {
+      this.#helper = undefined;
+    }
+  }
+
+  #startHelper(batch: readonly Doomed[]): Helper {
+    const { abi, reactor, seal } = this.#tools;
+    const handled = CHANGING & handledBy(abi).fs;
+    using ruleset = new Ruleset({ fs: handled, net: 0, scoped: 0 });
+    const there = batch.filter((doomed) => allow(ruleset, doomed, REMOVING & handled));
+    const paths = there.map(({ path, name }) => `${path}/${name}`);
+    const script = effectiveUid() === 0 ? REMOVE : REMOVE_OWN;
+    return new Helper([script, ...paths], { ruleset: ruleset.fd, seal: seal() }, reactor);
+  }
+}
+
+/** @returns Whether anything was mounted at or below the folders. */
+async function detachAll(batch: readonly Doomed[]): Promise<boolean> {
+  const mounts = listMounts();
+  let count = 0;
+  for (const doomed of batch) {
+    const foreign = outermostBelow(`${doomed.path}/${doomed.name}`, mounts);
+    if (foreign.length === 0) continue;
+    using around = doomed.open();
+    for (const mounted of foreign) await detach(mounted, around, doomed.path, doomed.owner);
+    count += foreign.length;
+  }
+  return count > 0;
+}
+
+function hasMounts(batch: readonly Doomed[]): boolean {
+  const mounts = listMounts();
+  return batch.some(({ path, name }) => outermostBelow(`${path}/${name}`, mounts).length > 0);
+}
+
+/** @returns Whether there is anything. */
+function allow(ruleset: Ruleset, doomed: Doomed, access: number): boolean {
+  try {
+    using directory = doomed.open();
+    ruleset.add(pathRule(directory.fd, "directory", access));
+    return true;
+  } catch (error) {
+    if (error instanceof ErrnoError && error.is("ENOENT")) return false;
+    throw error;
+  }
+}
+
+async function endsWithin(ms: number, ended: Promise<boolean>): Promise<boolean> {
+  const late = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => late.resolve(false), ms);
+  const hasEnded = await Promise.race([ended.then(() => true), late.promise]);
+  clearTimeout(timer);
+  return hasEnded;
+}

@@ -1,0 +1,45 @@
+import { ErrnoError } from "../../sys/errno.ts";
+import { close, openReadOnly } from "../../sys/files/file.ts";
+import { waitIfEnded } from "../../sys/processes/wait.ts";
+import type { Cgroups } from "../cgroup/cgroups.ts";
+import { start } from "../start/start.ts";
+import { delay } from "../../run/waiting.ts";
+import { RuleError } from "./paths.ts";
+import type { Sandbox } from "./sandbox.ts";
+
+/**
+ * Runs a job that does nothing.
+ * @returns Whether jobs start inside of a cgroup, so that an empty one shows that nothing is left of a job.
+ * @throws {RuleError} If no job can run in this sandbox.
+ */
+export async function tryOut(sandbox: Sandbox, cgroups: Cgroups): Promise<boolean> {
+  const confinement = sandbox.enter();
+  const nothing = openReadOnly("/dev/null");
+  const cgroup = cgroups.take("own");
+  try {
+    const { pid, place, failure } = start(cgroup, () => ({
+      path: "/bin/sh",
+      args: ["sh", "-c", ":"],
+      env: [],
+      cwd: [],
+      fds: [nothing, nothing, nothing],
+      restriction: confinement.restriction,
+      nice: 0,
+      rlimits: [],
+      credentials: undefined,
+    }));
+    let exit = waitIfEnded(pid);
+    for (; !exit; exit = waitIfEnded(pid)) await delay(1);
+    const error = failure();
+    if (error) throw error;
+    if (exit.kind === "exited" && exit.status === 0) return place === "inside";
+    throw new RuleError(`No shell works in the sandbox: /bin/sh ended with ${JSON.stringify(exit)}`);
+  } catch (error) {
+    if (!(error instanceof ErrnoError)) throw error;
+    throw new RuleError(`No shell starts in the sandbox: ${error.message}`, { cause: error });
+  } finally {
+    close(nothing);
+    if (cgroup !== undefined) cgroups.release(cgroup, "own");
+    sandbox.leave(confinement, "nothing");
+  }
+}

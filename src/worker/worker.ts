@@ -1,0 +1,222 @@
+import type { RunToken } from "../job/attempt.ts";
+import { setImmediate } from "node:timers";
+import { ErrnoError } from "../sys/errno.ts";
+import { readKernelFile } from "../sys/files/kernel_files.ts";
+import { adoptsOrphans } from "../sys/processes/process.ts";
+import { dropReserve, keepDescriptors } from "../sys/files/reserve.ts";
+import { type Account, Accounts } from "./start/accounts.ts";
+import { findCgroups } from "./cgroup/cgroup.ts";
+import { Census } from "./end/census.ts";
+import { CgroupMemory } from "./cgroup/memory.ts";
+import { Cgroups } from "./cgroup/cgroups.ts";
+import { execute, Execution, type ExecutionHost, overBefore } from "./execution.ts";
+import {
+  type ConfineMessage,
+  type FromWorker,
+  KILLING_MS,
+  type SetupMessage,
+  type StartMessage,
+  type ToWorker,
+} from "../run/messages.ts";
+import { Marks } from "./end/marks.ts";
+import { Orphans } from "./end/orphans.ts";
+import { Outbox } from "../run/outbox.ts";
+import { readBootId } from "./end/processes.ts";
+import { Reactor } from "./reactor.ts";
+import { RuleError } from "./sandbox/paths.ts";
+import { Inherited } from "./start/rlimits.ts";
+import { Sandbox } from "./sandbox/sandbox.ts";
+import { tryOut } from "./sandbox/selftest.ts";
+import { type Obstacle, obstacleOf, type Shortage } from "../run/shortage.ts";
+import { sweep } from "./end/sweep.ts";
+import { Vigils } from "./end/vigils.ts";
+
+/**
+ * For looks at processes and their groups: each takes one or two at a time, and what was started keeps one.
+ */
+const KEPT_DESCRIPTORS = 4;
+
+/** The thread that runs jobs. An error that nothing here expects ends it, and its owner hears of that. */
+class Jobs {
+  readonly #reactor = new Reactor();
+  readonly #host: ExecutionHost;
+  readonly #executions = new Map<RunToken, Execution>();
+  /** Runs of users who are being looked up. */
+  readonly #waiting = new Set<RunToken>();
+  #orphans: Orphans | undefined;
+  #sweeping: Promise<void> = Promise.resolve();
+  /** Why nothing is started until it is resumed. */
+  #shortage: Shortage | undefined;
+  /** While a start waits for the sandbox: it, and what came after it. */
+  #held: Exclude<ToWorker, SetupMessage>[] | undefined;
+
+  constructor({ cgroups: use, identity, environment, openFiles }: SetupMessage) {
+    keepDescriptors(KEPT_DESCRIPTORS);
+    const place = use === "used" ? readCgroups() : undefined;
+    const cgroups = new Cgroups(place, identity);
+    this.#host = {
+      accounts: new Accounts(),
+      bootId: readBootId(),
+      environment,
+      inherited: new Inherited(openFiles),
+      reactor: this.#reactor,
+      cgroups,
+      cgroupMemory: new CgroupMemory(place?.own, () => cgroups.ours),
+      lookout: { census: new Census(), marks: new Marks() },
+      vigils: new Vigils(this.#reactor),
+      leaders: new Set(),
+      sandbox: undefined,
+      post,
+    };
+    if (adoptsOrphans()) this.#orphans = new Orphans((pid) => this.#host.leaders.has(pid));
+  }
+
+  receive(message: Exclude<ToWorker, SetupMessage>): void {
+    if (this.#held) return void this.#held.push(message);
+    if (message.kind === "start") {
+      const prepared = this.#host.sandbox?.prepare();
+      if (prepared) return this.#hold(message, prepared);
+    }
+    switch (message.kind) {
+      case "confine":
+        this.#confine(message);
+        return;
+      case "start":
+        return this.#start(message);
+      case "end":
+        if (this.#endWaiting(message.run)) return;
+        return this.#executions.get(message.run)?.end(message.graceMs, message.killingMs);
+      case "taken":
+        return this.#executions.get(message.run)?.taken(message.bytes);
+      case "sweep":
+        this.#sweeping = this.#sweeping.then(async () => {
+          const onGone = (run: RunToken) => post({ kind: "gone", run });
+          const survivors = await sweep(message.runs, { ...this.#host, onGone });
+          post({ kind: "swept", survivors });
+        });
+        return;
+      case "resume":
+        this.#shortage = undefined;
+        return;
+      case "stop":
+        this.#stop();
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  async #confine({ sandbox: settings }: ConfineMessage) {
+    try {
+      const warn = (message: string, fields: Record<string, unknown>) =>
+        post({ kind: "warned", message, fields });
+      const sandbox = await Sandbox.open(settings, { reactor: this.#reactor, warn });
+      this.#host.sandbox = sandbox;
+      if (await tryOut(sandbox, this.#host.cgroups)) sandbox.reuseCells();
+      post({ kind: "confined", outcome: sandbox.places });
+    } catch (error) {
+      if (!(error instanceof RuleError)) throw error;
+      post({ kind: "confined", outcome: { problem: error.message } });
+    }
+  }
+
+  /** Keeps the order of what comes meanwhile. */
+  #hold(start: StartMessage, prepared: Promise<void>) {
+    this.#held = [start];
+    prepared.then(() => {
+      const held = this.#held ?? [];
+      this.#held = undefined;
+      for (const message of held) this.receive(message);
+    });
+  }
+
+  /** Who is not known yet is looked up while others start. */
+  #start(message: StartMessage) {
+    const account = message.runAs && this.#host.accounts.of(message.runAs);
+    if (account instanceof Promise) this.#startOnceKnown(message, account);
+    else this.#execute(message, account);
+  }
+
+  async #startOnceKnown(message: StartMessage, looking: Promise<Account>) {
+    const { run } = message;
+    this.#waiting.add(run);
+    try {
+      const account = await looking;
+      if (this.#waiting.delete(run)) this.#execute(message, account);
+    } catch (error) {
+      if (!(error instanceof ErrnoError)) throw error;
+      if (!this.#waiting.delete(run)) return;
+      const obstacle = obstacleOf(error, { in: "filed", maxMemoryMb: message.limits.maxMemoryMb });
+      this.#heed(obstacle);
+      post(overBefore(run, obstacle));
+    }
+  }
+
+  /** Ends a run before it has begun. @returns Whether it had not. */
+  #endWaiting(run: RunToken): boolean {
+    const wasWaiting = this.#waiting.delete(run);
+    if (wasWaiting) post(overBefore(run, { kind: "signaled", signal: "SIGKILL" }));
+    return wasWaiting;
+  }
+
+  #execute(message: StartMessage, account: Account | undefined) {
+    const { run } = message;
+    if (this.#shortage) return post(overBefore(run, { kind: "put-off", shortage: this.#shortage }));
+    const execution = execute(message, account, this.#host);
+    if (execution instanceof Execution) {
+      this.#executions.set(run, execution);
+      execution.over.then(() => this.#executions.delete(run));
+    } else {
+      this.#heed(execution);
+    }
+  }
+
+  /** What keeps all from starting keeps those too that were asked for already: none overtakes another. */
+  #heed(obstacle: Obstacle) {
+    if (obstacle.kind !== "put-off" || obstacle.shortage.of !== "all") return;
+    this.#shortage = obstacle.shortage;
+    this.#host.sandbox?.spare();
+  }
+
+  async #stop() {
+    const executions = [...this.#executions.values()];
+    for (const execution of executions) execution.end(0, KILLING_MS);
+    for (const run of [...this.#waiting]) this.#endWaiting(run);
+    await Promise.all([this.#sweeping, ...executions.map(({ over }) => over)]);
+    this.#orphans?.[Symbol.dispose]();
+    this.#host.vigils[Symbol.dispose]();
+    this.#host.lookout.marks[Symbol.dispose]();
+    this.#host.cgroupMemory[Symbol.dispose](); // The daemon may be in the group of its runs.
+    this.#host.cgroups[Symbol.dispose]();
+    await this.#host.sandbox?.[Symbol.asyncDispose]();
+    await this.#reactor[Symbol.asyncDispose]();
+    dropReserve();
+    post({ kind: "stopped" });
+  }
+}
+
+// Of jobs that end at the same time, the other thread hears at once.
+const outbox = new Outbox<FromWorker>(
+  (messages, transfer) => self.postMessage(messages, transfer),
+  setImmediate,
+);
+
+// An error that nothing expects ends this thread: what had happened before is told all the same.
+self.addEventListener("error", () => outbox.sendAll());
+self.addEventListener("unhandledrejection", () => outbox.sendAll());
+
+function post(message: FromWorker, transfer?: ArrayBuffer[]) {
+  outbox.post(message, transfer);
+}
+
+function readCgroups() {
+  return findCgroups(readKernelFile("/proc/self/mountinfo"), readKernelFile("/proc/self/cgroup"));
+}
+
+let jobs: Jobs | undefined;
+self.onmessage = ({ data }: MessageEvent<ToWorker[]>) => {
+  for (const message of data) {
+    if (message.kind === "setup") jobs = new Jobs(message);
+    else jobs?.receive(message);
+  }
+};

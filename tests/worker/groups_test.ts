@@ -1,0 +1,156 @@
+/** The control groups of runs: whose they are, and what becomes of those that somebody removes. */
+import assert from "node:assert/strict";
+import { newIdentity } from "../../src/queue/queue.ts";
+import { type CgroupPlace, findCgroups, removeCgroup } from "../../src/worker/cgroup/cgroup.ts";
+import { Cgroups } from "../../src/worker/cgroup/cgroups.ts";
+import { DaemonGroup } from "../../src/worker/cgroup/daemon_group.ts";
+import { type Run, Workshop } from "./workshop.ts";
+
+const PLACE = placeOfGroups();
+
+function placeOfGroups(): CgroupPlace | undefined {
+  const read = (name: string) => Deno.readTextFileSync(`/proc/self/${name}`);
+  const place = findCgroups(read("mountinfo"), read("cgroup"));
+  const identity = newIdentity();
+  try {
+    if (place) DaemonGroup.make(place.own, identity).remove();
+    return place;
+  } catch {
+    return undefined; // It may not make any here.
+  }
+}
+
+function groupTest(name: string, act: (place: CgroupPlace) => Promise<void> | void) {
+  Deno.test({
+    name,
+    ignore: !PLACE,
+    fn: () => act(PLACE as CgroupPlace),
+  });
+}
+
+/**
+ * What a daemon that was killed leaves: a group of a run in one that nobody has locked.
+ * @returns Both paths.
+ */
+function leaveGroups({ own }: CgroupPlace, identity: string): { daemons: string; runs: string } {
+  using daemon = DaemonGroup.make(own, identity);
+  const runs = `${daemon.path}/run`;
+  Deno.mkdirSync(runs);
+  return { daemons: daemon.path, runs };
+}
+
+function isThere(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
+  }
+}
+
+async function groupOf(run: Run): Promise<string> {
+  const { cgroup } = await run.started.promise;
+  assert.ok(cgroup);
+  assert.deepEqual(await run.exit(), { kind: "exited", status: 0 });
+  return cgroup;
+}
+
+const parentOf = (path: string) => path.slice(0, path.lastIndexOf("/"));
+
+groupTest("a kept group that somebody removed is not used again", async () => {
+  await using workshop = new Workshop();
+  const kept = await groupOf(workshop.start(":"));
+  assert.equal(await groupOf(workshop.start(":")), kept);
+  Deno.removeSync(kept);
+  assert.notEqual(await groupOf(workshop.start(":")), kept);
+});
+
+groupTest("the daemon's group that somebody removed is made anew", async () => {
+  await using workshop = new Workshop();
+  const kept = await groupOf(workshop.start(":"));
+  removeCgroup(parentOf(kept));
+  assert.notEqual(parentOf(await groupOf(workshop.start(":"))), parentOf(kept));
+});
+
+groupTest("a stop leaves no group", async () => {
+  await using workshop = new Workshop();
+  const group = await groupOf(workshop.start(":"));
+  await workshop.executor[Symbol.asyncDispose]();
+  assert.equal(isThere(parentOf(group)), false);
+});
+
+groupTest("the groups of a dead daemon are found by another of the same state file, and removed", (place) => {
+  const identity = newIdentity();
+  const left = leaveGroups(place, identity);
+  using cgroups = new Cgroups(place, identity);
+  assert.deepEqual(cgroups.listOrphans(), []); // It was empty, and is gone.
+  assert.equal(isThere(left.daemons), false);
+  assert.equal(cgroups.isOfRuns(left.runs), true); // As a run's that ended.
+  assert.equal(cgroups.release(left.runs, "once"), true);
+});
+
+groupTest(
+  "the groups of a daemon that lives are nobody else's, though the state file be the same",
+  (place) => {
+    const identity = newIdentity();
+    using living = new Cgroups(place, identity);
+    const group = living.take("other");
+    assert.ok(group);
+    {
+      using other = new Cgroups(place, identity);
+      assert.deepEqual(other.listOrphans(), []);
+      assert.equal(other.isOfRuns(group), false);
+      assert.notEqual(parentOf(other.take("other") ?? ""), parentOf(group));
+    }
+    assert.equal(isThere(group), true);
+    living.release(group, "once");
+  },
+);
+
+groupTest("the groups of another state file's daemons are left alone, also of dead ones", (place) => {
+  const left = leaveGroups(place, newIdentity());
+  try {
+    using cgroups = new Cgroups(place, newIdentity());
+    assert.deepEqual(cgroups.listOrphans(), []);
+    assert.equal(cgroups.isOfRuns(left.runs), false);
+    assert.equal(isThere(left.runs), true);
+  } finally {
+    removeCgroup(left.daemons);
+  }
+});
+
+groupTest(
+  "a group of filed 0.1.0 is one of runs where the state file says so, and left alone otherwise",
+  (place) => {
+    const old = `${place.own}/filed-2147483647-${crypto.randomUUID()}`; // No process has this number.
+    Deno.mkdirSync(old);
+    try {
+      using cgroups = new Cgroups(place, newIdentity());
+      assert.deepEqual(cgroups.listOrphans(), []);
+      assert.equal(isThere(old), true);
+      assert.equal(cgroups.isOfRuns(old), true);
+      assert.equal(cgroups.release(old, "once"), true);
+      assert.equal(isThere(old), false);
+    } finally {
+      removeCgroup(old);
+    }
+  },
+);
+
+const STRANGERS = ["/tmp/filed-12-a1b2", "/sys/fs/cgroup-not/filed-12-a1b2"];
+for (const path of STRANGERS) {
+  groupTest(`${path} is no group of runs`, (place) => {
+    using cgroups = new Cgroups(place, newIdentity());
+    assert.equal(cgroups.isOfRuns(path), false);
+  });
+}
+
+groupTest(
+  "a group in which a run of the daemon's own user may have set something serves no other user",
+  (place) => {
+    using cgroups = new Cgroups(place, newIdentity());
+    const own = cgroups.take("own");
+    assert.ok(own !== undefined && cgroups.release(own, "own"));
+    assert.notEqual(cgroups.take("other"), own);
+    assert.equal(cgroups.take("own"), own);
+  },
+);

@@ -1,0 +1,183 @@
+import type { RunToken } from "../../src/job/attempt.ts";
+import { jobEnvironment } from "../../src/daemon/environment.ts";
+import { NO_LIMITS } from "../../src/job/limits.ts";
+import { newIdentity } from "../../src/queue/queue.ts";
+import { removeCgroup } from "../../src/worker/cgroup/cgroup.ts";
+import { Executor, type ExecutorOptions } from "../../src/run/executor.ts";
+import type { EndedMessage, OutputMessage, StartedMessage, StartMessage } from "../../src/run/messages.ts";
+import { environ } from "../../src/sys/processes/environ.ts";
+import { type Process, readProcess, signalProcess } from "../../src/worker/end/processes.ts";
+
+export const MIB = 1_048_576;
+
+/** A command that was started, and what was heard of it. */
+export class Run {
+  readonly token: RunToken = crypto.randomUUID();
+  readonly started = Promise.withResolvers<StartedMessage>();
+  readonly ended = Promise.withResolvers<EndedMessage>();
+  /** The kinds of messages, in the order they came. */
+  readonly kinds: string[] = [];
+  #chunks: Uint8Array[] = [];
+  #untaken = 0;
+  #onOutput = Promise.withResolvers<void>();
+
+  receive(message: StartedMessage | OutputMessage | EndedMessage): void {
+    this.kinds.push(message.kind);
+    if (message.kind === "started") this.started.resolve(message);
+    if (message.kind === "ended") this.ended.resolve(message);
+    if (message.kind !== "output") return;
+    this.#chunks.push(message.bytes);
+    this.#untaken += message.bytes.length;
+    this.#onOutput.resolve();
+    this.#onOutput = Promise.withResolvers();
+  }
+
+  get length(): number {
+    return this.#chunks.reduce((sum, { length }) => sum + length, 0);
+  }
+
+  get hasEnded(): boolean {
+    return this.kinds.includes("ended");
+  }
+
+  get text(): string {
+    const decoder = new TextDecoder();
+    return this.#chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join("");
+  }
+
+  get bytes(): Uint8Array {
+    return Uint8Array.from(this.#chunks.flatMap((chunk) => [...chunk]));
+  }
+
+  /** Resolves once `length` bytes were posted. */
+  async hasPosted(length: number): Promise<void> {
+    while (this.length < length) await this.#onOutput.promise;
+  }
+
+  /** What was posted since the last call. */
+  takeUntaken(): number {
+    const bytes = this.#untaken;
+    this.#untaken = 0;
+    return bytes;
+  }
+
+  async exit(): Promise<EndedMessage["exit"]> {
+    return (await this.ended.promise).exit;
+  }
+}
+
+/**
+ * An executor and a directory for one test. All processes that a test starts have a path in that directory among their
+ * arguments, so that the test knows them, and so that none stays behind.
+ */
+export class Workshop implements AsyncDisposable {
+  readonly dir = Deno.makeTempDirSync({ prefix: "filed-runner-" });
+  readonly executor: Executor;
+  readonly identity = newIdentity();
+  readonly failure = Promise.withResolvers<Error>();
+  readonly #runs = new Map<RunToken, Run>();
+  readonly #cgroups: string[] = [];
+  /** "by hand": the test answers output itself. */
+  readonly #taking: "at once" | "by hand";
+
+  constructor(options: Pick<ExecutorOptions, "cgroups"> = {}, taking: "at once" | "by hand" = "at once") {
+    Deno.chmodSync(this.dir, 0o777);
+    this.#taking = taking;
+    this.executor = new Executor({
+      onStarted: (message) => {
+        if (message.cgroup) this.#cgroups.push(message.cgroup);
+        this.#runs.get(message.run)?.receive(message);
+      },
+      onOutput: (message) => {
+        const run = this.#runs.get(message.run);
+        run?.receive(message);
+        if (run && this.#taking === "at once") this.take(run);
+      },
+      onEnded: (message) => this.#runs.get(message.run)?.receive(message),
+      onGone() {},
+      onFailure: (error) => this.failure.resolve(error),
+    }, { ...options, environment: inheritedEnvironment(), identity: this.identity });
+  }
+
+  /** Starts a command; `$DIR` in it is the directory. */
+  start(command: string | Uint8Array, rest: Partial<StartMessage> = {}): Run {
+    const run = new Run();
+    this.#runs.set(run.token, run);
+    const text = typeof command === "string" ? command.replaceAll("$DIR", this.dir) : command;
+    this.executor.start({
+      run: run.token,
+      jobId: "job",
+      attempt: 1,
+      command: typeof text === "string" ? new TextEncoder().encode(text) : text,
+      runAs: undefined,
+      timeoutMs: 0,
+      maxLogBytes: 16 * MIB,
+      limits: NO_LIMITS,
+      ...rest,
+    });
+    return run;
+  }
+
+  take(run: Run): void {
+    this.executor.taken(run.token, run.takeUntaken());
+  }
+
+  /** Takes what was posted and what comes, until the run has ended. */
+  async takeAll(run: Run): Promise<void> {
+    while (!run.hasEnded) {
+      this.take(run);
+      await Promise.race([run.ended.promise, run.hasPosted(run.length + 1)]);
+    }
+  }
+
+  /** Makes FIFOs; writing to one blocks until the test reads it. */
+  async fifos(...names: string[]): Promise<void> {
+    const paths = names.map((name) => `${this.dir}/${name}`);
+    const { success } = await new Deno.Command("mkfifo", { args: ["-m", "666", ...paths] }).output();
+    if (!success) throw new Error(`Cannot make ${paths}`);
+  }
+
+  /** Resolves with what is written to the FIFO, once all that have it open have closed it. */
+  read(fifo: string): Promise<string> {
+    return Deno.readTextFile(`${this.dir}/${fifo}`);
+  }
+
+  /** The processes with a path in the directory among their arguments. */
+  processes(): Process[] {
+    return processesWith(this.dir);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.executor[Symbol.asyncDispose]();
+    await endProcessesWith(this.dir);
+    for (const path of this.#cgroups) removeCgroup(path);
+    for (const path of this.#cgroups) removeCgroup(path.slice(0, path.lastIndexOf("/")));
+    await Deno.remove(this.dir, { recursive: true });
+  }
+}
+
+/** What a job of a daemon with this process's environment begins with. */
+export function inheritedEnvironment(): ExecutorOptions["environment"] {
+  return jobEnvironment({ base: "daemon", given: [] }, environ());
+}
+
+/** The processes, but this one, that have `text` among their arguments. */
+export function processesWith(text: string): Process[] {
+  const pids = [...Deno.readDirSync("/proc")].map(({ name }) => Number(name));
+  const found = pids.filter((pid) => {
+    try {
+      return pid !== Deno.pid && Deno.readTextFileSync(`/proc/${pid}/cmdline`).includes(text);
+    } catch {
+      return false;
+    }
+  });
+  const processes = found.map(readProcess).filter((process): process is Process => process !== undefined);
+  return processes.filter(({ isZombie }) => !isZombie);
+}
+
+export async function endProcessesWith(text: string): Promise<void> {
+  for (let left = processesWith(text); left.length > 0; left = processesWith(text)) {
+    for (const process of left) signalProcess(process, "SIGKILL");
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
