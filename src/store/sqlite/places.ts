@@ -1,3 +1,5 @@
+import { must } from "../../must.ts";
+
 /** A job, and its place in the queue. */
 export interface Ready {
   number: number;
@@ -45,7 +47,7 @@ export class Places {
     let [low, high] = [0, this.#jobs.length];
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (order(this.#jobs[middle] as Ready, job) < 0) low = middle + 1;
+      if (order(must(this.#jobs[middle], "the middle of two indices is one"), job) < 0) low = middle + 1;
       else high = middle;
     }
     return low;
