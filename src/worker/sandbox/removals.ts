@@ -149,18 +149,37 @@ class Lane {
 
   async #tryAll(batch: readonly Doomed[]): Promise<boolean> {
     // Not even the same file system, mounted a second time, is to be entered, and rm(1) can't tell that.
-    if (await detachAll(batch) && hasMounts(batch)) return false;
+    if (await this.#detachAll(batch) && hasMounts(batch)) return false;
+    if (this.#isStopped) return false;
     const helper = this.#helper = this.#startHelper(batch);
     try {
       for (let lookMs = FIRST_LOOK_MS; !await endsWithin(lookMs, helper.ended);) {
         if (this.#isStopped) return false;
-        if (await detachAll(batch)) helper.kill();
+        if (await this.#detachAll(batch)) helper.kill();
         lookMs = Math.min(2 * lookMs, LONGEST_LOOK_MS);
       }
       return await helper.ended;
     } finally {
       this.#helper = undefined;
     }
+  }
+
+  /**
+   * Opens nothing once we are stopped: the folder that all of them are in is closed by then.
+   * @returns Whether anything was mounted at or below the folders.
+   */
+  async #detachAll(batch: readonly Doomed[]): Promise<boolean> {
+    const mounts = listMounts();
+    let count = 0;
+    for (const doomed of batch) {
+      const foreign = outermostBelow(`${doomed.path}/${doomed.name}`, mounts);
+      if (foreign.length === 0) continue;
+      if (this.#isStopped) break;
+      using around = doomed.open();
+      for (const mounted of foreign) await detach(mounted, around, doomed.path, doomed.owner);
+      count += foreign.length;
+    }
+    return count > 0;
   }
 
   #startHelper(batch: readonly Doomed[]): Helper {
@@ -172,20 +191,6 @@ class Lane {
     const script = effectiveUid() === 0 ? REMOVE : REMOVE_OWN;
     return new Helper([script, ...paths], { ruleset: ruleset.fd, seal: seal() }, reactor);
   }
-}
-
-/** @returns Whether anything was mounted at or below the folders. */
-async function detachAll(batch: readonly Doomed[]): Promise<boolean> {
-  const mounts = listMounts();
-  let count = 0;
-  for (const doomed of batch) {
-    const foreign = outermostBelow(`${doomed.path}/${doomed.name}`, mounts);
-    if (foreign.length === 0) continue;
-    using around = doomed.open();
-    for (const mounted of foreign) await detach(mounted, around, doomed.path, doomed.owner);
-    count += foreign.length;
-  }
-  return count > 0;
 }
 
 function hasMounts(batch: readonly Doomed[]): boolean {

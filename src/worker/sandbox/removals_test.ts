@@ -70,8 +70,36 @@ Deno.test("what removes can't, even where it is led elsewhere", () =>
     assert.equal(await Deno.readTextFile(`${base}/out/kept`), "kept");
   }));
 
+for (const names of [["tree"], ["tree", "other"]]) {
+  Deno.test({
+    name: `stop() while mounts of ${names.length} are detached has no folder opened after that`,
+    ignore: Deno.uid() !== 0,
+    fn: () =>
+      within(async ({ base, fill, left, removals, run }) => {
+        for (const name of names) {
+          await fill(name, ":");
+          await run(`mount -t tmpfs none place/${name}`);
+        }
+        let isStopped = false;
+        const open = () => {
+          if (isStopped) throw new Error("the directory is closed");
+          isStopped = true;
+          removals.stop();
+          return Directory.open(`${base}/place`);
+        };
+        const removing = names.map((name) =>
+          removals.remove({ open, path: `${base}/place`, name, owner: 0 })
+        );
+        assert.deepEqual(await Promise.all(removing), names.map(() => false));
+        assert.equal(left().length, names.length);
+        await run("for t in place/*; do if mountpoint -q $t; then umount $t; fi; done");
+      }),
+  });
+}
+
 interface Scene {
   base: string;
+  removals: Removals;
   warnings: unknown[];
   /** Makes a folder in `place` by a script. */
   fill(name: string, script: string): Promise<void>;
@@ -99,6 +127,7 @@ async function within(act: (scene: Scene) => Promise<void>): Promise<void> {
     await run("mkdir out place seal; printf kept > out/kept");
     await act({
       base,
+      removals,
       warnings,
       run,
       fill: async (name, script) => {
