@@ -1,5 +1,5 @@
 import { ERRNO, ErrnoError } from "../../sys/errno.ts";
-import { close, pipe, read } from "../../sys/files/file.ts";
+import { close, pipe, readNonblocking } from "../../sys/files/file.ts";
 import { readKernelLink } from "../../sys/files/kernel_files.ts";
 import { strerror } from "../../sys/libc.ts";
 import { O_DIRECTORY, openKnownPath, openProcessPlace } from "../../sys/files/open_at.ts";
@@ -126,9 +126,12 @@ function errnoIn(message: string): number {
 
 /** @returns What the process says in one write, nothing if it has ended. */
 async function answer(fd: number, reactor: Reactor): Promise<string> {
-  const ready = Promise.withResolvers<void>();
-  using _watch = reactor.watch(fd, ready.resolve);
-  await ready.promise;
   const buffer = new Uint8Array(ANSWER_BYTES);
-  return new TextDecoder().decode(buffer.subarray(0, read(fd, buffer)));
+  for (;;) {
+    const sizeBytes = readNonblocking(fd, buffer);
+    if (sizeBytes !== undefined) return new TextDecoder().decode(buffer.subarray(0, sizeBytes));
+    const maybeReady = Promise.withResolvers<void>();
+    using _watch = reactor.watch(fd, maybeReady.resolve);
+    await maybeReady.promise;
+  }
 }
