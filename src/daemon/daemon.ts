@@ -20,6 +20,7 @@ import { StopSignals } from "./stop_signals.ts";
 import { Alarm } from "../schedule/alarm.ts";
 import { environ } from "../sys/processes/environ.ts";
 import { releaseMemory } from "../sys/release_memory.ts";
+import { atMost } from "../sys/waiting/deadline.ts";
 import { standInOf } from "../sys/processes/subuid.ts";
 import { SqliteStore } from "../store/sqlite/store.ts";
 import { Accounts } from "../tree/accounts.ts";
@@ -171,8 +172,5 @@ async function statusOf(queue: Queue): Promise<string> {
 /** Unmounts, and serves on for as long as files are open there, within bounds. */
 async function endMount(mounted: Mount, ended: Promise<SessionEnd>): Promise<void> {
   await mounted.unmount("lazy");
-  const late = Promise.withResolvers<void>();
-  const timer = setTimeout(late.resolve, UNMOUNT_MS);
-  await Promise.race([ended, late.promise]);
-  clearTimeout(timer);
+  await atMost(UNMOUNT_MS, ended);
 }

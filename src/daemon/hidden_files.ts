@@ -1,10 +1,7 @@
 import { getLogger } from "@logtape/logtape";
-import { LateError, withinMs } from "./deadline.ts";
+import { ANSWER_MS, outputWithin } from "../sys/waiting/deadline.ts";
 
 const log = getLogger(["filed", "daemon"]);
-
-/** The directory's file system may never answer. */
-const LOOK_MS = 5_000;
 
 /**
  * Prints how many files there are in a directory, and in those below it where jobs would be: `2 pending`. Symbolic links are not
@@ -41,22 +38,14 @@ export async function warnOfHidden(mountpoint: string): Promise<void> {
 
 /** Looks in a child, which alone hangs if the file system does. */
 async function look(mountpoint: string): Promise<string> {
-  const child = new Deno.Command("/bin/sh", {
+  const command = new Deno.Command("/bin/sh", {
     args: ["-c", COUNT, "sh", mountpoint],
     stdin: "null",
     stdout: "piped",
     stderr: "null",
-  }).spawn();
-  try {
-    const { stdout } = await withinMs(LOOK_MS, child.output());
-    return new TextDecoder().decode(stdout);
-  } catch (error) {
-    if (error instanceof LateError) {
-      child.kill("SIGKILL"); // Of no use once a server has read its request, so nobody waits for it.
-      child.unref();
-    }
-    throw error;
-  }
+  });
+  const { stdout } = await outputWithin(ANSWER_MS, command);
+  return new TextDecoder().decode(stdout);
 }
 
 function parse(text: string): { files: number; name: string }[] {

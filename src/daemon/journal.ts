@@ -2,6 +2,7 @@ import { configure, dispose, getJsonLinesFormatter, type LogRecord } from "@logt
 import { setImmediate } from "node:timers";
 import type { LogFormat, LogLevel } from "../settings.ts";
 import { write } from "../sys/files/file.ts";
+import { atMost } from "../sys/waiting/deadline.ts";
 import { POLLOUT, PollSet } from "../sys/waiting/poll.ts";
 
 export interface LogOptions {
@@ -83,10 +84,7 @@ class LineWriter {
 
   async close(): Promise<void> {
     this.#writeLines();
-    const { promise: late, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, CLOSE_MS);
-    await Promise.race([this.#writing, late]);
-    clearTimeout(timer);
+    if (this.#writing) await atMost(CLOSE_MS, this.#writing);
   }
 
   async #writeAll() {

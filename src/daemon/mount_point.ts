@@ -1,11 +1,8 @@
 import { resolve } from "node:path";
-import { withinMs } from "./deadline.ts";
+import { ANSWER_MS, withinMs } from "../sys/waiting/deadline.ts";
 import { badMountpoint, clearStale, MountError, readMountInfo } from "../fuse/mod.ts";
 import { warnOfHidden } from "./hidden_files.ts";
 import { DistrustError, followTrusted } from "./trusted_path.ts";
-
-/** Of a file system that does not answer for so long nothing is expected. */
-const LOOK_MS = 5_000;
 
 /**
  * The directory that filed mounts on. Disposing of it removes it, if filed has made it and nothing is in it.
@@ -24,11 +21,12 @@ export class MountPoint implements AsyncDisposable {
    * @throws {MountError}
    */
   static async prepare(path: string, type: string): Promise<MountPoint> {
-    const follow = () => withinMs(LOOK_MS, followTrusted(path, "directory", (part) => isMounted(part, type)));
+    const follow = () =>
+      withinMs(ANSWER_MS, followTrusted(path, "directory", (part) => isMounted(part, type)));
     try {
       const { real, missing } = await follow();
       await clearStale(real, type);
-      await withinMs(LOOK_MS, Deno.mkdir(real, { recursive: true }));
+      await withinMs(ANSWER_MS, Deno.mkdir(real, { recursive: true }));
       if ((await follow()).real !== real) throw new Error("it is no longer the same directory");
       return new MountPoint(real, missing);
     } catch (error) {

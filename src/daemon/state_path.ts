@@ -1,11 +1,8 @@
 import { dirname, resolve } from "node:path";
 import type { Settings } from "../settings.ts";
-import { withinMs } from "./deadline.ts";
+import { ANSWER_MS, withinMs } from "../sys/waiting/deadline.ts";
 import { StartError } from "./start_error.ts";
 import { DistrustError, followTrusted } from "./trusted_path.ts";
-
-/** Of a file system that does not answer for so long nothing is expected. */
-const LOOK_MS = 5_000;
 
 /**
  * Finds the place of the state file, in which nobody but root and we can put another one.
@@ -14,12 +11,13 @@ const LOOK_MS = 5_000;
  */
 export async function prepareStateFile({ stateFile, stateDirectory }: Settings): Promise<string> {
   const path = resolve(stateFile);
+  const follow = () => withinMs(ANSWER_MS, followTrusted(path, "file", () => false));
   try {
-    const { real, missing } = await withinMs(LOOK_MS, followTrusted(path, "file", () => false));
+    const { real, missing } = await follow();
     if (missing.length <= 1) return real;
     if (stateDirectory === "expected") throw new Deno.errors.NotFound();
-    await Deno.mkdir(dirname(real), { recursive: true, mode: 0o700 });
-    return (await followTrusted(path, "file", () => false)).real;
+    await withinMs(ANSWER_MS, Deno.mkdir(dirname(real), { recursive: true, mode: 0o700 }));
+    return (await follow()).real;
   } catch (error) {
     throw new StartError(`Cannot open the state file ${path}: ${reasonOf(error, dirname(path))}`, {
       cause: error,

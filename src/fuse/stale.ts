@@ -1,5 +1,6 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { MNT_DETACH, umount } from "../sys/files/mount.ts";
+import { LateError, outputWithin } from "../sys/waiting/deadline.ts";
 import { effectiveUid } from "../sys/processes/process.ts";
 import { fuserunmount } from "./fusermount.ts";
 import { badMountpoint, MountError } from "./mount_error.ts";
@@ -71,23 +72,18 @@ async function requireDead({ mountpoint, device }: MountInfo): Promise<void> {
 
 /** Runs stat(1) in a child, which alone hangs if the server does. */
 async function probe(args: string[]): Promise<"alive" | "dead" | "refused" | "no answer"> {
-  const child = new Deno.Command("stat", {
+  const command = new Deno.Command("stat", {
     args,
     env: { LC_ALL: "C" },
     stdin: "null",
     stdout: "null",
     stderr: "piped",
-  }).spawn();
-  const output = child.output();
-  const timeout = Promise.withResolvers<undefined>();
-  const timer = setTimeout(() => timeout.resolve(undefined), ANSWER_MS);
-  const ended = await Promise.race([output, timeout.promise]);
-  clearTimeout(timer);
-  if (ended === undefined) {
-    child.kill("SIGKILL"); // of no use once the server has read its request, so nobody waits for it
-    child.unref();
-    return "no answer";
-  }
+  });
+  const ended = await outputWithin(ANSWER_MS, command).catch((error) => {
+    if (error instanceof LateError) return undefined;
+    throw error;
+  });
+  if (ended === undefined) return "no answer";
   if (ended.success) return "alive";
   const said = new TextDecoder().decode(ended.stderr);
   if (/not connected|connection abort/i.test(said)) return "dead";

@@ -7,14 +7,6 @@ export function delay(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Waits for `done`, but no longer than `ms`. */
-export async function atMost(ms: number, done: Promise<unknown>): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  await Promise.race([done, promise]);
-  clearTimeout(timer);
-}
-
 /** A timer that may be longer than setTimeout's 24 days. */
 export class Timer implements Disposable {
   #id: ReturnType<typeof setTimeout> | undefined;

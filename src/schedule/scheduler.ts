@@ -11,7 +11,7 @@ import type { Identity } from "./target_user.ts";
 import type { EndedMessage, Exit, OutputMessage, StartedMessage, Survivor } from "../run/messages.ts";
 import { Pauses, type User } from "./pauses.ts";
 import type { Shortage } from "../run/shortage.ts";
-import { atMost } from "../run/waiting.ts";
+import { atMost } from "../sys/waiting/deadline.ts";
 
 const log = getLogger(["filed", "runner"]);
 

@@ -25,7 +25,8 @@ import { asNotStarted, type Host, NotStarted, Shell } from "./start/shell.ts";
 import type { Obstacle } from "../run/shortage.ts";
 import type { Lookout } from "./end/traced_members.ts";
 import type { Vigils } from "./end/vigils.ts";
-import { atMost, delay, Timer } from "../run/waiting.ts";
+import { delay, Timer } from "../run/waiting.ts";
+import { atMost } from "../sys/waiting/deadline.ts";
 
 /** Between SIGTERM and SIGKILL, for a command that timed out. */
 const TIMEOUT_GRACE_MS = 5_000;

@@ -102,3 +102,24 @@ rootTest("a state file on a file system that does not answer is refused in time"
     /^filed: Cannot open the state file \S+: it does not answer; name another [^\n]+\n$/,
   );
 });
+
+rootTest("a state file whose directory can't be made, as nobody answers, is refused in time", async () => {
+  await using place = await Place.make();
+  await Deno.mkdir(`${place.path}/hung`);
+  await using mounted = await mount(`${place.path}/hung`, OPTIONS);
+  const unanswered = Promise.withResolvers<never>();
+  await using session = new Session(mounted.fd, {
+    getattr: () => ({ attributes: DIRECTORY, attributesValidMs: 60_000 }),
+    lookup: () => {
+      throw new ErrnoError("ENOENT");
+    },
+    mkdir: () => unanswered.promise,
+  }, { onError: (error) => assert.fail(String(error)) });
+  const served = session.run();
+  await using program = Program.start([`${place.path}/mnt`], { XDG_DATA_HOME: `${place.path}/hung/share` });
+  await program.says(/^filed: Cannot open the state file \S+: it does not answer; name another [^\n]+\n$/);
+  unanswered.reject(new ErrnoError("EIO")); // Who waits in the kernel can't end.
+  assert.equal(await program.ended(), 1);
+  await mounted.unmount("lazy");
+  await served;
+});

@@ -1,6 +1,7 @@
 import type { RunToken } from "../../job/attempt.ts";
 import { readState } from "./processes.ts";
-import { atMost, delay } from "../../run/waiting.ts";
+import { delay } from "../../run/waiting.ts";
+import { atMost } from "../../sys/waiting/deadline.ts";
 
 /** Who has come no further in so long, and does not run either, hangs. */
 const PATIENCE_MS = 200;

@@ -3,7 +3,8 @@ import type { Pidfd, SignalName } from "../../sys/processes/pidfd.ts";
 import { killCgroup } from "../cgroup/cgroup.ts";
 import type { Member, Members } from "./member.ts";
 import type { Survivor } from "../../run/messages.ts";
-import { atMost, delay } from "../../run/waiting.ts";
+import { delay } from "../../run/waiting.ts";
+import { atMost } from "../../sys/waiting/deadline.ts";
 
 /** Between two looks whether all is gone: doubled from one to the other. */
 const FIRST_LOOK_MS = 1;

@@ -5,7 +5,7 @@ import { readKernelFile } from "../../sys/files/kernel_files.ts";
 import { MNT_DETACH, MNT_FORCE, umountOpen } from "../../sys/files/mount.ts";
 import { effectiveUid } from "../../sys/processes/process.ts";
 import { O_NOFOLLOW, O_PATH, openBelow } from "../../sys/files/open_at.ts";
-import { atMost } from "../../run/waiting.ts";
+import { atMost } from "../../sys/waiting/deadline.ts";
 
 /** An unmount that takes longer is not waited for. */
 const UNMOUNT_MS = 2_000;

@@ -4,7 +4,7 @@ import { readKernelLink } from "../../sys/files/kernel_files.ts";
 import { strerror } from "../../sys/libc.ts";
 import { O_DIRECTORY, openKnownPath, openProcessPlace } from "../../sys/files/open_at.ts";
 import type { Reactor } from "../reactor.ts";
-import { atMost } from "../../run/waiting.ts";
+import { atMost } from "../../sys/waiting/deadline.ts";
 import { Helper, NOTHING } from "./helper.ts";
 
 const ANSWER_BYTES = 16_384;

@@ -2,7 +2,7 @@ import { ErrnoError } from "../../sys/errno.ts";
 import { close } from "../../sys/files/file.ts";
 import { pathRule, type Rule } from "../../sys/landlock.ts";
 import type { Reactor } from "../reactor.ts";
-import { atMost } from "../../run/waiting.ts";
+import { atMost } from "../../sys/waiting/deadline.ts";
 import { BASE } from "./default_rules.ts";
 import { type Found, Lookup, lookUpKnown, realPathOf } from "./look_up.ts";
 import { PATH_ACCESS, type SandboxRules } from "../../run/sandbox_rules.ts";

@@ -4,6 +4,7 @@ import { ACCESS_FS, handledBy, pathRule, Ruleset } from "../../sys/landlock.ts";
 import { effectiveUid } from "../../sys/processes/process.ts";
 import type { Reactor } from "../reactor.ts";
 import { delay } from "../../run/waiting.ts";
+import { atMost } from "../../sys/waiting/deadline.ts";
 import { detach, listMounts, outermostBelow } from "./foreign_mounts.ts";
 import { Helper } from "./helper.ts";
 
@@ -153,7 +154,7 @@ class Lane {
     if (this.#isStopped) return false;
     const helper = this.#helper = this.#startHelper(batch);
     try {
-      for (let lookMs = FIRST_LOOK_MS; !await endsWithin(lookMs, helper.ended);) {
+      for (let lookMs = FIRST_LOOK_MS; !await atMost(lookMs, helper.ended);) {
         if (this.#isStopped) return false;
         if (await this.#detachAll(batch)) helper.kill();
         lookMs = Math.min(2 * lookMs, LONGEST_LOOK_MS);
@@ -208,12 +209,4 @@ function allow(ruleset: Ruleset, doomed: Doomed, access: number): boolean {
     if (error instanceof ErrnoError && error.is("ENOENT")) return false;
     throw error;
   }
-}
-
-async function endsWithin(ms: number, ended: Promise<boolean>): Promise<boolean> {
-  const late = Promise.withResolvers<boolean>();
-  const timer = setTimeout(() => late.resolve(false), ms);
-  const hasEnded = await Promise.race([ended.then(() => true), late.promise]);
-  clearTimeout(timer);
-  return hasEnded;
 }

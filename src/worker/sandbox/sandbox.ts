@@ -4,7 +4,7 @@ import { effectiveGid, effectiveUid } from "../../sys/processes/process.ts";
 import { hasHeadroom } from "../../sys/files/reserve.ts";
 import type { Restriction } from "../../sys/spawn/restriction.ts";
 import type { Reactor } from "../reactor.ts";
-import { atMost } from "../../run/waiting.ts";
+import { atMost } from "../../sys/waiting/deadline.ts";
 import { Cell, INSIDE, type Owner, type Recipe } from "./confinement.ts";
 import { realPathWithin } from "./look_up.ts";
 import { removeOrphans } from "./orphans.ts";

@@ -2,6 +2,7 @@ import type { Credentials } from "../../sys/spawn/credentials.ts";
 import { ErrnoError } from "../../sys/errno.ts";
 import { groupsOf, isKnownGroup } from "../../sys/processes/group.ts";
 import { userById } from "../../sys/processes/passwd.ts";
+import { LateError, withinMs } from "../../sys/waiting/deadline.ts";
 import type { TargetUser } from "../../run/messages.ts";
 
 /** A user's entry is looked up again after this. */
@@ -54,14 +55,11 @@ export class Accounts {
   }
 
   async #answerInTime(key: string, user: TargetUser): Promise<Account> {
-    const late = Promise.withResolvers<never>();
-    const unanswered = () =>
-      late.reject(new ErrnoError("ETIMEDOUT", `the user database does not answer for uid ${user.uid}`));
-    const timer = setTimeout(unanswered, this.#patienceMs);
     try {
-      return await Promise.race([this.#ask(key, user), late.promise]);
-    } finally {
-      clearTimeout(timer);
+      return await withinMs(this.#patienceMs, this.#ask(key, user));
+    } catch (error) {
+      if (!(error instanceof LateError)) throw error;
+      throw new ErrnoError("ETIMEDOUT", `the user database does not answer for uid ${user.uid}`);
     }
   }
 
