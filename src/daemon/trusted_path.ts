@@ -2,12 +2,12 @@ import { dirname, join, resolve } from "node:path";
 import {
   isOpenToAll,
   isOurs,
-  isRoot,
   nameOwner,
   othersMayReplace,
   type Ownership,
   printMode,
 } from "../sys/files/ownership.ts";
+import { isRoot } from "../sys/processes/process.ts";
 
 /**
  * A path leads where another user wants it to. The message says which part of it, whose that is, and what to

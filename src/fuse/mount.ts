@@ -3,7 +3,7 @@ import { close, openPathItself, openReadWrite } from "../sys/files/file.ts";
 import { readKernelLink } from "../sys/files/kernel_files.ts";
 import { MNT_DETACH, mount as mountSystemCall, MS_NODEV, MS_NOSUID, umount } from "../sys/files/mount.ts";
 import { POLLERR, PollSet } from "../sys/waiting/poll.ts";
-import { effectiveGid, effectiveUid } from "../sys/processes/process.ts";
+import { effectiveGid, effectiveUid, isRoot } from "../sys/processes/process.ts";
 import { escapeOption, fusermount, fuserunmount } from "./fusermount.ts";
 import { badMountpoint, MountError } from "./mount_error.ts";
 import { readMountInfo } from "./mountinfo.ts";
@@ -29,7 +29,7 @@ export interface MountOptions {
  */
 export async function mount(mountpoint: string, options: MountOptions): Promise<Mount> {
   const path = await resolveDirectory(mountpoint);
-  const fd = effectiveUid() === 0 ? mountAsRoot(path, options) : await mountAsUser(path, options);
+  const fd = isRoot() ? mountAsRoot(path, options) : await mountAsUser(path, options);
   try {
     const info = readMountInfo().findLast(({ mountpoint }) => mountpoint === path);
     if (info?.type !== `fuse.${options.subtype}`) {
@@ -65,7 +65,7 @@ export class Mount {
    */
   async unmount(how: "lazy" | "when-unused"): Promise<void> {
     if (this.#closed || !this.#isThere()) return;
-    if (effectiveUid() !== 0) return await fuserunmount(this.mountpoint, how);
+    if (!isRoot()) return await fuserunmount(this.mountpoint, how);
     if (await umount(this.mountpoint, how === "lazy" ? MNT_DETACH : 0)) return;
     if (this.#isThere()) {
       throw new MountError("busy", `Cannot unmount ${this.mountpoint}: it is in use`);

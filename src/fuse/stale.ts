@@ -1,7 +1,7 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { MNT_DETACH, umount } from "../sys/files/mount.ts";
 import { LateError, outputWithin } from "../sys/waiting/deadline.ts";
-import { effectiveUid } from "../sys/processes/process.ts";
+import { isRoot } from "../sys/processes/process.ts";
 import { fuserunmount } from "./fusermount.ts";
 import { badMountpoint, MountError } from "./mount_error.ts";
 import { type MountInfo, readMountInfo } from "./mountinfo.ts";
@@ -92,7 +92,7 @@ async function probe(args: string[]): Promise<"alive" | "dead" | "refused" | "no
 }
 
 async function detach({ mountpoint }: MountInfo): Promise<void> {
-  if (effectiveUid() !== 0) return await fuserunmount(mountpoint, "lazy");
+  if (!isRoot()) return await fuserunmount(mountpoint, "lazy");
   if (await umount(mountpoint, MNT_DETACH)) return;
   throw new MountError(
     "no-permission",

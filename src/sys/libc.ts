@@ -1,38 +1,25 @@
+import { must } from "../must.ts";
 import { ErrnoError } from "./errno.ts";
 
-/** The library that all of `src/sys/` calls. */
+/**
+ * The library that all of `src/sys/` calls. Before glibc 2.34, functions of threads (pthread_) and of the linker
+ * (dlsym) are in others: we use none of them.
+ */
 export const LIBC = "libc.so.6";
 
 const { symbols } = Deno.dlopen(LIBC, {
   __errno_location: { parameters: [], result: "pointer" },
   strerror: { parameters: ["i32"], result: "pointer" },
-  gnu_get_libc_version: { parameters: [], result: "pointer" },
 });
 
-/**
- * Since this version all is in one library; before, what a symbol is looked for in has to be loaded by its
- * own name.
- */
-const ONE_LIBRARY = [2, 34] as const;
-
-/** Which library has the functions of threads, and which dlsym(3). */
-export const [LIBPTHREAD, LIBDL] = isOneLibrary() ? [LIBC, LIBC] : ["libpthread.so.0", "libdl.so.2"];
-
-function isOneLibrary(): boolean {
-  const version = symbols.gnu_get_libc_version();
-  if (version === null) throw new Error("gnu_get_libc_version() gave no address");
-  const [major = 0, minor = 0] = new Deno.UnsafePointerView(version).getCString().split(".").map(Number);
-  return major > ONE_LIBRARY[0] || major === ONE_LIBRARY[0] && minor >= ONE_LIBRARY[1];
-}
-
-/** The `littleEndian` that DataView wants for what libc and the kernel lay out. */
-export const HOST_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+/** The `littleEndian` that DataView wants for what libc and the kernel lay out: so it is on x86-64 and arm64. */
+export const HOST_ENDIAN = true;
 
 /** This thread's errno, in place. */
 const errno = (() => {
   const location = symbols.__errno_location();
-  if (location === null) throw new Error("__errno_location() gave no address");
-  return new Int32Array(Deno.UnsafePointerView.getArrayBuffer(location, 4));
+  const address = must(location, "each thread has an errno");
+  return new Int32Array(Deno.UnsafePointerView.getArrayBuffer(address, 4));
 })();
 
 /**

@@ -1,13 +1,14 @@
-import { check, LIBC } from "./libc.ts";
+import { LIBC } from "./libc.ts";
 
-/** A system call that native code is to make: its arguments are integers and addresses, five at most. */
+/** A system call by its number, for a child's code or where older C libraries have no function for it. */
 export interface SystemCall {
   readonly name: Name;
   readonly number: bigint;
+  /** Integers and addresses, five at most. */
   readonly args: readonly bigint[];
 }
 
-/** asm/unistd_64.h of x86-64, and asm-generic/unistd.h, which arm64 has. */
+/** asm/unistd_64.h of x86-64, and asm-generic/unistd.h, which arm64 has. Above 423 the two agree. */
 const NUMBER = {
   write: [1n, 64n],
   rt_sigaction: [13n, 134n],
@@ -29,6 +30,8 @@ const NUMBER = {
   faccessat: [269n, 48n],
   dup3: [292n, 24n],
   prlimit64: [302n, 261n],
+  pidfd_send_signal: [424n, 424n],
+  pidfd_open: [434n, 434n],
   clone3: [435n, 435n],
   close_range: [436n, 436n],
   landlock_restrict_self: [446n, 446n],
@@ -48,24 +51,7 @@ const { symbols } = Deno.dlopen(LIBC, {
   syscall: { parameters: ["i64", "i64", "i64", "i64", "i64"], result: "i64" },
 });
 
-/** Numbers above 423 are the same on all architectures. */
-const SAME_NUMBER = { pidfd_send_signal: 424, pidfd_open: 434 } as const;
-
-/**
- * Makes a system call that has no wrapper in older C libraries.
- * @throws {ErrnoError} If it fails; it names the call.
- */
-export function syscall(name: keyof typeof SAME_NUMBER, a: number, b: number, c: number, d: number): number {
-  return check(trySyscall(name, a, b, c, d), name);
-}
-
-/** The same. @returns -1 if it fails, with errno. */
-export function trySyscall(
-  name: keyof typeof SAME_NUMBER,
-  a: number,
-  b: number,
-  c: number,
-  d: number,
-): number {
-  return Number(symbols.syscall(BigInt(SAME_NUMBER[name]), BigInt(a), BigInt(b), BigInt(c), BigInt(d)));
+/** Makes a call of four arguments at most on this thread. @returns What it gives; -1 if it fails, with errno. */
+export function perform({ number, args: [a = 0n, b = 0n, c = 0n, d = 0n] }: SystemCall): number {
+  return Number(symbols.syscall(number, a, b, c, d));
 }

@@ -1,7 +1,7 @@
 /** clone3(2) into a cgroup, for root, who may make one. */
 import assert from "node:assert/strict";
 import { findCgroups } from "../../src/worker/cgroup/cgroup.ts";
-import { spawnIntoCgroup } from "../../src/sys/spawn/mod.ts";
+import { AS_WE_ARE, spawnIntoCgroup, type SpawnSpec } from "../../src/sys/spawn/mod.ts";
 import { ErrnoError } from "../../src/sys/errno.ts";
 import { close, openReadOnly, pipe, readNonblocking } from "../../src/sys/files/file.ts";
 import {
@@ -10,7 +10,6 @@ import {
   removeKernelDirectory,
   writeKernelFile,
 } from "../../src/sys/files/kernel_files.ts";
-import type { SpawnSpec } from "../../src/sys/spawn/spec.ts";
 import { waitIfEnded, type WaitStatus } from "../../src/sys/processes/wait.ts";
 import { Place, rootTest } from "../harness.ts";
 import { HungMount } from "../hung_mount.ts";
@@ -44,17 +43,7 @@ async function run(
   const nothing = openReadOnly("/dev/null");
   try {
     const fds = [nothing, writer, writer];
-    const plain = {
-      path: "/bin/sh",
-      args: [],
-      env: [],
-      fds,
-      cwd: [],
-      restriction: undefined,
-      nice: 0,
-      rlimits: [],
-      credentials: undefined,
-    };
+    const plain = { ...AS_WE_ARE, path: "/bin/sh", args: [], fds };
     const started = spawnIntoCgroup({ ...plain, ...spec }, cgroup);
     assert.ok(started, "there was no clone");
     const { pid } = started;
@@ -106,8 +95,8 @@ rootTest("spawnIntoCgroup() tells why a program could not be executed, and leave
       [{ path: "/proc/none" }, "ENOENT"],
       [{ path: "/etc/passwd" }, "EACCES"],
       [{ args: ["sh", "-c", " ".repeat(131_072)] }, "E2BIG"],
-      // A restriction that fails: what is no ruleset, and a seal that it keeps nobody from.
-      [{ restriction: { ruleset: 0, seal: "/proc/none" } }, "ENOENT"],
+      // A restriction that fails: what is no ruleset, and a proof that it keeps nobody from.
+      [{ restriction: { ruleset: 0, proof: "/proc/none" } }, "ENOENT"],
     ] as const
   ) {
     await assert.rejects(run(group.fd, spec), (error) => error instanceof ErrnoError && error.is(errno));
@@ -119,21 +108,21 @@ rootTest("spawnIntoCgroup() tells why a program could not be executed, and leave
 rootTest("spawnIntoCgroup() executes nothing where the restriction fails", async () => {
   await using place = await Place.make();
   using group = new Group();
-  const [seal, mark] = [`${place.path}/seal`, `${place.path}/mark`];
-  await Deno.mkdir(seal);
-  const spec = { args: ["sh", "-c", `: > ${mark}`], restriction: { ruleset: 0, seal } };
+  const [proof, mark] = [`${place.path}/proof`, `${place.path}/mark`];
+  await Deno.mkdir(proof);
+  const spec = { args: ["sh", "-c", `: > ${mark}`], restriction: { ruleset: 0, proof } };
   await assert.rejects(run(group.fd, spec), ErrnoError);
   await assert.rejects(Deno.stat(mark), Deno.errors.NotFound);
 });
 
 rootTest(
-  "spawnIntoCgroup() executes nothing where the kernel takes no restriction, whatever becomes of the seal",
+  "spawnIntoCgroup() executes nothing where the kernel takes no restriction, whatever becomes of the proof",
   async () => {
     await using place = await Place.make();
     using group = new Group();
     const mark = `${place.path}/mark`;
     // Nobody can rename this one, restricted or not.
-    const spec = { args: ["sh", "-c", `: > ${mark}`], restriction: { ruleset: 0, seal: "/proc/self" } };
+    const spec = { args: ["sh", "-c", `: > ${mark}`], restriction: { ruleset: 0, proof: "/proc/self" } };
     await assert.rejects(run(group.fd, spec), /landlock_restrict_self/);
     await assert.rejects(Deno.stat(mark), Deno.errors.NotFound);
   },
@@ -177,15 +166,11 @@ for (const memory of ["limited", undefined] as const) {
       using group = new Group();
       const nothing = openReadOnly("/dev/null");
       const spec = {
+        ...AS_WE_ARE,
         path: "/bin/true",
         args: ["true"],
-        env: [],
         cwd: [place.path],
         fds: [nothing, nothing, nothing],
-        restriction: undefined,
-        nice: 0,
-        rlimits: [],
-        credentials: undefined,
         memory,
       };
       const started = spawnIntoCgroup(spec, group.fd);

@@ -1,13 +1,11 @@
 import { readDirents } from "./dirents.ts";
 import { ErrnoError, type ErrnoName } from "../errno.ts";
 import { factsOf } from "./facts.ts";
-import { changeOwner, close, tryLock } from "./file.ts";
+import { changeOwner, close, O_DIRECTORY, O_NOFOLLOW, O_PATH, openDirectory, tryLock } from "./file.ts";
 import { check, cString, LIBC } from "../libc.ts";
-import { O_DIRECTORY, O_NOFOLLOW, O_PATH, openBelow } from "./open_at.ts";
+import { openBelow } from "./open_at.ts";
 
 const { symbols } = Deno.dlopen(LIBC, {
-  // open is variadic, but on Linux an integer is passed alike either way, on x86-64 and arm64.
-  open: { parameters: ["buffer", "i32", "i32"], result: "i32" },
   mkdirat: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   // mknodat is not a function of older C libraries.
   mknodat: { name: "syscall", parameters: ["i64", "i32", "buffer", "u32", "u64"], result: "i32" },
@@ -16,8 +14,7 @@ const { symbols } = Deno.dlopen(LIBC, {
 });
 
 const IS_ARM = Deno.build.arch === "aarch64";
-const O_CLOEXEC = 0o2000000; // fcntl.h
-const AT_REMOVEDIR = 0x200;
+const AT_REMOVEDIR = 0x200; // fcntl.h
 const SYS_MKNODAT = IS_ARM ? 33n : 259n;
 const S_IFCHR = 0o020000; // sys/stat.h
 const WHITEOUT_DEV = 0n; // linux/fs.h
@@ -40,9 +37,7 @@ export class Directory implements Disposable {
 
   /** @throws {ErrnoError} As open(2). */
   static open(path: string): Directory {
-    return new Directory(
-      check(symbols.open(cString(path), O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0), "open"),
-    );
+    return new Directory(openDirectory(path));
   }
 
   get fd(): number {

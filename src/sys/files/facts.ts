@@ -1,9 +1,21 @@
 import { check, HOST_ENDIAN, LIBC } from "../libc.ts";
-import { STATX } from "./statx.ts";
 
 const { symbols } = Deno.dlopen(LIBC, {
   statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
 });
+
+/** struct statx, linux/stat.h. */
+const STATX = {
+  uid: 20,
+  gid: 24,
+  mode: 28,
+  ino: 32,
+  ctime_sec: 96,
+  ctime_nsec: 104,
+  dev_major: 136,
+  dev_minor: 140,
+  sizeof: 256,
+} as const;
 
 // linux/stat.h
 const AT_EMPTY_PATH = 0x1000;

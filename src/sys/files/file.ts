@@ -1,3 +1,4 @@
+import { must } from "../../must.ts";
 import { ERRNO, ErrnoError } from "../errno.ts";
 import { check, cString, lastErrno, LIBC } from "../libc.ts";
 import { opened, refillReserve } from "./reserve.ts";
@@ -17,17 +18,21 @@ const { symbols } = Deno.dlopen(LIBC, {
   pipe2: { parameters: ["buffer", "i32"], result: "i32" },
 });
 
+const IS_ARM = Deno.build.arch === "aarch64";
+// fcntl.h
 const O_RDONLY = 0o0;
 const O_WRONLY = 0o1;
 const O_RDWR = 0o2;
 const O_CREAT = 0o100;
 const O_NONBLOCK = 0o4000;
-const O_CLOEXEC = 0o2000000;
-const O_PATH = 0o10000000;
-const O_NOFOLLOW = Deno.build.arch === "aarch64" ? 0o100000 : 0o400000;
-const F_OK = 0;
+export const O_CLOEXEC = 0o2000000;
+export const O_PATH = 0o10000000;
+export const O_DIRECTORY = IS_ARM ? 0o40000 : 0o200000;
+export const O_NOFOLLOW = IS_ARM ? 0o100000 : 0o400000;
 const F_SETFD = 2;
 const F_SETFL = 4;
+const F_DUPFD_CLOEXEC = 1030;
+const F_OK = 0; // unistd.h
 const LOCK_EX = 2; // sys/file.h
 const LOCK_NB = 4;
 
@@ -36,12 +41,26 @@ export function exists(path: string): boolean {
   return symbols.access(cString(path), F_OK) === 0;
 }
 
+/** @param mode Of what O_CREAT makes. @throws {ErrnoError} As open(2). */
+function open(path: string, flags: number, mode = 0): number {
+  return check(symbols.open(cString(path), flags | O_CLOEXEC, mode), `open ${path}`);
+}
+
+/**
+ * Opens for a short while, in the place of a descriptor that is kept if need be.
+ * @throws {ErrnoError} As open(2).
+ */
+function openShortly(path: string, flags: number): number {
+  const name = cString(path);
+  return opened(() => symbols.open(name, flags | O_CLOEXEC, 0), `open ${path}`);
+}
+
 /**
  * Opens for reading and writing; close-on-exec and non-blocking.
  * @throws {ErrnoError} As open(2).
  */
 export function openReadWrite(path: string): number {
-  return check(symbols.open(cString(path), O_RDWR | O_NONBLOCK | O_CLOEXEC, 0), `open ${path}`);
+  return open(path, O_RDWR | O_NONBLOCK);
 }
 
 /**
@@ -50,8 +69,7 @@ export function openReadWrite(path: string): number {
  * @throws {ErrnoError} As open(2); ELOOP if it is a symbolic link.
  */
 export function openOrMake(path: string, mode: number): number {
-  const flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-  return check(symbols.open(cString(path), flags, mode), `open ${path}`);
+  return open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode);
 }
 
 /** Takes flock(2)'s lock until `fd` is closed. @returns Whether nobody else has it. */
@@ -61,11 +79,13 @@ export function tryLock(fd: number): boolean {
 
 /** Opens for reading, for a short while; close-on-exec. @throws {ErrnoError} As open(2). */
 export function openReadOnly(path: string): number {
-  const name = cString(path);
-  return opened(() => symbols.open(name, O_RDONLY | O_CLOEXEC, 0), `open ${path}`);
+  return openShortly(path, O_RDONLY);
 }
 
-/** @returns The reading end, which is non-blocking, and the writing end; both close-on-exec. @throws {ErrnoError} As pipe2(2). */
+/**
+ * @returns The reading end, which is non-blocking, and the writing end; both close-on-exec.
+ * @throws {ErrnoError} As pipe2(2).
+ */
 export function pipe(): { reader: number; writer: number } {
   const ends = blockingPipe();
   setNonblocking(ends.reader);
@@ -76,8 +96,7 @@ export function pipe(): { reader: number; writer: number } {
 export function blockingPipe(): { reader: number; writer: number } {
   const ends = new Int32Array(2);
   check(symbols.pipe2(ends, O_CLOEXEC), "pipe2");
-  const [reader, writer] = ends as unknown as [number, number];
-  return { reader, writer };
+  return { reader: must(ends[0], "a pipe has two ends"), writer: must(ends[1], "a pipe has two ends") };
 }
 
 /** Makes `fd` non-blocking and clears its other status flags. @throws {ErrnoError} As fcntl(2). */
@@ -87,17 +106,26 @@ export function setNonblocking(fd: number): void {
 
 /** Opens for writing what is there, for a short while; close-on-exec. @throws {ErrnoError} As open(2). */
 export function openWriteOnly(path: string): number {
-  const name = cString(path);
-  return opened(() => symbols.open(name, O_WRONLY | O_CLOEXEC, 0), `open ${path}`);
+  return openShortly(path, O_WRONLY);
 }
 
 /**
- * Opens a file of any kind as a place, which takes no right to read it; a symbolic link itself, where there
- * is one at the end of the path. Close-on-exec.
+ * Opens a file of any kind by O_PATH, which takes no right to read it; a symbolic link itself, where there is one
+ * at the end of the path. Close-on-exec.
  * @throws {ErrnoError} As open(2).
  */
 export function openPathItself(path: string): number {
-  return check(symbols.open(cString(path), O_PATH | O_NOFOLLOW | O_CLOEXEC, 0), `open ${path}`);
+  return open(path, O_PATH | O_NOFOLLOW);
+}
+
+/** Opens a directory; close-on-exec. @throws {ErrnoError} As open(2): ENOTDIR for a symbolic link too. */
+export function openDirectory(path: string): number {
+  return open(path, O_DIRECTORY | O_NOFOLLOW);
+}
+
+/** Another descriptor of what is open, the lowest from `least` on; close-on-exec. @throws {ErrnoError} As fcntl(2). */
+export function duplicate(fd: number, least: number): number {
+  return check(symbols.fcntl(fd, F_DUPFD_CLOEXEC, least), "fcntl F_DUPFD_CLOEXEC");
 }
 
 /** Lets children inherit `fd`. @throws {ErrnoError} As fcntl(2). */

@@ -1,3 +1,4 @@
+import { O_CLOEXEC, O_PATH } from "./file.ts";
 import { check, cString, HOST_ENDIAN, lastErrno, LIBC } from "../libc.ts";
 
 const { symbols } = Deno.dlopen(LIBC, {
@@ -13,14 +14,6 @@ const RESOLVE_NO_SYMLINKS = 0x04;
 const RESOLVE_BENEATH = 0x08;
 const RESOLVE_CACHED = 0x20; // Linux 5.12
 const AT_FDCWD = -100;
-
-const IS_ARM = Deno.build.arch === "aarch64";
-// fcntl.h
-const O_CLOEXEC = 0o2000000;
-/** Flags of open(2). */
-export const O_PATH = 0o10000000;
-export const O_DIRECTORY = IS_ARM ? 0o40000 : 0o200000;
-export const O_NOFOLLOW = IS_ARM ? 0o100000 : 0o400000;
 
 /** What a lookup may not do. */
 const RESOLVE = {
@@ -54,7 +47,7 @@ export function openBelow(
 }
 
 /**
- * Opens a file of any kind as a place, if the kernel knows without waiting what is there; close-on-exec.
+ * Opens a file of any kind by O_PATH, if the kernel knows without waiting what is there; close-on-exec.
  * @returns The descriptor, or the negative error number: -EAGAIN if it does not know.
  */
 export function openKnownPath(path: string, flags: number): number {
@@ -63,11 +56,11 @@ export function openKnownPath(path: string, flags: number): number {
 }
 
 /**
- * Opens where another process of this user is, or what it has open, as a place, without asking its file
- * system; close-on-exec.
+ * Opens the working directory of another process of this user, or a file that it has open, by O_PATH: without
+ * asking its file system. Close-on-exec.
  * @throws {ErrnoError} As open(2): ENOENT if the process is gone, or has no such file.
  */
-export function openProcessPlace(pid: number, what: "cwd" | `fd/${number}`): number {
+export function openProcessPath(pid: number, what: "cwd" | `fd/${number}`): number {
   return check(openat2(AT_FDCWD, cString(`/proc/${pid}/${what}`), O_PATH, 0), `open /proc/${pid}/${what}`);
 }
 

@@ -1,5 +1,5 @@
 import { userByIdNow } from "../processes/passwd.ts";
-import { effectiveGid, effectiveUid } from "../processes/process.ts";
+import { effectiveGid, effectiveUid, isRoot } from "../processes/process.ts";
 
 /** To whom a file belongs, and who may write it: fields of stat(2). */
 export interface Ownership {
@@ -34,10 +34,6 @@ export function othersMayWrite(file: Ownership): boolean {
 /** Whether users other than its owner may replace what others have put into a directory. */
 export function othersMayReplace(directory: Ownership): boolean {
   return othersMayWrite(directory) && (directory.mode & STICKY) === 0;
-}
-
-export function isRoot(): boolean {
-  return effectiveUid() === 0;
 }
 
 /**

@@ -1,13 +1,16 @@
+import { must } from "../../must.ts";
 import { ErrnoError } from "../errno.ts";
 import { close } from "../files/file.ts";
 import { opened } from "../files/reserve.ts";
-import { syscall, trySyscall } from "../system_call.ts";
+import { check } from "../libc.ts";
+import { perform, systemCall } from "../system_call.ts";
 
 /** Numbers of signal(7) that are the same on x86-64 and arm64. */
-const SIGNAL = { none: 0, SIGKILL: 9, SIGTERM: 15, SIGCONT: 18, SIGSTOP: 19 } as const;
+const SIGNAL = { none: 0n, SIGKILL: 9n, SIGTERM: 15n, SIGCONT: 18n, SIGSTOP: 19n } as const;
 export type SignalName = Exclude<keyof typeof SIGNAL, "none">;
 
-const PIDFD_SIGNAL_PROCESS_GROUP = 4; // linux/pidfd.h, since 6.9
+const TO_THE_PROCESS = 0n;
+const PIDFD_SIGNAL_PROCESS_GROUP = 4n; // linux/pidfd.h, since 6.9
 
 /** A process, held so that its number can't come to mean another while it is signalled. Close-on-exec. */
 export class Pidfd implements Disposable {
@@ -19,17 +22,17 @@ export class Pidfd implements Disposable {
 
   /** @throws {ErrnoError} ESRCH if there is no such process; ENOSYS before Linux 5.3; EMFILE, ENFILE. */
   static open(pid: number): Pidfd {
-    return new Pidfd(opened(() => trySyscall("pidfd_open", pid, 0, 0, 0), "pidfd_open"));
+    return new Pidfd(opened(() => perform(systemCall("pidfd_open", BigInt(pid))), "pidfd_open"));
   }
 
   /** Readable once the process has ended, poll(2). */
   get fd(): number {
-    return this.#require();
+    return must(this.#fd, "a pidfd is used before it is disposed of");
   }
 
   /** @throws {ErrnoError} ESRCH if it is gone; EPERM. */
   signal(name: SignalName): void {
-    syscall("pidfd_send_signal", this.#require(), SIGNAL[name], 0, 0);
+    this.#send(SIGNAL[name], TO_THE_PROCESS);
   }
 
   /**
@@ -37,7 +40,7 @@ export class Pidfd implements Disposable {
    * @throws {ErrnoError} ESRCH if nothing is left of it; EPERM; EINVAL before Linux 6.9.
    */
   signalGroup(name: SignalName): void {
-    syscall("pidfd_send_signal", this.#require(), SIGNAL[name], 0, PIDFD_SIGNAL_PROCESS_GROUP);
+    this.#send(SIGNAL[name], PIDFD_SIGNAL_PROCESS_GROUP);
   }
 
   /**
@@ -46,7 +49,7 @@ export class Pidfd implements Disposable {
    */
   hasGroup(): boolean | undefined {
     try {
-      syscall("pidfd_send_signal", this.#require(), SIGNAL.none, 0, PIDFD_SIGNAL_PROCESS_GROUP);
+      this.#send(SIGNAL.none, PIDFD_SIGNAL_PROCESS_GROUP);
       return true;
     } catch (error) {
       if (!(error instanceof ErrnoError)) throw error;
@@ -60,8 +63,8 @@ export class Pidfd implements Disposable {
     this.#fd = undefined;
   }
 
-  #require(): number {
-    if (this.#fd === undefined) throw new Error("the pidfd is closed");
-    return this.#fd;
+  #send(signal: bigint, flags: bigint) {
+    const call = systemCall("pidfd_send_signal", BigInt(this.fd), signal, 0n, flags);
+    check(perform(call), call.name);
   }
 }

@@ -14,6 +14,7 @@ const { symbols } = Deno.dlopen(LIBC, {
 /** Whose rights this process has. */
 export const effectiveUid = (): number => symbols.geteuid();
 export const effectiveGid = (): number => symbols.getegid();
+export const isRoot = (): boolean => effectiveUid() === 0;
 
 const PRIO_PROCESS = 0; // sys/resource.h
 

@@ -3,9 +3,27 @@ import { check, LIBC } from "../libc.ts";
 
 const { symbols } = Deno.dlopen(LIBC, { capget: { parameters: ["buffer", "buffer"], result: "i32" } });
 
+const VERSION_3 = 0x20080522; // linux/capability.h
+const WORDS_PER_SET = 3; // effective, permitted, inheritable
+const SETS_WORDS = 2 * WORDS_PER_SET; // the lower 32 capabilities of each set, then the upper
+
+/** A thread's capabilities, as capset(2) wants them, at addresses that stay. */
+interface CapabilitySets {
+  header: bigint;
+  data: bigint;
+}
+
+const OWN_THREAD = 0;
+const HEADER = CMemory.of(Uint32Array.of(VERSION_3, OWN_THREAD));
+
+export const NO_CAPABILITIES: CapabilitySets = {
+  header: HEADER.address,
+  data: new CMemory(SETS_WORDS * Uint32Array.BYTES_PER_ELEMENT).address,
+};
+
 /**
- * Numbers of the capabilities, linux/capability.h, that are about files, users, their processes, and sockets: what root needs for
- * jobs to run as others, and its own jobs to work with others' files.
+ * The capabilities, linux/capability.h, over files, users, their processes, and sockets. Root needs them to run
+ * jobs as others, and its own jobs to work with others' files.
  */
 const OF_FILES_AND_USERS = {
   CAP_CHOWN: 0,
@@ -20,26 +38,16 @@ const OF_FILES_AND_USERS = {
   CAP_NET_BIND_SERVICE: 10,
 } as const;
 
-const VERSION_3 = 0x20080522; // linux/capability.h
-const WORDS_PER_SET = 3; // effective, permitted, inheritable
-
-/** A thread's capabilities, as capset(2) wants them, at addresses that stay. */
-export interface CapabilitySets {
-  header: bigint;
-  data: bigint;
-}
-
 /**
- * This thread's capabilities without those that reach the kernel and the whole machine: devices, memory, mounts, modules, the clock, the
- * network's settings, other processes' memory.
+ * This thread's capabilities without those that reach the kernel and the whole machine: devices, memory,
+ * mounts, modules, the clock, the network's settings, other processes' memory.
  * @returns `undefined` if it has none anyway.
  */
 export function capabilitiesOfFilesAndUsers(): CapabilitySets | undefined {
-  const header = Uint32Array.of(VERSION_3, 0); // 0: this thread
-  const data = new Uint32Array(2 * WORDS_PER_SET); // the lower 32 of each set, then the upper
-  check(symbols.capget(new Uint8Array(header.buffer), new Uint8Array(data.buffer)), "capget");
+  const data = new Uint32Array(SETS_WORDS);
+  check(symbols.capget(new Uint8Array(HEADER.buffer), new Uint8Array(data.buffer)), "capget");
   if (data.every((word) => word === 0)) return undefined;
   const kept = Object.values(OF_FILES_AND_USERS).reduce<number>((bits, number) => bits | 1 << number, 0);
   const left = data.map((word, index) => index < WORDS_PER_SET ? word & kept : 0);
-  return { header: CMemory.of(header).address, data: CMemory.of(left).address };
+  return { header: HEADER.address, data: CMemory.of(left).address };
 }

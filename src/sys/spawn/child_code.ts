@@ -1,11 +1,12 @@
-import { CMemory, SharedMemory } from "../c_memory.ts";
+import { CMemory } from "../c_memory.ts";
 import { ErrnoError } from "../errno.ts";
-import { LIBPTHREAD } from "../libc.ts";
+import { LIBC } from "../libc.ts";
 import { loadCode } from "./machine_code.ts";
 import type { SystemCall } from "../system_call.ts";
 
-const { symbols: libc } = Deno.dlopen(LIBPTHREAD, {
-  pthread_sigmask: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+const { symbols: libc } = Deno.dlopen(LIBC, {
+  // For one thread, as pthread_sigmask(3), which older C libraries have elsewhere.
+  sigprocmask: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
 });
 
 /** A call that a child makes. It goes on to the next unless this one ends as it must not. */
@@ -18,11 +19,11 @@ export function toSucceed(...calls: SystemCall[]): Step[] {
   return calls.map((call) => ({ call, is: "to succeed" }));
 }
 
-/** What the code below reads for each call, in words of 8 bytes, and where it leaves what was returned wrongly. */
+/** A call as the code below reads it, in words of 8 bytes. `wrong`: where it leaves a result that must not be. */
 const CALL = { number: 0, args: 1, mask: 6, flip: 7, wrong: 8, sizeof: 9 } as const;
 /** The sign of what a call returns, which is -errno if it fails. */
 const SIGN = -(1n << 63n);
-/** Which bits of a call's result count, and which of those are turned around: a set sign is wrong then. */
+/** Which bits of a call's result count, and which of those are turned around: then a set sign is wrong. */
 const JUDGED = {
   "to succeed": { mask: -1n, flip: 0n },
   "to fail": { mask: -1n, flip: SIGN },
@@ -32,8 +33,8 @@ const JUDGED = {
 /**
  * int start(struct call *clone, struct call *calls)
  *
- * The child never touches a stack, and so needs none of its own while the parent goes on with theirs. It changes nothing but
- * its own registers, and the last word of a call that did not end as it was to.
+ * The child never touches a stack, and so needs none of its own while the parent goes on with theirs. It changes
+ * its own registers, and the last word of a call that did not end as it had to; nothing else.
  */
 // deno-fmt-ignore
 const CODE = {
@@ -109,13 +110,16 @@ const ALL_SIGNALS = new Uint8Array(SIGSET_BYTES).fill(0xff);
 /** Calls laid out for the code, one after another. */
 export class Calls implements Disposable {
   readonly #steps: readonly Step[];
-  readonly #memory: CMemory | SharedMemory;
+  readonly #memory: CMemory;
   readonly #words: BigInt64Array<ArrayBuffer>;
 
-  /** @param Memory Where they are: a child with a copy of our memory tells nothing but by what is shared. @throws {ErrnoError} ENOMEM. */
-  constructor(steps: readonly Step[], Memory: typeof CMemory | typeof SharedMemory = CMemory) {
+  /**
+   * @param memory "shared" for a child with a copy of ours: it tells us nothing but by that.
+   * @throws {ErrnoError} ENOMEM.
+   */
+  constructor(steps: readonly Step[], memory: "own" | "shared" = "own") {
     this.#steps = steps;
-    this.#memory = new Memory(steps.length * CALL.sizeof * BigInt64Array.BYTES_PER_ELEMENT);
+    this.#memory = new CMemory(steps.length * CALL.sizeof * BigInt64Array.BYTES_PER_ELEMENT, memory);
     this.#words = new BigInt64Array(this.#memory.buffer);
     for (const [i, { call, is }] of steps.entries()) {
       const at = i * CALL.sizeof;
@@ -152,7 +156,7 @@ export class Calls implements Disposable {
 export class ChildCode {
   readonly #start: Deno.UnsafeFnPointer<{ parameters: ["u64", "u64"]; result: "i32" }>;
 
-  /** @throws {ErrnoError} Where a policy forbids to make code executable, or the machine is neither x86-64 nor arm64. */
+  /** @throws {ErrnoError} EACCES where a policy forbids to make code executable, ENOMEM. */
   constructor() {
     const code = CODE[Deno.build.arch];
     this.#start = new Deno.UnsafeFnPointer(loadCode(code), { parameters: ["u64", "u64"], result: "i32" });
@@ -161,15 +165,15 @@ export class ChildCode {
   /**
    * @param clone clone3(2) or clone(2). It is made with all signals blocked, in the child too: no handler of
    *   ours may run there.
-   * @param calls What the child does. It reads them, and what they point to, until it has executed its program.
+   * @param calls What the child does. It reads them, and all that they point to, until it executes its program.
    * @returns Its number; or -errno of the clone, if there is no child.
    */
   start(clone: SystemCall, calls: Calls): number {
     using first = new Calls([{ call: clone, is: "to succeed" }]);
     const mask = new Uint8Array(SIGSET_BYTES);
-    libc.pthread_sigmask(SIG_SETMASK, ALL_SIGNALS, mask);
+    libc.sigprocmask(SIG_SETMASK, ALL_SIGNALS, mask);
     const pid = this.#start.call(first.address, calls.address);
-    libc.pthread_sigmask(SIG_SETMASK, mask, null);
+    libc.sigprocmask(SIG_SETMASK, mask, null);
     return pid;
   }
 }

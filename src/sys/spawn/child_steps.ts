@@ -1,3 +1,4 @@
+import { must } from "../../must.ts";
 import { CMemory } from "../c_memory.ts";
 import { type Step, toSucceed } from "./child_code.ts";
 import { auditedAs, becoming } from "./credentials.ts";
@@ -49,9 +50,17 @@ export function stepsOf(
     ...credentials ? auditedAs(sources.length, memory.loginuid, memory.uidText) : [],
     ...nice > 0 ? toSucceed(systemCall("setpriority", PRIO_PROCESS, 0n, nicer(nice))) : [],
     ...rlimits.flatMap(({ resource }, i) =>
-      toSucceed(systemCall("prlimit64", 0n, BigInt(RLIMIT[resource]), memory.rlimits[i] ?? 0n, 0n))
+      toSucceed(
+        systemCall(
+          "prlimit64",
+          0n,
+          BigInt(RLIMIT[resource]),
+          must(memory.rlimits[i], "each limit is laid out"),
+          0n,
+        ),
+      )
     ),
-    ...restriction && memory.seal ? restricting(ruleset, memory.seal) : [],
+    ...restriction ? restricting(ruleset, memory.proof) : [],
     ...credentials ? becoming(credentials, memory.groups) : [],
     ...credentials && !restriction ? linkingUserKeyring() : [],
     ...restriction ? closingFrom(ruleset) : credentials ? closingFrom(sources.length) : [],

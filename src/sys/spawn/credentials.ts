@@ -1,4 +1,4 @@
-import { CMemory } from "../c_memory.ts";
+import { NO_CAPABILITIES } from "./capabilities.ts";
 import { type Step, toSucceed } from "./child_code.ts";
 import { readKernelFile } from "../files/kernel_files.ts";
 import { AT_FDCWD, systemCall } from "../system_call.ts";
@@ -23,12 +23,11 @@ const O_WRONLY = 1n;
 const GROUP_AND_OTHERS_WRITE = 0o022;
 
 /**
- * How a child of root becomes another user for good: of what setuid(2) leaves as it is, nothing of root's is
- * left.
+ * How a child of root becomes another user for good, with nothing of root's left: setuid(2) alone leaves some.
  *
- * The child shares our memory until it executes its program, so the user must not trace it before. setresuid(2) gives that memory
- * what fs.suid_dumpable says, each time that the effective user changes, and prctl(2) makes it not dumpable. In between, where
- * the user could stop the child, the real and the saved user are root still.
+ * The child shares our memory until it executes its program, so its user must not trace it before. Each time
+ * that the effective user changes, setresuid(2) gives that memory what fs.suid_dumpable says; prctl(2) then
+ * makes it not dumpable. In between, the user can't stop the child: its real and saved user are still root.
  * @param groupList Where the groups are in memory, gid_t each.
  * @see credentials(7), capabilities(7), ptrace(2)
  */
@@ -38,7 +37,7 @@ export function becoming({ uid, gid, groups }: Credentials, groupList: bigint): 
     // They may be locked.
     { call: systemCall("prctl", PR_SET_SECUREBITS, NO_SECUREBITS, 0n, 0n, 0n), is: "either way" },
     ...toSucceed(
-      systemCall("umask", BigInt(umaskForOthers())),
+      systemCall("umask", BigInt(UMASK_FOR_OTHERS)),
       systemCall("setgroups", BigInt(groups.length), groupList),
       systemCall("setresgid", g, g, g),
       systemCall("setresuid", AS_IT_IS, u, AS_IT_IS),
@@ -64,22 +63,11 @@ export function auditedAs(fd: number, path: bigint, uid: { address: bigint; leng
   ].map((call) => ({ call, is: "either way" }));
 }
 
-/** Ours, and no file of another user is one that all may write: as sshd(8) has it. */
-function umaskForOthers(): number {
-  return UMASK | GROUP_AND_OTHERS_WRITE;
-}
-
-const UMASK = readUmask();
+/** Ours, and at least 022, as sshd(8) has it: not all may write what another user makes. */
+const UMASK_FOR_OTHERS = readUmask() | GROUP_AND_OTHERS_WRITE;
 
 /** Read, as umask(2) tells it only by changing it for all threads. */
 function readUmask(): number {
   const [, octal = "0"] = /^Umask:\t(\d+)$/m.exec(readKernelFile("/proc/self/status")) ?? [];
   return parseInt(octal, 8);
 }
-
-const VERSION_3 = 0x20080522; // linux/capability.h
-const SET_WORDS = 6; // effective, permitted, inheritable: the lower 32 of each, then the upper
-const NO_CAPABILITIES = {
-  header: CMemory.of(Uint32Array.of(VERSION_3, 0)).address,
-  data: CMemory.of(new Uint32Array(SET_WORDS)).address,
-};

@@ -1,11 +1,7 @@
 import type { Step } from "./child_code.ts";
-import { lastErrno, LIBC } from "../libc.ts";
-import { effectiveUid } from "../processes/process.ts";
-import { systemCall } from "../system_call.ts";
-
-const { symbols } = Deno.dlopen(LIBC, {
-  syscall: { parameters: ["i64", "i64", "i64", "i64"], result: "i64" },
-});
+import { lastErrno } from "../libc.ts";
+import { isRoot } from "../processes/process.ts";
+import { perform, systemCall } from "../system_call.ts";
 
 // linux/keyctl.h
 const KEYCTL_GET_KEYRING_ID = 0n;
@@ -15,7 +11,6 @@ const KEY_SPEC_SESSION_KEYRING = -3n;
 const KEY_SPEC_USER_KEYRING = -4n;
 const DO_NOT_CREATE = 0n;
 const ANONYMOUS = 0n;
-const ROOT = 0;
 
 /**
  * Gives a child an empty session keyring of its own: it reads no key of ours, nor of another job. Made before
@@ -28,7 +23,7 @@ const ROOT = 0;
  */
 export function joiningSessionKeyring(): Step[] {
   if (!HAS_KEYS) return [];
-  const is = effectiveUid() === ROOT ? "to succeed" : "either way";
+  const is = isRoot() ? "to succeed" : "either way";
   return [{ call: systemCall("keyctl", KEYCTL_JOIN_SESSION_KEYRING, ANONYMOUS), is }];
 }
 
@@ -47,7 +42,6 @@ const ENOKEY = 126;
 const HAS_KEYS = hasKeys();
 
 function hasKeys(): boolean {
-  const { number } = systemCall("keyctl");
-  const id = symbols.syscall(number, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, DO_NOT_CREATE);
-  return id !== -1n || lastErrno() === ENOKEY;
+  const asking = systemCall("keyctl", KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, DO_NOT_CREATE);
+  return perform(asking) !== -1 || lastErrno() === ENOKEY;
 }

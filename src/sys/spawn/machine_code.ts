@@ -15,7 +15,7 @@ const MAP_ANONYMOUS = 0x20;
 const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 
 /**
- * Makes code executable, for as long as this process lives. What can be written is not executable yet, and the other way round.
+ * Makes code executable, for as long as this process lives. No memory is writable and executable at once.
  * @returns Where it is.
  * @throws {ErrnoError} ENOMEM, or EACCES where a policy forbids it.
  */

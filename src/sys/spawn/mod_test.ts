@@ -3,21 +3,10 @@ import { ErrnoError } from "../errno.ts";
 import { clearCloseOnExec, close, openReadOnly, pipe, readNonblocking } from "../files/file.ts";
 import { readKernelFile } from "../files/kernel_files.ts";
 import { ACCESS_FS, Ruleset } from "../landlock.ts";
-import type { Restriction } from "./restriction.ts";
-import { spawn } from "./mod.ts";
-import type { SpawnSpec } from "./spec.ts";
+import { AS_WE_ARE, type Restriction, spawn, type SpawnSpec } from "./mod.ts";
 import { waitIfEnded } from "../processes/wait.ts";
 
-const PLAIN = {
-  path: "/bin/sh",
-  args: [],
-  env: [],
-  cwd: [],
-  restriction: undefined,
-  nice: 0,
-  rlimits: [],
-  credentials: undefined,
-};
+const PLAIN = { ...AS_WE_ARE, path: "/bin/sh", args: [] };
 
 /** Runs a program to its end. @returns What it wrote to its standard output. */
 async function run(spec: Partial<SpawnSpec>): Promise<string> {
@@ -53,7 +42,7 @@ const FAILURES: [string, Partial<SpawnSpec>, "ENOENT" | "EACCES" | "E2BIG" | "EI
   ["a nicer program that is not there", { path: "/proc/none", nice: 1 }, "ENOENT"],
 ];
 
-const STATUS = "grep NoNewPrivs /proc/self/status; rmdir $SEAL || echo kept";
+const STATUS = "grep NoNewPrivs /proc/self/status; rmdir $PROOF || echo kept";
 
 Deno.test("spawn() starts a program with its arguments, its environment and its directory", async () => {
   const args = ["sh", "-c", 'echo "$0 $1 $A $(pwd)"', Uint8Array.of(0x78), "b c"];
@@ -131,15 +120,15 @@ Deno.test("spawn() with a restriction restricts the process, and not this one", 
   await using place = await Place.make();
   const text = await run({
     ...sh(STATUS),
-    env: [`SEAL=${place.restriction.seal}`, "PATH=/usr/bin:/bin"],
+    env: [`PROOF=${place.restriction.proof}`, "PATH=/usr/bin:/bin"],
     restriction: place.restriction,
   });
   assert.match(text, /^NoNewPrivs:\t1\n.*Permission denied\nkept\n$/s);
   assert.match(
-    await run({ ...sh(STATUS), env: ["SEAL=/x", "PATH=/usr/bin:/bin"] }),
+    await run({ ...sh(STATUS), env: ["PROOF=/x", "PATH=/usr/bin:/bin"] }),
     /^NoNewPrivs:\t0\n/,
   );
-  await Deno.remove(place.restriction.seal);
+  await Deno.remove(place.restriction.proof);
 });
 
 Deno.test("spawn() with a restriction tells why a program could not be started", async () => {
@@ -186,13 +175,12 @@ Deno.test("spawn() leaves no thread restricted, and no signal blocked", async ()
 Deno.test("spawn() keeps from a program what a terminal sends to this process and its group", async () => {
   const script = `
     import { openReadOnly } from "${new URL("../files/file.ts", import.meta.url)}";
-    import { spawn } from "${new URL("./mod.ts", import.meta.url)}";
+    import { AS_WE_ARE, spawn } from "${new URL("./mod.ts", import.meta.url)}";
     import { waitIfEnded } from "${new URL("../processes/wait.ts", import.meta.url)}";
     const signals = ["SIGHUP", "SIGINT", "SIGQUIT"];
     for (const signal of signals) Deno.addSignalListener(signal, () => {});
     const nothing = openReadOnly("/dev/null");
-    const spec = { path: "/bin/sh", args: ["sh", "-c", ":"], env: [], cwd: [], restriction: undefined, nice: 0,
-      rlimits: [], credentials: undefined };
+    const spec = { ...AS_WE_ARE, path: "/bin/sh", args: ["sh", "-c", ":"] };
     for (let round = 0; round < 60; round++) {
       const { pid } = spawn({ ...spec, fds: [nothing, nothing, nothing] });
       Deno.kill(-Deno.pid, signals[round % 3]); // It leads a group, or there is none of that number.
@@ -206,18 +194,18 @@ Deno.test("spawn() keeps from a program what a terminal sends to this process an
   assert.ok(success, new TextDecoder().decode(stderr));
 });
 
-/** A folder with a seal, and a ruleset that lets nobody remove directories. */
+/** A folder with a proof, and a ruleset that lets nobody remove directories. */
 class Place implements AsyncDisposable {
   readonly restriction: Restriction;
   readonly #ruleset = rulesetAgainst(ACCESS_FS.REMOVE_DIR);
 
   private constructor(readonly path: string) {
-    this.restriction = { seal: `${path}/seal`, ruleset: this.#ruleset.fd };
+    this.restriction = { proof: `${path}/proof`, ruleset: this.#ruleset.fd };
   }
 
   static async make(): Promise<Place> {
     const path = await Deno.makeTempDir({ prefix: "filed-spawn-" });
-    await Deno.mkdir(`${path}/seal`);
+    await Deno.mkdir(`${path}/proof`);
     return new Place(path);
   }
 

@@ -1,14 +1,7 @@
-import { close } from "../files/file.ts";
-import { check, LIBC } from "../libc.ts";
-
-const { symbols: libc } = Deno.dlopen(LIBC, {
-  fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
-});
-
-const F_DUPFD_CLOEXEC = 1030; // fcntl.h
+import { close, duplicate } from "../files/file.ts";
 
 /** No program is given a descriptor as high as this. */
-export const HIGHEST_FD = 9;
+const HIGHEST_FD = 9;
 
 /** Descriptors to duplicate for a program, all above those that they become. */
 export class Sources implements Disposable {
@@ -24,7 +17,7 @@ export class Sources implements Disposable {
   }
 
   #move(fd: number): number {
-    const moved = check(libc.fcntl(fd, F_DUPFD_CLOEXEC, HIGHEST_FD + 1), "fcntl F_DUPFD_CLOEXEC");
+    const moved = duplicate(fd, HIGHEST_FD + 1);
     this.#moved.push(moved);
     return moved;
   }

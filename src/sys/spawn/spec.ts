@@ -1,4 +1,6 @@
-import { type Block, CMemory, Strings } from "../c_memory.ts";
+import { CMemory } from "../c_memory.ts";
+import { cString } from "../libc.ts";
+import { ErrnoError } from "../errno.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Restriction } from "./restriction.ts";
 import type { Rlimit } from "../processes/rlimit.ts";
@@ -12,8 +14,8 @@ export interface SpawnSpec {
   /** Its environment, each as `NAME=VALUE`. */
   env: readonly (string | Uint8Array)[];
   /**
-   * Where it begins: the first of these directories that it can enter as whom it is then; at `/` if there is none. A
-   * directory that does not answer keeps waiting nobody but the child.
+   * Where it begins: the first of these directories that it can enter as whom it is then; at `/` if there is
+   * none. A directory that does not answer keeps waiting nobody but the child.
    */
   cwd: readonly string[];
   /** Our descriptors that it gets as its 0, 1, 2 and so on. It gets no other. */
@@ -29,7 +31,17 @@ export interface SpawnSpec {
   memory?: "limited" | undefined;
 }
 
-/** What a spawn hands to the kernel, laid out as C wants it; the addresses are right until it is disposed of. */
+/** Of a program of the system's that works for us: it is as we are, but for what the caller says. */
+export const AS_WE_ARE = {
+  env: [],
+  cwd: [],
+  restriction: undefined,
+  nice: 0,
+  rlimits: [],
+  credentials: undefined,
+} as const satisfies Partial<SpawnSpec>;
+
+/** A spec as C wants it; the addresses are right until it is disposed of. */
 export class SpawnMemory implements Disposable {
   readonly path: bigint;
   readonly argv: bigint;
@@ -37,8 +49,8 @@ export class SpawnMemory implements Disposable {
   /** In the order of the spec. */
   readonly cwd: readonly bigint[];
   readonly root: bigint;
-  /** The path of the restriction's seal, and the name that it gets where nothing is restricted. */
-  readonly seal: { path: bigint; broken: bigint } | undefined;
+  /** Of a restriction: the path of its proof, and the name that it gets where nothing is restricted. */
+  readonly proof: { path: bigint; broken: bigint };
   /** A struct rlimit, getrlimit(2), for each of the spec's. */
   readonly rlimits: readonly bigint[];
   /** The groups of the credentials, gid_t each. */
@@ -46,46 +58,52 @@ export class SpawnMemory implements Disposable {
   /** The uid of the credentials in digits, and their number. */
   readonly uidText: { address: bigint; length: number };
   readonly loginuid: bigint;
-  readonly #block: Block;
-  readonly #numbers: CMemory;
+  readonly #memory: CMemory;
 
   /** @throws {ErrnoError} EINVAL for a NUL in a string, ENOMEM. */
   constructor({ path, args, env, cwd, restriction, rlimits, credentials }: SpawnSpec) {
-    const strings = new Strings();
-    const add = (text: string | Uint8Array) => strings.add(text);
-    const pathAt = add(path);
-    const argvAt = args.map(add);
-    const envpAt = env.map(add);
-    const cwdAt = cwd.map(add);
-    const rootAt = add("/");
-    const uid = String(credentials?.uid ?? "");
-    const [uidAt, loginuidAt] = [add(uid), add("/proc/self/loginuid")];
-    const sealAt = restriction && [add(restriction.seal), add(`${restriction.seal}-broken`)] as const;
-    const block = this.#block = strings.place([argvAt, envpAt]);
-    this.path = block.string(pathAt);
-    this.argv = block.list(0);
-    this.envp = block.list(1);
-    this.cwd = cwdAt.map((at) => block.string(at));
-    this.root = block.string(rootAt);
-    this.uidText = { address: block.string(uidAt), length: uid.length };
-    this.loginuid = block.string(loginuidAt);
-    this.seal = sealAt && { path: block.string(sealAt[0]), broken: block.string(sealAt[1]) };
-    const groups = credentials?.groups ?? [];
-    this.#numbers = new CMemory(rlimits.length * RLIMIT_BYTES + Math.max(1, groups.length) * GID_BYTES);
-    const { address, buffer } = this.#numbers;
-    new BigUint64Array(buffer, 0, rlimits.length * 2).set(
-      rlimits.flatMap(({ soft, hard }) => [BigInt(soft), BigInt(hard)]),
-    );
-    new Uint32Array(buffer, rlimits.length * RLIMIT_BYTES, groups.length).set(groups);
-    this.rlimits = rlimits.map((_, i) => address + BigInt(i * RLIMIT_BYTES));
-    this.groups = address + BigInt(rlimits.length * RLIMIT_BYTES);
+    const strings = {
+      path: encode(path),
+      root: encode("/"),
+      loginuid: encode("/proc/self/loginuid"),
+      uid: encode(String(credentials?.uid ?? "")),
+      proof: encode(restriction?.proof ?? ""),
+      broken: encode(`${restriction?.proof}-broken`),
+      cwd: cwd.map(encode),
+      args: args.map(encode),
+      env: env.map(encode),
+    };
+    const limits = rlimits.map(({ soft, hard }) => BigUint64Array.of(BigInt(soft), BigInt(hard)));
+    const groups = Uint32Array.from(credentials?.groups ?? []);
+    const lists = new BigUint64Array(args.length + 1 + env.length + 1);
+    const parts = [lists, ...limits, groups, ...Object.values(strings).flat()];
+    const memory = this.#memory = new CMemory(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));
+    const add = (part: Uint8Array | Uint32Array | BigUint64Array) => memory.append(part);
+    // In the order of their alignment. The lists are filled in once all strings have an address.
+    this.argv = add(lists);
+    this.envp = this.argv + BigInt((args.length + 1) * lists.BYTES_PER_ELEMENT);
+    this.rlimits = limits.map(add);
+    this.groups = add(groups);
+    this.path = add(strings.path);
+    this.root = add(strings.root);
+    this.loginuid = add(strings.loginuid);
+    this.uidText = { address: add(strings.uid), length: strings.uid.length - 1 };
+    this.proof = { path: add(strings.proof), broken: add(strings.broken) };
+    this.cwd = strings.cwd.map(add);
+    const addresses = [...strings.args.map(add), 0n, ...strings.env.map(add), 0n];
+    new BigUint64Array(memory.buffer, 0, lists.length).set(addresses);
   }
 
   [Symbol.dispose](): void {
-    this.#block[Symbol.dispose]();
-    this.#numbers[Symbol.dispose]();
+    this.#memory[Symbol.dispose]();
   }
 }
 
-const RLIMIT_BYTES = 16; // rlim_cur and rlim_max, 8 bytes each
-const GID_BYTES = 4;
+/** @throws {ErrnoError} EINVAL for a NUL. */
+function encode(text: string | Uint8Array): Uint8Array {
+  if (typeof text === "string") return cString(text);
+  if (text.includes(0)) throw new ErrnoError("EINVAL", "NUL in a string for C");
+  const string = new Uint8Array(text.length + 1);
+  string.set(text);
+  return string;
+}

@@ -2,8 +2,7 @@ import { ErrnoError } from "../../sys/errno.ts";
 import { blockingPipe, close, exists, openWriteOnly, pipe } from "../../sys/files/file.ts";
 import type { Pidfd } from "../../sys/processes/pidfd.ts";
 import { requireHeadroom } from "../../sys/files/reserve.ts";
-import { spawn } from "../../sys/spawn/mod.ts";
-import type { Started } from "../../sys/spawn/started.ts";
+import { AS_WE_ARE, spawn, type Started } from "../../sys/spawn/mod.ts";
 import { untilEnd } from "../end/child_end.ts";
 import { holdProcess, kill, readState } from "../end/processes.ts";
 import type { Reactor } from "../reactor.ts";
@@ -38,15 +37,10 @@ export class Relay {
     const outer = adoptPipe(opened, blockingPipe());
     requireHeadroom(Math.max(...Object.values(inner), ...Object.values(outer)), "pipe2");
     const { pid, failure } = spawn({
+      ...AS_WE_ARE,
       path: PROGRAM,
       args: ARGS,
-      env: [],
-      cwd: [],
       fds: [outer.reader, inner.writer, NOWHERE],
-      restriction: undefined,
-      nice: 0,
-      rlimits: [],
-      credentials: undefined,
     });
     this.#pid = pid;
     this.writer = outer.writer;

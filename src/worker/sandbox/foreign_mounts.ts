@@ -1,10 +1,11 @@
 import type { Directory } from "../../sys/files/directory.ts";
 import { ErrnoError } from "../../sys/errno.ts";
-import { close, openReadOnly, read } from "../../sys/files/file.ts";
+import { close, O_NOFOLLOW, O_PATH, openReadOnly, read } from "../../sys/files/file.ts";
 import { readKernelFile } from "../../sys/files/kernel_files.ts";
 import { MNT_DETACH, MNT_FORCE, umountOpen } from "../../sys/files/mount.ts";
 import { effectiveUid } from "../../sys/processes/process.ts";
-import { O_NOFOLLOW, O_PATH, openBelow } from "../../sys/files/open_at.ts";
+import { unescapeOctal } from "../../sys/files/octal.ts";
+import { openBelow } from "../../sys/files/open_at.ts";
 import { atMost } from "../../sys/waiting/deadline.ts";
 
 /** An unmount that takes longer is not waited for. */
@@ -34,7 +35,7 @@ export function parseMounts(text: string): Mounted[] {
     const [, userId] = /(?:^|,)user_id=(\d+)/.exec(options) ?? [];
     return {
       id: Number(fields[0]),
-      path: (fields[4] ?? "").replace(/\\(\d{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8))),
+      path: unescapeOctal(fields[4] ?? ""),
       type,
       userId: userId === undefined ? undefined : Number(userId),
     };

@@ -1,9 +1,7 @@
 import { ErrnoError } from "../../sys/errno.ts";
 import { openReadOnly, openWriteOnly } from "../../sys/files/file.ts";
 import type { Pidfd } from "../../sys/processes/pidfd.ts";
-import type { Restriction } from "../../sys/spawn/restriction.ts";
-import { spawn } from "../../sys/spawn/mod.ts";
-import type { Started } from "../../sys/spawn/started.ts";
+import { AS_WE_ARE, type Restriction, spawn, type Started } from "../../sys/spawn/mod.ts";
 import { untilEnd } from "../end/child_end.ts";
 import { holdProcess, kill } from "../end/processes.ts";
 import type { Reactor } from "../reactor.ts";
@@ -34,15 +32,12 @@ export class Helper {
     [input, output]: readonly [number, number] = [NOTHING, NOWHERE],
   ) {
     const { pid, failure } = spawn({
+      ...AS_WE_ARE,
       path: "/bin/sh",
       args: ["sh", "-c", script, "sh", ...args],
       env: ENV,
-      cwd: [],
       fds: [input, output, NOWHERE],
       restriction,
-      nice: 0,
-      rlimits: [],
-      credentials: undefined,
     });
     this.pid = pid;
     this.#pidfd = holdProcess(pid);

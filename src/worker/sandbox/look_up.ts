@@ -1,8 +1,8 @@
 import { ERRNO, ErrnoError } from "../../sys/errno.ts";
-import { close, pipe, readNonblocking } from "../../sys/files/file.ts";
+import { close, O_DIRECTORY, pipe, readNonblocking } from "../../sys/files/file.ts";
 import { readKernelLink } from "../../sys/files/kernel_files.ts";
 import { strerror } from "../../sys/libc.ts";
-import { O_DIRECTORY, openKnownPath, openProcessPlace } from "../../sys/files/open_at.ts";
+import { openKnownPath, openProcessPath } from "../../sys/files/open_at.ts";
 import type { Reactor } from "../reactor.ts";
 import { atMost } from "../../sys/waiting/deadline.ts";
 import { Helper, NOTHING } from "./helper.ts";
@@ -113,8 +113,8 @@ export function realPathOf({ fd }: OpenPlace): string {
 function take(path: string, pid: number, answer: string): Found {
   const known = lookUpKnown(path); // Now that the process has asked.
   if (known !== undefined) return known;
-  if (answer === "directory\n") return { fd: openProcessPlace(pid, "cwd"), kind: "directory" };
-  if (answer === "file\n") return { fd: openProcessPlace(pid, "fd/3"), kind: "file" };
+  if (answer === "directory\n") return { fd: openProcessPath(pid, "cwd"), kind: "directory" };
+  if (answer === "file\n") return { fd: openProcessPath(pid, "fd/3"), kind: "file" };
   return new ErrnoError(errnoIn(answer), `open ${path}`);
 }
 

@@ -1,7 +1,7 @@
 import type { Directory } from "../../sys/files/directory.ts";
 import { ErrnoError } from "../../sys/errno.ts";
 import { ACCESS_FS, handledBy, pathRule, Ruleset } from "../../sys/landlock.ts";
-import { effectiveUid } from "../../sys/processes/process.ts";
+import { isRoot } from "../../sys/processes/process.ts";
 import type { Reactor } from "../reactor.ts";
 import { delay } from "../../run/waiting.ts";
 import { atMost } from "../../sys/waiting/deadline.ts";
@@ -189,8 +189,8 @@ class Lane {
     using ruleset = new Ruleset({ fs: handled, net: 0, scoped: 0 });
     const there = batch.filter((doomed) => allow(ruleset, doomed, REMOVING & handled));
     const paths = there.map(({ path, name }) => `${path}/${name}`);
-    const script = effectiveUid() === 0 ? REMOVE : REMOVE_OWN;
-    return new Helper([script, ...paths], { ruleset: ruleset.fd, seal: seal() }, reactor);
+    const script = isRoot() ? REMOVE : REMOVE_OWN;
+    return new Helper([script, ...paths], { ruleset: ruleset.fd, proof: seal() }, reactor);
   }
 }
 

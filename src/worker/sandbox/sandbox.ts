@@ -2,7 +2,7 @@ import { ErrnoError } from "../../sys/errno.ts";
 import { type Handled, handledBy, portRule, type Rule } from "../../sys/landlock.ts";
 import { effectiveGid, effectiveUid } from "../../sys/processes/process.ts";
 import { hasHeadroom } from "../../sys/files/reserve.ts";
-import type { Restriction } from "../../sys/spawn/restriction.ts";
+import type { Restriction } from "../../sys/spawn/mod.ts";
 import type { Reactor } from "../reactor.ts";
 import { atMost } from "../../sys/waiting/deadline.ts";
 import { Cell, INSIDE, type Owner, type Recipe } from "./confinement.ts";
@@ -105,7 +105,7 @@ export class Sandbox implements AsyncDisposable {
     const recipe = this.#currentRecipe();
     const cell = this.#takeFree(owner) ?? this.#makeCell(owner);
     try {
-      const restriction = { ruleset: cell.enter(recipe), seal: this.#seal };
+      const restriction = { ruleset: cell.enter(recipe), proof: this.#seal };
       return { restriction, cell, env: cell.env };
     } catch (error) {
       this.#discard(cell);

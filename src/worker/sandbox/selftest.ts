@@ -2,6 +2,7 @@ import { ErrnoError } from "../../sys/errno.ts";
 import { close, openReadOnly } from "../../sys/files/file.ts";
 import { waitIfEnded } from "../../sys/processes/wait.ts";
 import type { Cgroups } from "../cgroup/cgroups.ts";
+import { AS_WE_ARE } from "../../sys/spawn/mod.ts";
 import { start } from "../start/start.ts";
 import { delay } from "../../run/waiting.ts";
 import { RuleError } from "./paths.ts";
@@ -18,15 +19,11 @@ export async function tryOut(sandbox: Sandbox, cgroups: Cgroups): Promise<boolea
   const cgroup = cgroups.take("own");
   try {
     const { pid, place, failure } = start(cgroup, () => ({
+      ...AS_WE_ARE,
       path: "/bin/sh",
       args: ["sh", "-c", ":"],
-      env: [],
-      cwd: [],
       fds: [nothing, nothing, nothing],
       restriction: confinement.restriction,
-      nice: 0,
-      rlimits: [],
-      credentials: undefined,
     }));
     let exit = waitIfEnded(pid);
     for (; !exit; exit = waitIfEnded(pid)) await delay(1);

@@ -1,4 +1,4 @@
-import type { Credentials } from "../../sys/spawn/credentials.ts";
+import type { Credentials } from "../../sys/spawn/mod.ts";
 import { ErrnoError } from "../../sys/errno.ts";
 import { groupsOf, isKnownGroup } from "../../sys/processes/group.ts";
 import { userById } from "../../sys/processes/passwd.ts";

@@ -1,6 +1,6 @@
 import { ErrnoError } from "../../sys/errno.ts";
 import { readKernelFile, writeKernelFile } from "../../sys/files/kernel_files.ts";
-import type { Started } from "../../sys/spawn/started.ts";
+import type { Started } from "../../sys/spawn/mod.ts";
 import { delay } from "../../run/waiting.ts";
 
 const NORMAL = 0;

@@ -1,7 +1,5 @@
 import { close, openReadOnly } from "../../sys/files/file.ts";
-import { spawn, spawnIntoCgroup } from "../../sys/spawn/mod.ts";
-import type { SpawnSpec } from "../../sys/spawn/spec.ts";
-import type { Started } from "../../sys/spawn/started.ts";
+import { spawn, spawnIntoCgroup, type SpawnSpec, type Started } from "../../sys/spawn/mod.ts";
 
 /** Where a program is from its first instruction on. */
 export type Place = "inside" | "outside";
