@@ -23,6 +23,7 @@ export class CMemory implements Disposable {
   /** Not to be touched once it is disposed of. */
   readonly buffer: ArrayBuffer;
   readonly #kind: "own" | "shared";
+  readonly #bytes: Uint8Array;
   #pointer: Deno.PointerObject | null;
   #filledBytes = 0;
 
@@ -37,6 +38,7 @@ export class CMemory implements Disposable {
     this.#pointer = pointer;
     this.address = BigInt(Deno.UnsafePointer.value(pointer));
     this.buffer = Deno.UnsafePointerView.getArrayBuffer(pointer, sizeBytes);
+    this.#bytes = new Uint8Array(this.buffer);
   }
 
   /** Memory with these bytes in it. */
@@ -48,10 +50,16 @@ export class CMemory implements Disposable {
 
   /** Copies bytes behind those that were appended before. @returns Their address. */
   append(bytes: Uint8Array | Uint32Array | BigUint64Array): bigint {
-    const at = this.#filledBytes;
-    new Uint8Array(this.buffer, at).set(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-    this.#filledBytes += bytes.byteLength;
-    return this.address + BigInt(at);
+    const { buffer, byteOffset, byteLength } = bytes;
+    return this.#appendBytes(
+      bytes instanceof Uint8Array ? bytes : new Uint8Array(buffer, byteOffset, byteLength),
+      0,
+    );
+  }
+
+  /** The same, with a NUL behind them. */
+  appendString(bytes: Uint8Array): bigint {
+    return this.#appendBytes(bytes, 1);
   }
 
   [Symbol.dispose](): void {
@@ -59,6 +67,13 @@ export class CMemory implements Disposable {
     if (this.#kind === "own") libc.free(this.#pointer);
     else check(libc.munmap(this.#pointer, BigInt(this.buffer.byteLength)), "munmap");
     this.#pointer = null;
+  }
+
+  #appendBytes(bytes: Uint8Array, zeros: number): bigint {
+    const at = this.#filledBytes;
+    this.#bytes.set(bytes, at);
+    this.#filledBytes += bytes.length + zeros;
+    return this.address + BigInt(at);
   }
 }
 

@@ -1,5 +1,4 @@
 import { CMemory } from "../c_memory.ts";
-import { cString } from "../libc.ts";
 import { ErrnoError } from "../errno.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Restriction } from "./restriction.ts";
@@ -76,18 +75,20 @@ export class SpawnMemory implements Disposable {
     const limits = rlimits.map(({ soft, hard }) => BigUint64Array.of(BigInt(soft), BigInt(hard)));
     const groups = Uint32Array.from(credentials?.groups ?? []);
     const lists = new BigUint64Array(args.length + 1 + env.length + 1);
-    const parts = [lists, ...limits, groups, ...Object.values(strings).flat()];
-    const memory = this.#memory = new CMemory(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));
-    const add = (part: Uint8Array | Uint32Array | BigUint64Array) => memory.append(part);
-    // In the order of their alignment. The lists are filled in once all strings have an address.
-    this.argv = add(lists);
+    const memory = this.#memory = new CMemory(
+      [lists, ...limits, groups].reduce((sum, { byteLength }) => sum + byteLength, 0) +
+        Object.values(strings).flat().reduce((sum, { length }) => sum + length + NUL_BYTES, 0),
+    );
+    // What is aligned comes first. The lists are filled in once all strings have an address.
+    this.argv = memory.append(lists);
     this.envp = this.argv + BigInt((args.length + 1) * lists.BYTES_PER_ELEMENT);
-    this.rlimits = limits.map(add);
-    this.groups = add(groups);
+    this.rlimits = limits.map((limit) => memory.append(limit));
+    this.groups = memory.append(groups);
+    const add = (string: Uint8Array) => memory.appendString(string);
     this.path = add(strings.path);
     this.root = add(strings.root);
     this.loginuid = add(strings.loginuid);
-    this.uidText = { address: add(strings.uid), length: strings.uid.length - 1 };
+    this.uidText = { address: add(strings.uid), length: strings.uid.length };
     this.proof = { path: add(strings.proof), broken: add(strings.broken) };
     this.cwd = strings.cwd.map(add);
     const addresses = [...strings.args.map(add), 0n, ...strings.env.map(add), 0n];
@@ -99,11 +100,12 @@ export class SpawnMemory implements Disposable {
   }
 }
 
+const ENCODER = new TextEncoder();
+const NUL_BYTES = 1;
+
 /** @throws {ErrnoError} EINVAL for a NUL. */
 function encode(text: string | Uint8Array): Uint8Array {
-  if (typeof text === "string") return cString(text);
-  if (text.includes(0)) throw new ErrnoError("EINVAL", "NUL in a string for C");
-  const string = new Uint8Array(text.length + 1);
-  string.set(text);
-  return string;
+  const bytes = typeof text === "string" ? ENCODER.encode(text) : text;
+  if (bytes.includes(0)) throw new ErrnoError("EINVAL", "NUL in a string for C");
+  return bytes;
 }
