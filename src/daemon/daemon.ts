@@ -1,44 +1,40 @@
 import { getLogger } from "@logtape/logtape";
 import { dirname } from "node:path";
 import type { Settings } from "../settings.ts";
+import { assemble, type Assembly, disposing } from "./assemble.ts";
 import { MountPoint } from "./mount_point.ts";
 import { StateKeeper } from "./state_keeper.ts";
 import { prepareStateFile } from "./state_path.ts";
 import { jobEnvironment } from "./environment.ts";
-import { type Mount, mount, MountWatch, Session, type SessionEnd, type StatFs } from "../fuse/mod.ts";
+import type { StatFs } from "../fuse/mod.ts";
 import { openLog } from "./journal.ts";
 import { Notifier } from "./notify.ts";
-import { Queue } from "../queue/queue.ts";
+import type { Queue } from "../queue/queue.ts";
 import { Rest } from "./idle.ts";
 import { Executor } from "../run/executor.ts";
+import type { SandboxSettings } from "../run/sandbox_rules.ts";
 import { identityOf } from "../schedule/target_user.ts";
 import { confine, prepareSandbox } from "./sandbox.ts";
-import { Scheduler } from "../schedule/scheduler.ts";
+import { FILE_SYSTEM_TYPE, serve } from "./serve.ts";
 import { Shrinking } from "./shrinking.ts";
 import { StartError } from "./start_error.ts";
 import { StopSignals } from "./stop_signals.ts";
 import { Alarm } from "../schedule/alarm.ts";
 import { environ } from "../sys/processes/environ.ts";
 import { releaseMemory } from "../sys/release_memory.ts";
-import { atMost } from "../sys/waiting/deadline.ts";
 import { standInOf } from "../sys/processes/subuid.ts";
 import { SqliteStore } from "../store/sqlite/store.ts";
 import { Accounts } from "../tree/accounts.ts";
-import { errnoOf } from "../tree/errors.ts";
-import { Tree } from "../tree/tree.ts";
 import { VERSION } from "../version.ts";
 
 const log = getLogger(["filed", "daemon"]);
 
-const NAME = "filed";
 /** Who may have which user ids besides their own. */
 const SUBUID = "/etc/subuid";
 /** After so long, both threads have run what they run once. */
 const STARTED_MS = 1_000;
 /** When nothing has changed for so long, nothing may change for much longer. */
 const QUIET_MS = 10_000;
-/** How long open files may keep an unmounted file system alive: what they still ask is answered until then. */
-const UNMOUNT_MS = 250;
 
 /**
  * Serves a queue until it is told to stop, or its mount point is unmounted.
@@ -47,82 +43,103 @@ const UNMOUNT_MS = 250;
 export async function runDaemon(settings: Settings): Promise<void> {
   await using _log = await openLog({ level: settings.logLevel, format: settings.logFormat });
   using signals = new StopSignals();
-  const sandbox = settings.sandbox && prepareSandbox(settings.sandbox);
-  const stateFile = await prepareStateFile(settings);
-  await using store = SqliteStore.open(stateFile);
-  await using keeper = new StateKeeper(store, stateFile);
-  await using place = await MountPoint.prepare(settings.mountpoint, `fuse.${NAME}`);
-  const mountpoint = place.path;
-  if (stateFile.startsWith(`${mountpoint}/`)) {
-    throw new StartError(`The state file ${stateFile} is in the mount point; name another file with --state`);
-  }
-  await place.lookBelow();
-  const { uid, gid } = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
-  const queue = new Queue(store);
+  await using opened = await open(settings);
   const failure = Promise.withResolvers<Error>();
   using _bugs = onBug(failure.resolve);
-  await using alarm = new Alarm();
-  const scheduler = new Scheduler(queue, {
-    alarm,
-    identityOf: (job) => identityOf(job, { uid, runAs: settings.runAs }),
-    onFailure: (error) => failure.resolve(error as Error),
-  });
-  await using executor = new Executor(scheduler, {
-    environment: jobEnvironment(settings.environment, environ()),
-    identity: await queue.identity(),
-    openFiles: settings.jobOpenFiles,
-  });
-  using tree = new Tree(queue, {
-    owner: { uid, gid },
-    statfs: () => statfsOf(dirname(stateFile)),
-    accounts: new Accounts({ accountOf: standInOf(await Deno.readTextFile(SUBUID).catch(() => "")) }),
-  });
-  await using mounted = await mount(mountpoint, {
-    fsname: NAME,
-    subtype: NAME,
-    admit: uid === 0 ? "everyone" : settings.admit,
-    permissions: "kernel",
-  });
-  await using session = new Session(mounted.fd, tree, {
-    onError: (error, where) => {
-      log.error("request failed", { ...where, error });
-      return errnoOf(error);
-    },
-    ...settings.logLevel === "debug"
-      ? { onReply: (where, errno) => log.debug("request", { ...where, errno }) }
-      : {},
-  });
-  const ended = session.run();
-  await using watch = new MountWatch(mounted);
-  if (sandbox) await confine(executor, sandbox, stateFile);
+
+  await using parts = await wire(settings, opened, failure.resolve);
+  const { queue, scheduler, executor, tree } = parts;
+
+  await using served = await serve(settings, opened.mountpoint, tree);
+  if (opened.sandbox) await confine(executor, opened.sandbox, opened.stateFile);
   await scheduler.start(executor);
   using notifier = new Notifier(settings.notifySocket, () => statusOf(queue));
   queue.watch({ onChanged: () => notifier.changed() });
-  await Promise.race([Deno.stat(mountpoint), ended]); // Answered by us: the kernel has taken what we said to INIT.
+  await Promise.race([Deno.stat(opened.mountpoint), served.ended]); // Answered by us: the kernel has taken what we said to INIT.
   await notifier.ready();
-  log.info("ready", { mountpoint, state: stateFile, pid: Deno.pid, version: VERSION });
-  using shrinking = new Shrinking(() => store.shrink());
+  log.info("ready", {
+    mountpoint: opened.mountpoint,
+    state: opened.stateFile,
+    pid: Deno.pid,
+    version: VERSION,
+  });
+  using _tidying = tidyWhenQuiet(queue, opened);
+  const reason = await Promise.race([signals.first, served.ended, served.gone, failure.promise]);
+
+  notifier.stopping();
+  log.info("stopping", { reason: reason instanceof Error ? reason.message : reason });
+  await scheduler.stop(reason instanceof Error ? 0 : settings.graceMs, signals.second);
+  await served.end();
+  if (reason instanceof Error) throw reason;
+  log.info("stopped");
+}
+
+/** What is there before the queue: its state file, and where it will be mounted. */
+interface Opened extends AsyncDisposable {
+  sandbox: SandboxSettings | undefined;
+  stateFile: string;
+  store: SqliteStore;
+  keeper: StateKeeper;
+  mountpoint: string;
+}
+
+async function open(settings: Settings): Promise<Opened> {
+  const sandbox = settings.sandbox && prepareSandbox(settings.sandbox);
+  const stateFile = await prepareStateFile(settings);
+  await using stack = new AsyncDisposableStack();
+  const store = stack.use(SqliteStore.open(stateFile));
+  const keeper = stack.use(new StateKeeper(store, stateFile));
+  const place = stack.use(await MountPoint.prepare(settings.mountpoint, FILE_SYSTEM_TYPE));
+  if (stateFile.startsWith(`${place.path}/`)) {
+    throw new StartError(`The state file ${stateFile} is in the mount point; name another file with --state`);
+  }
+  await place.lookBelow();
+  return { sandbox, stateFile, store, keeper, mountpoint: place.path, ...disposing(stack.move()) };
+}
+
+/** The parts of this daemon, and the clock that wakes them. */
+async function wire(
+  settings: Settings,
+  { store, stateFile }: Opened,
+  onFailure: (error: Error) => void,
+): Promise<Assembly> {
+  await using stack = new AsyncDisposableStack();
+  const owner = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
+  const parts = stack.use(
+    await assemble({
+      store,
+      alarm: stack.use(new Alarm()),
+      identityOf: (job) => identityOf(job, { uid: owner.uid, runAs: settings.runAs }),
+      onFailure: (error) => onFailure(error as Error),
+      executor: (events, identity) =>
+        new Executor(events, {
+          environment: jobEnvironment(settings.environment, environ()),
+          identity,
+          openFiles: settings.jobOpenFiles,
+        }),
+      tree: {
+        owner,
+        statfs: () => statfsOf(dirname(stateFile)),
+        accounts: new Accounts({ accountOf: standInOf(await Deno.readTextFile(SUBUID).catch(() => "")) }),
+      },
+    }),
+  );
+  return { ...parts, ...disposing(stack.move()) };
+}
+
+/** Makes memory and the state file smaller once nothing has happened for a while. */
+function tidyWhenQuiet(queue: Queue, { store, keeper }: Opened): Disposable {
+  using stack = new DisposableStack();
+  const shrinking = stack.use(new Shrinking(() => store.shrink()));
   const tidy = () => {
     tidyMemory();
     shrinking.start();
   };
-  using afterStart = new Rest(tidy, STARTED_MS);
-  using afterChanges = new Rest(tidy, QUIET_MS, undefined, () => keeper.look());
+  const afterStart = stack.use(new Rest(tidy, STARTED_MS));
+  const afterChanges = stack.use(new Rest(tidy, QUIET_MS, undefined, () => keeper.look()));
   afterStart.disturb();
   queue.watch({ onChanged: () => afterChanges.disturb() });
-
-  const reason = await Promise.race([
-    signals.first,
-    ended,
-    watch.gone.then(() => "unmounted"),
-    failure.promise,
-  ]);
-  notifier.stopping();
-  log.info("stopping", { reason: reason instanceof Error ? reason.message : reason });
-  await scheduler.stop(reason instanceof Error ? 0 : settings.graceMs, signals.second);
-  await endMount(mounted, ended);
-  if (reason instanceof Error) throw reason;
-  log.info("stopped");
+  return stack.move();
 }
 
 async function statfsOf(directory: string): Promise<StatFs> {
@@ -167,10 +184,4 @@ function onBug(act: (error: Error) => void): Disposable {
 /** One line for `systemctl status`. */
 async function statusOf(queue: Queue): Promise<string> {
   return `${await queue.count("active")} active, ${await queue.count("pending")} pending`;
-}
-
-/** Unmounts, and serves on for as long as files are open there, within bounds. */
-async function endMount(mounted: Mount, ended: Promise<SessionEnd>): Promise<void> {
-  await mounted.unmount("lazy");
-  await atMost(UNMOUNT_MS, ended);
 }

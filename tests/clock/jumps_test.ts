@@ -93,7 +93,7 @@ Deno.test("a time that somebody set with touch is a time of day, whatever happen
   await bench.setClock(NOON + HOUR / 2);
   assert.equal(bench.executor.starts.length, 1);
   await bench.untilAlarm();
-  assert.equal(bench.now, NOON + HOUR);
+  assert.equal(bench.clock.now, NOON + HOUR);
   assert.deepEqual(bench.executor.starts.map(({ attempt }) => attempt), [1, 2]);
 });
 
@@ -102,7 +102,7 @@ Deno.test("first come, first served, also when the clock was set back between tw
   await using bench = await ClockBench.start(place, NOON);
   await bench.queue.configure({ maxJobCount: 1 });
   for (const [id, at] of [["a", 0], ["b", -HOUR], ["c", HOUR]] as const) {
-    bench.now = NOON + at;
+    bench.clock.now = NOON + at;
     await bench.submit(id);
   }
   for (let count = 1; count <= 3; count++) await bench.fail(await bench.executor.started(count));

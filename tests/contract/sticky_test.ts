@@ -6,9 +6,9 @@ import assert from "node:assert/strict";
 import { ErrnoError, type NodeId } from "../../src/fuse/mod.ts";
 import { Request } from "../../src/fuse/request.ts";
 import type { JobId } from "../../src/job/id.ts";
-import { Queue } from "../../src/queue/queue.ts";
-import { SqliteStore } from "../../src/store/sqlite/store.ts";
-import { Tree, type TreeOptions } from "../../src/tree/tree.ts";
+import type { Queue } from "../../src/queue/queue.ts";
+import type { Tree } from "../../src/tree/tree.ts";
+import { assembleStill } from "../assembly.ts";
 import { Place } from "../harness.ts";
 
 const [ROOT, OWNER, ANN, BOB] = [0, 1_000, 1_001, 1_002];
@@ -20,10 +20,9 @@ const by = (uid: number) => new Request(0, 2n, PENDING, uid, uid, 0);
 /** Runs `act` on a tree with jobs of ANN and of BOB, whose pending/ has that mode and belongs to OWNER. */
 async function withTree(mode: number, act: (tree: Tree, queue: Queue) => Promise<void>): Promise<void> {
   await using place = await Place.make();
-  await using store = SqliteStore.open(`${place.path}/filed.db`);
-  const queue = new Queue(store);
-  const statfs: TreeOptions["statfs"] = () => Promise.reject(new ErrnoError("ENOSYS"));
-  using tree = new Tree(queue, { owner: { uid: OWNER, gid: OWNER }, statfs });
+  const owner = { uid: OWNER, gid: OWNER };
+  await using parts = await assembleStill(`${place.path}/filed.db`, { tree: { owner } });
+  const { queue, tree } = parts;
   await queue.setNode("pending", { uid: OWNER, gid: OWNER, mode });
   for (const [id, uid] of [["ann", ANN], ["bob", BOB]] as const) {
     await queue.create(id as JobId, { uid, gid: uid, mode: 0o644 });

@@ -3,17 +3,11 @@ import assert from "node:assert/strict";
 import { Gate } from "../contract/expect.ts";
 import { type FileSystem, mount, Session, type Where } from "../../src/fuse/mod.ts";
 import type { JobId } from "../../src/job/id.ts";
-import { Queue } from "../../src/queue/queue.ts";
-import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { StoreError } from "../../src/store/store.ts";
 import { errnoOf } from "../../src/tree/errors.ts";
-import { Tree } from "../../src/tree/tree.ts";
+import type { Tree } from "../../src/tree/tree.ts";
+import { assembleStill } from "../assembly.ts";
 import { fails, Filed, ok, Place, type Ran, run, sh, startFiled } from "../harness.ts";
-
-const NO_STATFS = {
-  ...{ blocks: 0n, blocksFree: 0n, blocksAvailable: 0n, files: 0n, filesFree: 0n },
-  ...{ blockSizeBytes: 4_096, fragmentSizeBytes: 4_096, nameMax: 255 },
-};
 
 /** A tree that this process serves, some of whose handlers have a bug; only children may touch it. */
 class Buggy implements AsyncDisposable {
@@ -23,11 +17,8 @@ class Buggy implements AsyncDisposable {
   static async serve(bugs: Partial<FileSystem>): Promise<Buggy> {
     await using parts = new AsyncDisposableStack();
     const place = parts.use(await Place.make());
-    const store = parts.use(SqliteStore.open(`${place.path}/filed.db`));
-    const queue = new Queue(store);
+    const { queue, tree } = parts.use(await assembleStill(`${place.path}/filed.db`));
     await queue.create("x" as JobId, { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0, mode: 0o644 });
-    const owner = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
-    const tree = parts.use(new Tree(queue, { owner, statfs: () => Promise.resolve(NO_STATFS) }));
     const mountpoint = `${place.path}/mnt`;
     await Deno.mkdir(mountpoint);
     const mounted = parts.use(

@@ -9,10 +9,8 @@ import { OPCODE } from "../../src/fuse/abi.ts";
 import { Dispatcher } from "../../src/fuse/dispatch.ts";
 import { ErrnoError } from "../../src/fuse/mod.ts";
 import type { JobId } from "../../src/job/id.ts";
-import { Queue } from "../../src/queue/queue.ts";
-import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { errnoOf } from "../../src/tree/errors.ts";
-import { Tree } from "../../src/tree/tree.ts";
+import { assembleStill, type StillParts } from "../assembly.ts";
 import { Place } from "../harness.ts";
 import { anyRequest, type Sent } from "./requests.ts";
 
@@ -48,21 +46,15 @@ interface Answer {
 class Wired implements AsyncDisposable {
   readonly #answers = new Map<bigint, Answer[]>();
   readonly bugs: unknown[] = [];
-  readonly #store: SqliteStore;
-  readonly #tree: Tree;
+  readonly #parts: StillParts;
   readonly #dispatcher: Dispatcher;
   #unique = 0n;
 
-  constructor(path: string) {
-    this.#store = SqliteStore.open(path);
-    this.queue = new Queue(this.#store);
-    this.#tree = new Tree(this.queue, {
-      owner: { uid: 0, gid: 0 },
-      statfs: () => Promise.resolve(NO_STATFS),
-    });
+  private constructor(parts: StillParts) {
+    this.#parts = parts;
     const write = (reply: Uint8Array, sizeBytes: number) =>
       this.#receive(new DataView(reply.buffer), sizeBytes);
-    this.#dispatcher = new Dispatcher(this.#tree, write, {
+    this.#dispatcher = new Dispatcher(parts.tree, write, {
       onError: (error, { opcode }) => {
         // Reported and no bugs: a kernel that is too old, and what has no answer and is malformed.
         if (opcode !== "INIT" && !(error instanceof ErrnoError)) this.bugs.push(error);
@@ -73,18 +65,23 @@ class Wired implements AsyncDisposable {
     });
   }
 
-  readonly queue: Queue;
+  /** @param path Of the state file. */
+  static async make(path: string): Promise<Wired> {
+    const tree = { owner: { uid: 0, gid: 0 }, statfs: () => Promise.resolve(NO_STATFS) };
+    return new Wired(await assembleStill(path, { tree }));
+  }
 
   /** Makes a pending job and a failed one, and opens both, the settings and new-id. */
   async populate(): Promise<void> {
+    const { queue } = this.#parts;
     for (const id of ["x", "f"] as JobId[]) {
-      const created = await this.queue.create(id, { uid: 0, gid: 0, mode: 0o644 });
+      const created = await queue.create(id, { uid: 0, gid: 0, mode: 0o644 });
       assert.ok(created.ok);
-      const job = await this.queue.close(created.value.number, new TextEncoder().encode(": job"), {
+      const job = await queue.close(created.value.number, new TextEncoder().encode(": job"), {
         uids: new Set(),
         of: "all",
       }, undefined);
-      if (job && id === "f") await this.queue.move(job, "failed", id, () => false);
+      if (job && id === "f") await queue.move(job, "failed", id, () => false);
     }
     const O_RDWR = 2;
     for (const [nodeid, flags] of [[18n, O_RDWR], [21n, 0], [7n, O_RDWR], [6n, 0]] as const) {
@@ -118,8 +115,7 @@ class Wired implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#dispatcher.end();
-    this.#tree[Symbol.dispose]();
-    await this.#store[Symbol.asyncDispose]();
+    await this.#parts[Symbol.asyncDispose]();
   }
 }
 
@@ -153,7 +149,7 @@ for (const how of ["one after the other", "all at once"] as const) {
     let run = 0;
     const sequences = fc.array(anyRequest, { maxLength: REQUESTS, size: "max" });
     const property = fc.asyncProperty(sequences, async (sequence) => {
-      await using wired = new Wired(`${place.path}/${++run}.db`);
+      await using wired = await Wired.make(`${place.path}/${++run}.db`);
       await wired.populate();
       const all: [Sent, Answer[]][] = [];
       for (const sent of sequence) {
