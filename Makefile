@@ -69,18 +69,36 @@ MAKE_VARIABLES := MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL MAKE_TERMOUT MAKE_TER
 run: $(DENO) .fuse ## mount the queue at MOUNTPOINT (default /tmp/filed-jobs) and run jobs; Ctrl-C ends it
 	@exec env $(patsubst %,-u %,$(MAKE_VARIABLES)) $(DENO) run $(OPTIONS) main.ts $(ARGS) $(MOUNTPOINT)
 
-# Suites run side by side, as most of a test is waiting: each a process of its own, which for root has mounts of its own.
+# Suites run side by side, as most of a test is waiting: each a process of its own, which for root has mounts of its own;
+# and then by itself the one that measures time, which needs the machine idle.
 # Compilers and the like, which are large, are left out where they are missing; CI leaves out nothing.
 export LANGUAGES ?= $(if $(filter-out false 0,$(CI)),all)
-SUITES := contract user programs rest
-FILES_contract := tests/contract/ --ignore=tests/contract/as_user_test.ts
+SUITES := contract user programs rest then idle
 FILES_user := tests/contract/as_user_test.ts
+FILES_contract := tests/contract/ --ignore=$(FILES_user)
 FILES_programs := tests/clients/ tests/ship/
-FILES_rest := --ignore=tests/contract/,tests/clients/,tests/ship/
-test: $(DENO) .fuse test-tools check $(FILED) ## run every check and test; filed is the file FILED (default ./filed)
-	@FILED='$(if $(FILED),$(abspath $(FILED)))' tests/suites '$(MAKE)' $(SUITES)
+# All that is not in another one.
+FILES_rest := --ignore=tests/contract/,tests/clients/,tests/ship/,tests/idle/
+FILES_idle := tests/idle/
+# What needs neither a mount nor root.
+FILES_unit := src/ bench/ tests/house_test.ts tests/store/ tests/clock/jumps_test.ts tests/contract/sticky_test.ts
 
-test-%: $(DENO) ## run one suite of the tests: contract, user, programs or rest
+# Each name in ONLY is a test or a folder of tests, in tests/ or here: contract/moving, contract, src/tree.
+ifneq ($(origin ONLY),command line)
+ONLY :=
+endif
+named = $(patsubst %/.,%/,$(firstword $(wildcard tests/$(1)_test.ts tests/$(1)/. $(1)_test.ts $(1)/.)))
+FILES_only := $(foreach name,$(ONLY:/=),$(or $(call named,$(name:_test.ts=)),$(error ONLY: $(name) is no test and no folder of \
+	tests, in tests/ or here)))
+FILES_only += $(if $(filter tests/contract/,$(FILES_only)),--ignore=$(FILES_user))
+TESTED := $(if $(filter-out src/%,$(or $(FILES_only),tests/)),$(FILED))
+
+test: $(DENO) .fuse test-tools $(if $(ONLY),,check) $(TESTED) ## run every check and test, or those of ONLY="contract/moving src/tree"; filed is the file FILED (./filed)
+	@FILED='$(if $(TESTED),$(abspath $(TESTED)))' tests/suites '$(MAKE)' $(if $(ONLY),only,$(SUITES))
+
+test-unit: ## run, in seconds, the tests that need no mount, no root and no file to test
+
+test-%: $(DENO) ## run one suite of the tests: contract, user, programs, rest, idle or unit
 	@exec env $(patsubst %,-u %,$(MAKE_VARIABLES)) tests/alone $(abspath $(DENO)) test --allow-all \
 		$(if $(RESULTS),--junit-path=$(RESULTS)/$*.xml) $(FILES_$*)
 

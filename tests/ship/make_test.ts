@@ -1,5 +1,6 @@
 /**
- * What make does where something that it fetches, or is told to use, is not there; and for other machines.
+ * What make does where something that it fetches, or is told to use, is not there; for other machines; and for those who
+ * want some of the tests.
  */
 import assert from "node:assert/strict";
 import { Place, type Ran, run } from "../harness.ts";
@@ -46,6 +47,45 @@ testWith("npm", "npm's packages that never come are waited for so long, and then
   });
   assert.equal(status, 2);
   assert.match(stderr, new RegExp(`^make: npm did not end within 2 s .*${registry.url}`, "m"));
+});
+
+/** What `make test ONLY=...` runs: the tests' files, and what it says of them in the end. */
+async function testOnly(only: string): Promise<{ files: string[]; summary: string }> {
+  const { status, stdout, stderr } = await make(["test", `ONLY=${only}`], { NO_COLOR: "1" });
+  assert.equal(status, 0, stdout + stderr);
+  const files = [...stdout.matchAll(/^running \d+ tests? from \.\/(.*)$/gm)].map(([, file = ""]) => file);
+  return { files, summary: stdout.trimEnd().split("\n").at(-1) ?? "" };
+}
+
+Deno.test("make test ONLY=FOLDER/NAME... runs those tests alone", async () => {
+  const { files, summary } = await testOnly("src/job/moves tests/house_test.ts src/cli");
+  assert.deepEqual(files.filter((file) => !file.startsWith("src/cli/")).sort(), [
+    "src/job/moves_test.ts",
+    "tests/house_test.ts",
+  ]);
+  assert.ok(files.includes("src/cli/options_test.ts"));
+  assert.match(summary, /^[1-9]\d* passed, 0 failed, 0 skipped$/);
+});
+
+builtTest("make test ONLY=contract/NAME runs it on the file that is built", async () => {
+  assert.deepEqual((await testOnly("contract/environment")).files, ["tests/contract/environment_test.ts"]);
+});
+
+Deno.test("make test ONLY=... says which name is of no test, and runs none", async () => {
+  const { status, stdout, stderr } = await make(["test", "ONLY=contract/moving contract/none"]);
+  assert.equal(status, 2);
+  assert.match(
+    stderr,
+    /ONLY: contract\/none is no test and no folder of tests, in tests\/ or here\. +Stop\.\n$/,
+  );
+  assert.equal(stdout, "");
+});
+
+Deno.test("what make test-unit runs is there", async () => {
+  const { stdout } = await make(["-n", "test-unit"]);
+  const paths = (stdout.split(" --allow-all ")[1] ?? "").split(/[\s\\]+/).filter(Boolean);
+  assert.ok(paths.includes("src/"), stdout);
+  for (const path of paths) await Deno.stat(TREE + path);
 });
 
 const OTHER = Deno.build.arch === "aarch64" ? "amd64" : "arm64";

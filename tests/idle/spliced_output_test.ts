@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Filed, ok, Place, rootTest, run, startFiled, within } from "../harness.ts";
 import { endProcessesWith } from "../worker/workshop.ts";
-import { STOP_MS } from "./expect.ts";
+import { STOP_MS } from "../contract/expect.ts";
 
 /** A file system with one file, of which the first page can be read, and nothing be written: then the kernel has no page of it. */
 const SERVER = `

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { serveHanging, startHolder } from "../fuse/hanging.ts";
 import { ok, rootTest, run, startFiled } from "../harness.ts";
 import { took } from "../proc.ts";
-import { stopInTime } from "./expect.ts";
+import { stopInTime } from "../contract/expect.ts";
 
 const USER = `filed-held-${Deno.pid}`;
 /** What a start may take on a machine that has time for it. */

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { Filed, makeFifo, ok, Place, rootTest, sh, within } from "../harness.ts";
-import { compileSilent, Silent } from "./silent.ts";
+import { compileSilent, Silent } from "../sandbox/silent.ts";
 
 /** The users: each can do what it likes, and what it does must not concern the other. */
 const [BAD, GOOD] = ["games", "nobody"] as const;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type Filed, ok, startFiled } from "../harness.ts";
 import { assertAsleep } from "../proc.ts";
-import { assertHeld, startPaused } from "./expect.ts";
+import { assertHeld, startPaused } from "../contract/expect.ts";
 
 async function timeOf(filed: Filed, message: string, job: string): Promise<number> {
   return Date.parse((await filed.event(message, { job }))["@timestamp"]);

@@ -3,7 +3,7 @@ import { took } from "../proc.ts";
 import { serveHanging, startHolder } from "../fuse/hanging.ts";
 import { within } from "../harness.ts";
 import { KILLING_MS } from "../../src/run/messages.ts";
-import { Workshop } from "./workshop.ts";
+import { Workshop } from "../worker/workshop.ts";
 
 /** What another user's job may take to start, and an executor to end, on a machine that has time for it. */
 const START_MS = 1_000;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Filed, mountsBelow, ok, Place, run } from "../harness.ts";
 import { stalledMs } from "../proc.ts";
-import { Crowd, IDS } from "./crowd.ts";
+import { Crowd, IDS } from "../soak/crowd.ts";
 
 const IS_ROOT = Deno.uid() === 0;
 /** What a stop may take beyond its grace, on a machine that has time for it. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Filed, ok, rootTest, startFiled, within } from "../harness.ts";
 import { HungMount } from "../hung_mount.ts";
-import { STOP_MS } from "./expect.ts";
+import { STOP_MS } from "../contract/expect.ts";
 
 /** Below what any wait for a directory that does not answer would take. */
 const SOON_MS = 1_000;

@@ -1,7 +1,7 @@
 /** The thread that runs jobs does nothing any more: a tracer holds it. */
 import assert from "node:assert/strict";
 import { Filed, ok, rootTest, startFiled } from "../harness.ts";
-import { stopInTime } from "./expect.ts";
+import { stopInTime } from "../contract/expect.ts";
 
 /** Holds all threads of a name, of process argv[1], until that ends. */
 const HOLD = `
