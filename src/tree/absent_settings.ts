@@ -1,3 +1,5 @@
+import { Expiring } from "./expiring.ts";
+
 /** How long a program goes on to miss what it has removed: mv(1) writes another at once. */
 export const ABSENT_MS = 2_000;
 
@@ -12,27 +14,21 @@ interface Thread {
  * made another, as they expect; everybody else finds it all the time.
  */
 export class AbsentSettings {
-  /** Until when, and for which user, by thread id. */
-  readonly #absent = new Map<number, { until: number; uid: number }>();
-  readonly #now: () => number;
+  /** The user, by thread id. */
+  readonly #absent: Expiring<number, number>;
 
   constructor(now: () => number) {
-    this.#now = now;
+    this.#absent = new Expiring(ABSENT_MS, now);
   }
 
   has({ uid, pid }: Thread): boolean {
-    const absent = this.#absent.get(pid);
-    return absent !== undefined && absent.uid === uid && absent.until > this.#now();
+    return this.#absent.get(pid) === uid;
   }
 
   /** @returns Whether that can be: threads of other PID namespaces are not told apart. */
   add({ uid, pid }: Thread): boolean {
     if (pid === 0) return false;
-    const now = this.#now();
-    for (const [other, { until }] of this.#absent) {
-      if (until <= now) this.#absent.delete(other);
-    }
-    this.#absent.set(pid, { uid, until: now + ABSENT_MS });
+    this.#absent.set(pid, uid);
     return true;
   }
 

@@ -39,7 +39,8 @@ export interface AccountsOptions {
 export class Accounts {
   readonly #ofUser: Readonly<Holdings>;
   readonly #ofAll: Readonly<Holdings>;
-  readonly #accountOf: (uid: number) => number;
+  /** Whose account an id's is. */
+  readonly accountOf: (uid: number) => number;
   readonly #users = new Map<number, Holdings>();
   /** Of all users but root. */
   readonly #all: Holdings = { ...NOTHING };
@@ -47,12 +48,12 @@ export class Accounts {
   constructor({ ofUser = OF_USER, ofAll = OF_ALL, accountOf = (uid) => uid }: AccountsOptions = {}) {
     this.#ofUser = ofUser;
     this.#ofAll = ofAll;
-    this.#accountOf = accountOf;
+    this.accountOf = accountOf;
   }
 
   /** What a user has. */
   of(uid: number): Readonly<Holdings> {
-    return this.#users.get(this.#accountOf(uid)) ?? NOTHING;
+    return this.#users.get(this.accountOf(uid)) ?? NOTHING;
   }
 
   /** The users who have something. */
@@ -75,7 +76,7 @@ export class Accounts {
 
   /** Counts what the user has already, or no more if it is negative. */
   charge(uid: number, good: Good, amount: number): void {
-    const account = this.#accountOf(uid);
+    const account = this.accountOf(uid);
     const user = this.#users.get(account) ?? { ...NOTHING };
     user[good] += amount;
     assert.ok(user[good] >= 0, `user ${uid} has given back more ${good} than taken`);

@@ -2,12 +2,11 @@ import { type AttributeChanges, type Attributes, type Entry, ErrnoError, type No
 import type { Job, Queue } from "../queue/queue.ts";
 import { commandAttributes, logAttributes } from "./attributes.ts";
 import { clientTime } from "./client_time.ts";
-import { CREATED_NAME_MS, CreatedNames } from "./created_names.ts";
+import { MAKER_MS, Makers } from "./makers.ts";
 import { commandNodeid, logNodeid, nodeOf, viewOf } from "./nodes.ts";
 import type { CommandHandle, OpenCommands } from "./open_commands.ts";
 import type { OpenLogs } from "./open_logs.ts";
 import { requireRight } from "./rights.ts";
-import { SoughtNames } from "./sought_names.ts";
 
 /** How long the kernel goes by what a listing told it, as `ls -l` and `find` do. */
 const LISTED_MS = 50;
@@ -23,16 +22,14 @@ export class JobInodes {
   readonly #commands: OpenCommands;
   readonly #logs: OpenLogs;
   readonly #now: () => number;
-  readonly #createdNames: CreatedNames;
-  readonly #soughtNames: SoughtNames;
+  readonly #makers: Makers;
 
   constructor(queue: Queue, commands: OpenCommands, logs: OpenLogs, now: () => number) {
     this.#queue = queue;
     this.#commands = commands;
     this.#logs = logs;
     this.#now = now;
-    this.#createdNames = new CreatedNames(now);
-    this.#soughtNames = new SoughtNames(now);
+    this.#makers = new Makers(now);
   }
 
   /** What a lookup of the job's name answers. */
@@ -42,8 +39,8 @@ export class JobInodes {
 
   /** What its maker sees who looks for it in pending, which it has left; `undefined`: it is not there. */
   soughtEntry(uid: number, job: Job): Entry | undefined {
-    const sought = this.#soughtNames.get(job.number);
-    if (sought?.uid !== uid) return undefined;
+    const sought = this.#makers.soughtMtime(job.number, uid);
+    if (sought === undefined) return undefined;
     return {
       nodeid: commandNodeid(job.number) as NodeId,
       attributes: this.#past(job, sought),
@@ -52,7 +49,7 @@ export class JobInodes {
     };
   }
 
-  #past(job: Job, { mtimeMs }: { mtimeMs: number }): Attributes {
+  #past(job: Job, mtimeMs: number): Attributes {
     return { ...commandAttributes({ ...job, visibleAt: null }, undefined, this.#now()), mtimeMs };
   }
 
@@ -63,13 +60,13 @@ export class JobInodes {
 
   /** The name that its maker goes by stays known, whoever looks for it or lists it: all share what the kernel knows of names. */
   #createdMs(job: Job): number {
-    return job.state === "pending" ? this.#createdNames.validMs(job.number) : 0;
+    return job.state === "pending" ? this.#makers.nameValidMs(job.number) : 0;
   }
 
   /** What the creation of the job answers. */
   createdEntry(job: Job): Entry {
-    this.#createdNames.add(job.number, job.uid);
-    return this.#entry(job, CREATED_NAME_MS);
+    this.#makers.made(job.number, job.uid);
+    return this.#entry(job, MAKER_MS);
   }
 
   /**
@@ -77,7 +74,7 @@ export class JobInodes {
    * told then.
    */
   isJustMadeBy(uid: number, job: Job): boolean {
-    return this.#createdNames.isBy(uid, job.number);
+    return this.#makers.isMaker(uid, job.number);
   }
 
   /**
@@ -85,8 +82,8 @@ export class JobInodes {
    * @throws {ErrnoError} ESTALE, once: the kernel then looks the name up again.
    */
   renew(job: Job) {
-    this.#soughtNames.delete(job.number); // Whoever moves it looks for it where it is.
-    if (this.#createdNames.delete(job.number)) throw new ErrnoError("ESTALE");
+    this.#makers.endSearch(job.number); // Whoever moves it looks for it where it is.
+    if (this.#makers.takeBackName(job.number)) throw new ErrnoError("ESTALE");
   }
 
   #entry(job: Job, entryValidMs: number): Entry {
@@ -107,7 +104,7 @@ export class JobInodes {
     if (node?.kind !== "command" && node?.kind !== "log") throw new ErrnoError("ESTALE");
     const job = await this.#queue.get(node.number);
     if (!job || viewOf(job.state) !== node.kind) {
-      this.#soughtNames.delete(node.number); // The kernel looks again, and is told that it is not there.
+      this.#makers.endSearch(node.number); // The kernel looks again, and is told that it is not there.
       throw new ErrnoError("ESTALE");
     }
     if (node.kind === "log" && node.logNumber !== job.logNumber) throw new ErrnoError("ESTALE");
@@ -140,7 +137,7 @@ export class JobInodes {
     requireRight(uid, job, changes, handle ? "by-handle" : "by-name");
     if (isShown) await this.#changeFile(job, uid, changes, handle);
     await this.#changeOwnership(job, uid, changes);
-    if (isSought) this.#soughtNames.add(job.number, uid, changes.mtime as number);
+    if (isSought) this.#makers.seek(job.number, uid, changes.mtime as number);
     return await this.#attributes(nodeid, uid, "changed");
   }
 
@@ -157,9 +154,9 @@ export class JobInodes {
         (job?.state === "pending" ? undefined : this.#commands.orphan(node.number));
       // A command stays what it was for those who have it open, wherever the job is by now.
       const isShown = file || job?.state === "pending" ||
-        why === "changed" && this.#createdNames.has(node.number);
-      const sought = this.#soughtNames.get(node.number);
-      if (!isShown && job && sought?.uid === uid) return this.#past(job, sought);
+        why === "changed" && this.#makers.nameValidMs(node.number) > 0;
+      const sought = this.#makers.soughtMtime(node.number, uid);
+      if (!isShown && job && sought !== undefined) return this.#past(job, sought);
       if (isShown && (job ?? file)) return commandAttributes(job ?? file?.job as Job, file, this.#now());
     } else {
       const isJobs = job?.logNumber === node.logNumber;
@@ -173,7 +170,7 @@ export class JobInodes {
   /** The job of a command that was made a short while ago, wherever it is now. */
   async #justMade(nodeid: NodeId): Promise<Job | undefined> {
     const node = nodeOf(nodeid);
-    const isJustMade = node?.kind === "command" && this.#createdNames.has(node.number);
+    const isJustMade = node?.kind === "command" && this.#makers.nameValidMs(node.number) > 0;
     return isJustMade ? await this.#queue.get(node.number) : undefined;
   }
 

@@ -5,12 +5,11 @@ import { faultOf, faultOfWrite, hasHole, isText } from "../job/content.ts";
 import { isDraft } from "../job/id.ts";
 import { type Accounts, Charge } from "./accounts.ts";
 import { CommandFile } from "./command_file.ts";
+import { FINISH_WAIT_MS } from "./makers.ts";
 import { Warnings } from "./warnings.ts";
 
 const log = getLogger(["filed", "tree"]);
 
-/** How long a file that its maker closes unfinished waits for its last name, owner and mode. */
-const FINISH_WAIT_MS = 1_000;
 /** How long a job that was moved to pending stays there at least: mv(1) of several files looks at each where it put it. */
 const MOVE_WAIT_MS = 100;
 /** Until the next try, when the state file can't be written (its disk is full). */
@@ -53,7 +52,7 @@ export class OpenCommands implements Disposable {
     this.#queue = queue;
     this.#now = now;
     this.#accounts = accounts;
-    this.#warnings = new Warnings(now);
+    this.#warnings = new Warnings(accounts, now);
   }
 
   /**
@@ -217,7 +216,7 @@ export class OpenCommands implements Disposable {
       await this.flush(handle, "release"); // What came after the last flush: pages of a shared mapping.
     } catch (error) {
       if (file.refused === undefined) {
-        this.#warn(uid, "what was written to a pending job is dropped", { job: file.job.id, error });
+        this.#warnings.warn(uid, "what was written to a pending job is dropped", { job: file.job.id, error });
       }
     }
     file.closed(uid);
@@ -241,7 +240,7 @@ export class OpenCommands implements Disposable {
       ? faultOf(file.bytes, "part")
       : faultOf(await this.#queue.command(number) ?? new Uint8Array(), "whole");
     if (fault === undefined) return;
-    this.#warn(draft.uid, "content refused", { job: draft.id, reason: `it ${fault}` });
+    this.#warnings.warn(draft.uid, "content refused", { job: draft.id, reason: `it ${fault}` });
     throw new ErrnoError("EINVAL");
   }
 
@@ -334,20 +333,10 @@ export class OpenCommands implements Disposable {
   /** Says so once, however often it is tried. @returns What the caller hears. */
   #refuse(uid: number, file: CommandFile, fault: string): ErrnoError {
     if (file.refused === undefined) {
-      this.#warn(uid, "content refused", { job: file.job.id, reason: `it ${fault}` });
+      this.#warnings.warn(uid, "content refused", { job: file.job.id, reason: `it ${fault}` });
     }
     file.refused = fault;
     return new ErrnoError("EINVAL");
-  }
-
-  /** Logs what a user can cause at will. */
-  #warn(uid: number, message: string, fields: Record<string, unknown>) {
-    const verdict = this.#warnings.judge(uid);
-    if (verdict === "leave-out") return;
-    log.warn(message, fields);
-    if (verdict === "log-as-last") {
-      log.warn("more of what this user causes is left out for a minute", { uid });
-    }
   }
 
   #releaseAfter(number: number, ms: number) {

@@ -35,6 +35,7 @@ import { FixedInodes, fixedNode } from "./fixed_inodes.ts";
 import { Handles } from "./handles.ts";
 import { JobInodes } from "./job_inodes.ts";
 import { listJobs, listJobsWithEntries } from "./listing.ts";
+import { isLeftUnfinished } from "./makers.ts";
 import { type FixedNode, nodeOf } from "./nodes.ts";
 import { type CommandHandle, OpenCommands } from "./open_commands.ts";
 import { type LogHandle, OpenLogs } from "./open_logs.ts";
@@ -62,11 +63,6 @@ export interface TreeOptions {
 const SETGID = 0o2000;
 const STICKY = 0o1000;
 const ROOT = 0;
-/**
- * Who makes a file with this mode, and does not truncate it, is not done when it closes it: mkstemp(3) is for a rename, and
- * install(1) and rsync --inplace then set owner and mode by name.
- */
-const UNFINISHED_MODE = 0o600;
 
 /**
  * The directory contract: each request of the kernel as an operation of the queue. Who may do what, the kernel decides
@@ -158,8 +154,7 @@ export class Tree implements FileSystem, Disposable {
       return { entry, opened: this.#opened(request.uid, handle) };
     }
     const job = await this.#createJob(request, parent, name, mode & ~umask, flags);
-    const isUnfinished = (mode & 0o7777) === UNFINISHED_MODE && !(flags & O_TRUNC);
-    const handle = this.#commands.created(job, isUnfinished ? "unfinished" : "finished");
+    const handle = this.#commands.created(job, isLeftUnfinished(mode, flags) ? "unfinished" : "finished");
     handle.mayMap = mayMap(flags);
     return { entry: this.#jobs.createdEntry(job), opened: this.#opened(request.uid, handle) };
   }
