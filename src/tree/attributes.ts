@@ -1,7 +1,8 @@
 import { type Attributes, S_IFDIR, S_IFREG } from "../fuse/mod.ts";
 import type { Job, Ownership } from "../queue/queue.ts";
 import type { CommandFile } from "./command_file.ts";
-import { type FixedNode, inodeOf } from "./nodes.ts";
+import { inodeOf } from "./node_ids.ts";
+import { type FixedNode } from "./nodes.ts";
 
 const WRITE_BITS = 0o222;
 const BLOCK_BYTES = 4096;

@@ -3,7 +3,8 @@ import type { Job, Queue } from "../queue/queue.ts";
 import { commandAttributes, logAttributes } from "./attributes.ts";
 import { clientTime } from "./client_time.ts";
 import { MAKER_MS, Makers } from "./makers.ts";
-import { commandNodeid, logNodeid, nodeOf, viewOf } from "./nodes.ts";
+import { commandNodeid, logNodeid } from "./node_ids.ts";
+import { nodeOf, viewOf } from "./nodes.ts";
 import type { CommandHandle, OpenCommands } from "./open_commands.ts";
 import type { OpenLogs } from "./open_logs.ts";
 import { requireRight } from "./rights.ts";
@@ -42,7 +43,7 @@ export class JobInodes {
     const sought = this.#makers.soughtMtime(job.number, uid);
     if (sought === undefined) return undefined;
     return {
-      nodeid: commandNodeid(job.number) as NodeId,
+      nodeid: commandNodeid(job.number),
       attributes: this.#past(job, sought),
       attributesValidMs: ATTRIBUTES_VALID_MS,
       entryValidMs: 0,
@@ -89,7 +90,7 @@ export class JobInodes {
   #entry(job: Job, entryValidMs: number): Entry {
     const isCommand = viewOf(job.state) === "command";
     return {
-      nodeid: (isCommand ? commandNodeid(job.number) : logNodeid(job)) as NodeId,
+      nodeid: isCommand ? commandNodeid(job.number) : logNodeid(job),
       attributes: isCommand
         ? commandAttributes(job, this.#commands.get(job.number), this.#now())
         : logAttributes(job, 1),

@@ -1,7 +1,8 @@
 import type { DirectoryEntry, DirectorySink, Entry, EntrySink } from "../fuse/mod.ts";
 import type { Job, Queue } from "../queue/queue.ts";
 import type { State } from "../job/state.ts";
-import { FIXED_NODES, inodeOf } from "./nodes.ts";
+import { inodeOf } from "./node_ids.ts";
+import { FIXED_NODES } from "./nodes.ts";
 import type { RootFile } from "./root_file.ts";
 
 /** Jobs asked of the queue at once. A READDIR of 32 KiB holds some 800 short names. */

@@ -1,7 +1,7 @@
 import { ErrnoError, type NodeId } from "../fuse/mod.ts";
 import type { Ownership } from "../queue/queue.ts";
 import { type Accounts, Charge } from "./accounts.ts";
-import { rootFileNodeid } from "./nodes.ts";
+import { rootFileNodeid } from "./node_ids.ts";
 import { RootFile } from "./root_file.ts";
 
 /** So many have a name at once. */

@@ -9,7 +9,8 @@ import { Request } from "../../src/fuse/request.ts";
 import { Queue, StoreError } from "../../src/queue/queue.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { Accounts } from "../../src/tree/accounts.ts";
-import { commandNodeid, nodeOf } from "../../src/tree/nodes.ts";
+import { commandNodeid } from "../../src/tree/node_ids.ts";
+import { nodeOf } from "../../src/tree/nodes.ts";
 import { Tree } from "../../src/tree/tree.ts";
 import { Place } from "../harness.ts";
 

@@ -84,7 +84,7 @@ class Wired implements AsyncDisposable {
       if (job && id === "f") await queue.move(job, "failed", id, () => false);
     }
     const O_RDWR = 2;
-    for (const [nodeid, flags] of [[18n, O_RDWR], [21n, 0], [7n, O_RDWR], [6n, 0]] as const) {
+    for (const [nodeid, flags] of [[72n, O_RDWR], [81n, 0], [7n, O_RDWR], [6n, 0]] as const) {
       const body = new Uint8Array(new Uint32Array([flags, 0]).buffer);
       const answers = this.send({ opcode: OPCODE.OPEN, nodeid, body, cut: 0, lie: 0 });
       await this.settled();

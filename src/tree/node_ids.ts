@@ -1,0 +1,77 @@
+/**
+ * Node ids: what each of the kernel's u64 stands for. They are pure functions of what they name, so that we remember nothing
+ * for them, and they are the same after a restart. The store never uses a job's number twice, nor do we use a node id so.
+ *
+ * ```
+ *   63            36 35                   3 2    0
+ *  +----------------+----------------------+------+
+ *  |    ordinal     |   FIRST_JOB / 8 + job | kind |   28, 33 and 3 bits
+ *  +----------------+----------------------+------+
+ * ```
+ *
+ * - Below `FIRST_JOB`, with ordinal 0, are the nodes that are always there: the root (1) and what is registered in nodes.ts.
+ * - `ROOT_FILE` is below it too. Its ordinals are the files that programs make beside config.json, one after the other.
+ * - A job has eight kinds of node, since it has several contents; nodes.ts registers them. The ordinal tells apart what a job
+ *   has several of (its logs); it is 0 for what it has one of.
+ */
+import type { NodeId } from "../fuse/mod.ts";
+
+const KIND_BITS = 3n;
+const JOB_BITS = 33n;
+const ORDINAL_AT = JOB_BITS + KIND_BITS;
+const ORDINAL_BITS = 64n - ORDINAL_AT;
+
+const FIRST_JOB = 64n;
+const ROOT_FILE = FIRST_JOB - 1n;
+
+/** The kinds of a job's node that are no answers to a question about it: what it shows in pending/, and elsewhere. */
+export const COMMAND = 0;
+export const LOG = 1;
+
+/** What a node id stands for. */
+export type Address =
+  | { of: "mount"; nodeid: NodeId }
+  | { of: "root-file"; nodeid: NodeId }
+  | { of: "job"; kind: number; number: number; ordinal: number };
+
+export function addressOf(nodeid: NodeId): Address {
+  const low = BigInt.asUintN(Number(ORDINAL_AT), nodeid);
+  if (low === ROOT_FILE) return { of: "root-file", nodeid };
+  if (low < FIRST_JOB) return { of: "mount", nodeid };
+  const job = low - FIRST_JOB;
+  return {
+    of: "job",
+    kind: Number(BigInt.asUintN(Number(KIND_BITS), job)),
+    number: Number(job >> KIND_BITS),
+    ordinal: Number(nodeid >> ORDINAL_AT),
+  };
+}
+
+/** @param kind 0 to 7. @param ordinal Which of them, where a job has several. */
+export function jobNodeid(kind: number, number: number, ordinal = 0): NodeId {
+  const job = FIRST_JOB + (BigInt(number) << KIND_BITS) + BigInt(kind);
+  return (BigInt.asUintN(Number(ORDINAL_BITS), BigInt(ordinal)) << ORDINAL_AT | job) as NodeId;
+}
+
+export function commandNodeid(number: number): NodeId {
+  return jobNodeid(COMMAND, number);
+}
+
+/**
+ * Each log of a job is a node of its own: who has an old one open must not see, in the kernel's memory, what is in the next.
+ * The ordinal of a log is by how much its number is above the job's, which it follows.
+ */
+export function logNodeid({ number, logNumber }: { number: number; logNumber: number }): NodeId {
+  return jobNodeid(LOG, number, logNumber - number);
+}
+
+/** @param serial Counted from 1. */
+export function rootFileNodeid(serial: number): NodeId {
+  return (BigInt(serial) << ORDINAL_AT | ROOT_FILE) as NodeId;
+}
+
+/**
+ * stat(2)'s inode number of a job's file: the same wherever the job is, unless its log took the place of one that somebody
+ * has open. Then it is that of a job with the log's number, which there is not.
+ */
+export const inodeOf: (number: number) => bigint = commandNodeid;

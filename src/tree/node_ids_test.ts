@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import type { NodeId } from "../fuse/mod.ts";
+import {
+  type Address,
+  addressOf,
+  COMMAND,
+  commandNodeid,
+  inodeOf,
+  jobNodeid,
+  LOG,
+  logNodeid,
+  rootFileNodeid,
+} from "./node_ids.ts";
+
+const LAST_JOB = 2 ** 33 - 9;
+const LAST_ORDINAL = 2 ** 28 - 1;
+const job = (kind: number, number: number, ordinal: number): Address => ({
+  of: "job",
+  kind,
+  number,
+  ordinal,
+});
+
+/** Typed by hand: these are in the kernel, and in whatever remembers inode numbers. */
+const CASES: [string, nodeid: bigint, made: NodeId | undefined, Address][] = [
+  ["the root", 1n, undefined, { of: "mount", nodeid: 1n as NodeId }],
+  ["the last that is always there", 62n, undefined, { of: "mount", nodeid: 62n as NodeId }],
+  ["a file beside config.json", 0x10_0000_003fn, rootFileNodeid(1), {
+    of: "root-file",
+    nodeid: 0x10_0000_003fn as NodeId,
+  }],
+  ["the command of the first job", 72n, commandNodeid(1), job(COMMAND, 1, 0)],
+  ["its log", 73n, logNodeid({ number: 1, logNumber: 1 }), job(LOG, 1, 0)],
+  [
+    "its log that took another number",
+    0x30_0000_0049n,
+    logNodeid({ number: 1, logNumber: 4 }),
+    job(LOG, 1, 3),
+  ],
+  ["its last kind", 79n, jobNodeid(7, 1), job(7, 1, 0)],
+  ["the next job", 80n, jobNodeid(0, 2), job(COMMAND, 2, 0)],
+  ["the last of all", 2n ** 64n - 1n, jobNodeid(7, LAST_JOB, LAST_ORDINAL), job(7, LAST_JOB, LAST_ORDINAL)],
+];
+for (const [name, nodeid, made, address] of CASES) {
+  Deno.test(`the node id of ${name} is ${nodeid}`, () => {
+    if (made !== undefined) assert.equal(made, nodeid);
+    assert.deepEqual(addressOf(nodeid as NodeId), address);
+  });
+}
+
+Deno.test("a job has the same inode number as a command and as a log", () => {
+  assert.equal(inodeOf(3), commandNodeid(3));
+});
