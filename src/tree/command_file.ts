@@ -30,8 +30,8 @@ export class CommandFile {
   holders: number[] = [];
   /** Last change, epoch ms; `undefined`: none since it was opened. */
   modifiedAt: number | undefined;
-  /** Removed, or replaced by another: who has it open goes on, and nothing of it is stored. */
-  isOrphan = false;
+  /** The job is removed, or has left pending/: who has it open goes on, and nothing of it is stored. */
+  isRemoved = false;
   /** Why a write failed. What is left would be a command cut short: it is not closed, and so does not run. */
   spoiled: unknown;
   /** Why what was written can never run, as long as it is not closed. */
@@ -88,6 +88,11 @@ export class CommandFile {
     this.#writers = { uids: new Set(), of: "part" };
     this.#storedVersion = this.#closedVersion = this.#version;
     this.spoiled = this.refused = undefined;
+  }
+
+  /** @throws Why a write failed, if one did. */
+  requireUnspoiled() {
+    if (this.spoiled !== undefined) throw this.spoiled;
   }
 
   /** The whole content; not to be changed. */

@@ -1,141 +1,88 @@
-import { getLogger } from "@logtape/logtape";
-import { type Config, formatConfig, parseConfig } from "../job/config.ts";
-import type { Queue } from "../queue/queue.ts";
-import { ErrnoError } from "../fuse/mod.ts";
-import { type Accounts, Charge } from "./accounts.ts";
+import { ErrnoError, type Request } from "../fuse/mod.ts";
+import { Charge } from "./accounts.ts";
+import { type ConfigText, MAX_CONFIG_BYTES, parse, requireWhole } from "./config_text.ts";
+import { FixedNode } from "./fixed_node.ts";
+import type { Handle, Opening, Writing } from "./node.ts";
 
-const log = getLogger(["filed", "tree"]);
+/** `config.json`: the settings as a file. */
+export class ConfigFile extends FixedNode {
+  protected override readonly defaultMode = 0o644;
+  protected override readonly validMs = 0;
+  /** A rename leaves the kernel with the new name for what had the old one: it is to ask. */
+  override readonly nameValidMs = 0;
 
-const MAX_BYTES = 65_536;
-const NOT_TEXT = "not UTF-8";
+  protected override async sizeBytes(): Promise<number> {
+    return (await this.parts.config.bytes()).length;
+  }
+
+  protected override changedAt(): number {
+    return this.parts.config.changedAt;
+  }
+
+  /** @throws {ErrnoError} EDQUOT, ENOSPC if the user may have no more in memory. */
+  async open({ uid }: Request, { contents }: Opening): Promise<Handle> {
+    const { accounts, config } = this.parts;
+    const bytes = contents === "truncate" ? new Uint8Array() : await config.bytes();
+    return new ConfigHandle(config, bytes, new Charge(accounts, uid, bytes.length));
+  }
+
+  /** Truncating changes no setting, only where a handle's text begins and ends. */
+  protected override truncate(sizeBytes: number, through: Handle | undefined) {
+    if (through instanceof ConfigHandle) through.truncate(sizeBytes);
+  }
+}
 
 /**
  * One open of config.json: what it reads is as it was at the open, what it writes is applied once it is
  * whole.
  */
-export interface ConfigHandle {
-  kind: "config";
-  bytes: Uint8Array;
-  charge: Charge;
-  hasWritten: boolean;
-}
+class ConfigHandle implements Handle {
+  readonly cache = "direct"; // As for new-id.
+  readonly #config: ConfigText;
+  #bytes: Uint8Array;
+  readonly #charge: Charge;
+  #hasWritten = false;
 
-/** The settings as a file. */
-export class ConfigFile {
-  readonly #queue: Queue;
-  readonly #now: () => number;
-  readonly #accounts: Accounts;
-  changedAt: number;
-
-  constructor(queue: Queue, now: () => number, accounts: Accounts) {
-    this.#queue = queue;
-    this.#now = now;
-    this.#accounts = accounts;
-    this.changedAt = now();
+  constructor(config: ConfigText, bytes: Uint8Array, charge: Charge) {
+    this.#config = config;
+    this.#bytes = bytes;
+    this.#charge = charge;
   }
 
-  async bytes(): Promise<Uint8Array> {
-    return new TextEncoder().encode(formatConfig(await this.#queue.config()));
-  }
-
-  /** @throws {ErrnoError} EDQUOT, ENOSPC if the user may have no more in memory. */
-  async open(uid: number, contents: "keep" | "truncate"): Promise<ConfigHandle> {
-    const bytes = contents === "truncate" ? new Uint8Array() : await this.bytes();
-    return {
-      kind: "config",
-      bytes,
-      charge: new Charge(this.#accounts, uid, bytes.length),
-      hasWritten: false,
-    };
-  }
-
-  release({ charge }: ConfigHandle) {
-    charge.set(0);
+  read(offset: number, sizeBytes: number): Uint8Array {
+    return this.#bytes.subarray(offset, offset + sizeBytes);
   }
 
   /**
    * Applies the text if it is whole JSON, and keeps it for the next write if it can still become that.
    * @throws {ErrnoError} EINVAL if it is neither, EFBIG, EDQUOT, ENOSPC; then nothing is written.
    */
-  async write(handle: ConfigHandle, offset: number, data: Uint8Array, where: "at" | "end"): Promise<number> {
+  async write(offset: number, data: Uint8Array, { where }: Writing): Promise<number> {
     const { length } = data;
-    const start = where === "end" ? handle.bytes.length : offset;
-    if (start + length > MAX_BYTES) throw new ErrnoError("EFBIG");
-    const bytes = new Uint8Array(Math.max(handle.bytes.length, start + length));
-    bytes.set(handle.bytes);
+    const start = where === "end" ? this.#bytes.length : offset;
+    if (start + length > MAX_CONFIG_BYTES) throw new ErrnoError("EFBIG");
+    const bytes = new Uint8Array(Math.max(this.#bytes.length, start + length));
+    bytes.set(this.#bytes);
     bytes.set(data, start);
     const parsed = parse(bytes, "part");
-    handle.charge.resize(bytes.length);
-    handle.bytes = bytes;
-    handle.hasWritten = true;
-    if (parsed.kind === "settings") await this.#apply(parsed.settings);
+    this.#charge.resize(bytes.length);
+    this.#bytes = bytes;
+    this.#hasWritten = true;
+    await this.#config.applyParsed(parsed);
     return length;
   }
 
-  /**
-   * Applies what another file holds that takes the place of this one.
-   * @param how `part`: more of it may come.
-   * @throws {ErrnoError} EINVAL if it is no JSON object of settings, or can't become one; then nothing
-   * changes.
-   */
-  async apply(bytes: Uint8Array, how: "part" | "whole"): Promise<void> {
-    const parsed = parse(bytes, how);
-    if (parsed.kind === "settings") await this.#apply(parsed.settings);
-  }
-
-  /** Why a file can't take the place of this one, whatever follows in it. */
-  faultOf(bytes: Uint8Array): string | undefined {
-    const text = textOf(bytes);
-    const parsed = text === undefined ? { kind: "invalid", reason: NOT_TEXT } as const : parseConfig(text);
-    return parsed.kind === "invalid" ? parsed.reason : undefined;
-  }
-
-  async #apply(settings: Partial<Config>): Promise<void> {
-    await this.#queue.configure(settings);
-    this.changedAt = this.#now();
-    log.info("config.json applied", settings);
-  }
-
-  /** Truncating changes no setting, only where this handle's text begins and ends. */
-  truncate(handle: ConfigHandle, size: number) {
-    handle.bytes = handle.bytes.slice(0, size);
-    handle.charge.set(handle.bytes.length);
+  truncate(sizeBytes: number) {
+    this.#bytes = this.#bytes.slice(0, sizeBytes);
+    this.#charge.set(this.#bytes.length);
   }
 
   /** @throws {ErrnoError} EINVAL if what was written ends too early. */
-  flush({ bytes, hasWritten }: ConfigHandle) {
-    if (hasWritten) this.requireWhole(bytes);
+  flush() {
+    if (this.#hasWritten) requireWhole(this.#bytes);
   }
 
-  /** @throws {ErrnoError} EINVAL if what was written ends too early; nothing but blanks does not. */
-  requireWhole(bytes: Uint8Array) {
-    if (decode(bytes).trim() !== "") parse(bytes, "whole");
+  release() {
+    this.#charge.set(0);
   }
-}
-
-/** @throws {ErrnoError} EINVAL if it is no JSON object of settings, or can't become one. */
-function parse(bytes: Uint8Array, how: "part" | "whole") {
-  const parsed = parseConfig(decode(bytes));
-  if (parsed.kind === "invalid") throw invalid(parsed.reason);
-  if (parsed.kind === "incomplete" && how === "whole") throw invalid("the JSON ends too early");
-  return parsed;
-}
-
-function decode(bytes: Uint8Array): string {
-  const text = textOf(bytes);
-  if (text === undefined) throw invalid(NOT_TEXT);
-  return text;
-}
-
-function textOf(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
-}
-
-function invalid(reason: string): ErrnoError {
-  log.warn("cannot apply config.json", { reason });
-  return new ErrnoError("EINVAL");
 }

@@ -1,8 +1,9 @@
-import { ErrnoError, type Fh } from "../fuse/mod.ts";
+import { ErrnoError, type Fh, type Opened } from "../fuse/mod.ts";
 import type { Accounts } from "./accounts.ts";
+import type { Handle } from "./node.ts";
 
 /** What is open, each counted among the handles of who opened it. */
-export class Handles<Handle> {
+export class Handles {
   readonly #accounts: Accounts;
   readonly #open = new Map<Fh, { handle: Handle; uid: number }>();
   #last = 0n;
@@ -12,24 +13,24 @@ export class Handles<Handle> {
   }
 
   /**
-   * Counts the handle that `open` adds.
-   * @throws {ErrnoError} EMFILE, ENFILE; what `open` throws: it has added none then.
+   * Counts what `open` opens.
+   * @throws {ErrnoError} EMFILE, ENFILE; what `open` throws: it has opened nothing then.
    */
-  async counted<Opened>(uid: number, open: () => Promise<Opened>): Promise<Opened> {
+  async add<Result extends { handle: Handle }>(
+    uid: number,
+    open: () => Promise<Result>,
+  ): Promise<{ made: Result; opened: Opened }> {
     this.#accounts.take(uid, "handles", 1);
     try {
-      return await open();
+      const made = await open();
+      const { handle } = made;
+      const fh = ++this.#last as Fh;
+      this.#open.set(fh, { handle, uid });
+      return { made, opened: handle.cache ? { fh, cache: handle.cache } : { fh } };
     } catch (error) {
       this.#accounts.giveBack(uid, "handles", 1);
       throw error;
     }
-  }
-
-  /** Only within `counted`, for the same user. */
-  add(uid: number, handle: Handle): Fh {
-    const fh = ++this.#last as Fh;
-    this.#open.set(fh, { handle, uid });
-    return fh;
   }
 
   /** `undefined`: there is no such handle. */
@@ -38,7 +39,7 @@ export class Handles<Handle> {
   }
 
   /** @throws {ErrnoError} EBADF. */
-  get(fh: Fh): Handle {
+  byId(fh: Fh): Handle {
     return this.#entry(fh).handle;
   }
 

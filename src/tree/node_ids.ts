@@ -21,7 +21,7 @@ const JOB_BITS = 33n;
 const ORDINAL_AT = JOB_BITS + KIND_BITS;
 const ORDINAL_BITS = 64n - ORDINAL_AT;
 
-const FIRST_JOB = 64n;
+export const FIRST_JOB = 64n;
 const ROOT_FILE = FIRST_JOB - 1n;
 
 /** The kinds of a job's node that are no answers to a question about it: what it shows in pending/, and elsewhere. */

@@ -1,13 +1,8 @@
 import { getLogger } from "@logtape/logtape";
 import type { Job, LogReaders, Queue } from "../queue/queue.ts";
+import type { Handle } from "./node.ts";
 
 const log = getLogger(["filed", "tree"]);
-
-/** One open of a job's log: of the attempt that it was opened for, whatever the job does later. */
-export interface LogHandle {
-  kind: "log";
-  logNumber: number;
-}
 
 /** The logs that somebody reads: one that its job has no more is kept until its last reader closes. */
 export class OpenLogs implements LogReaders {
@@ -20,6 +15,7 @@ export class OpenLogs implements LogReaders {
 
   constructor(queue: Queue) {
     this.#queue = queue;
+    queue.keepLogsFor(this);
   }
 
   /** Whether the next log of its job must be another than this. */
@@ -27,9 +23,15 @@ export class OpenLogs implements LogReaders {
     return this.#readers.has(logNumber) || this.#disowned.has(logNumber);
   }
 
-  open(logNumber: number): LogHandle {
+  /** One open of a job's log: of the attempt that it was opened for, whatever the job does later. */
+  open({ logNumber, state }: Job): Handle {
     this.#readers.set(logNumber, (this.#readers.get(logNumber) ?? 0) + 1);
-    return { kind: "log", logNumber };
+    return {
+      // What the kernel has of a log that has ended stays right until its time changes: there is another then.
+      ...state === "active" ? {} : { cache: "keep" },
+      read: (offset, sizeBytes) => this.#queue.readLog(logNumber, offset, sizeBytes),
+      release: () => this.#release(logNumber),
+    };
   }
 
   /** The job has another owner. */
@@ -37,15 +39,12 @@ export class OpenLogs implements LogReaders {
     if (logBytes > 0) this.#disowned.add(logNumber);
   }
 
-  replaced(job: Job) {
-    this.removed(job);
-  }
-
   /**
    * The job was removed, or has another log, and this one was kept because somebody read it; by now the last
    * reader may have closed it.
+   * @param job As it was.
    */
-  async removed(job: Job): Promise<void> {
+  async replaced(job: Job): Promise<void> {
     const { logNumber } = job;
     this.#disowned.delete(logNumber);
     if (this.#readers.has(logNumber)) this.#removed.set(logNumber, job);
@@ -57,7 +56,7 @@ export class OpenLogs implements LogReaders {
     return this.#removed.get(logNumber);
   }
 
-  async release({ logNumber }: LogHandle): Promise<void> {
+  async #release(logNumber: number): Promise<void> {
     const readers = (this.#readers.get(logNumber) ?? 1) - 1;
     if (readers > 0) return void this.#readers.set(logNumber, readers);
     this.#readers.delete(logNumber);

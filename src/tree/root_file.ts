@@ -1,13 +1,11 @@
 import { type AttributeChanges, type Attributes, ErrnoError, type NodeId, S_IFREG } from "../fuse/mod.ts";
 import type { Ownership } from "../queue/queue.ts";
 import type { Charge } from "./accounts.ts";
+import { BLOCK_BYTES } from "./attributes.ts";
 import { clientTime } from "./client_time.ts";
-
-/** As much as the settings may be written with. */
-export const MAX_ROOT_FILE_BYTES = 65_536;
+import { MAX_CONFIG_BYTES } from "./config_text.ts";
 
 const PERMISSIONS = 0o777;
-const BLOCK_BYTES = 4_096;
 
 /** Epoch ms. */
 interface Times {
@@ -26,8 +24,8 @@ export class RootFile {
   name: string | undefined;
   /** It took the place of the settings: what is written to it from then on is theirs. */
   isSettings = false;
-  /** It was written to, and nobody has looked whether that can be settings. */
-  isUnchecked = false;
+  /** It was written to as the settings: each write looked whether more can make it JSON, and none whether it is by now. */
+  mayEndTooEarly = false;
   /** How many have it open. */
   opens = 0;
   /** When the last of them closed it, or it got its name, epoch ms. */
@@ -37,12 +35,12 @@ export class RootFile {
   readonly #times: Times;
 
   /**
-   * @param cookie Its place in a listing.
+   * @param serial Counted from 1, also its place in a listing.
    * @param charge For its content.
    */
   constructor(
     readonly nodeid: NodeId,
-    readonly cookie: number,
+    readonly serial: number,
     readonly charge: Charge,
     bytes: Uint8Array,
     ownership: Ownership,
@@ -108,7 +106,7 @@ export class RootFile {
 
   /** Always to a new array: the old one may be on its way to a reader. */
   #resize(size: number, now: number) {
-    if (size > MAX_ROOT_FILE_BYTES) throw new ErrnoError("EFBIG");
+    if (size > MAX_CONFIG_BYTES) throw new ErrnoError("EFBIG");
     this.charge.resize(size);
     const bytes = new Uint8Array(size);
     bytes.set(this.#bytes.subarray(0, size));

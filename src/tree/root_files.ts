@@ -39,7 +39,7 @@ export class RootFiles {
     ownership: Ownership,
     bytes: Uint8Array = new Uint8Array(),
   ): RootFile {
-    if (name !== undefined && !this.find(name)) this.#makeRoom();
+    if (name !== undefined && !this.byName(name)) this.#makeRoom();
     const charge = new Charge(this.#accounts, uid, bytes.length);
     const serial = ++this.#serial;
     const file = new RootFile(rootFileNodeid(serial), serial, charge, bytes, ownership, this.#now());
@@ -49,23 +49,23 @@ export class RootFiles {
   }
 
   /** The file of that name. */
-  find(name: string): RootFile | undefined {
+  byName(name: string): RootFile | undefined {
     this.#removeOld();
     return this.#named.get(name);
   }
 
   /** @throws {ErrnoError} ESTALE if it is gone. */
-  get(nodeid: NodeId): RootFile {
+  byId(nodeid: NodeId): RootFile {
     this.#removeOld();
     const file = this.#files.get(nodeid);
     if (!file) throw new ErrnoError("ESTALE");
     return file;
   }
 
-  /** All that have a name, in the order of their cookies. */
-  list(): RootFile[] {
+  /** All that have a name, in the order of their serials. */
+  named(): [name: string, file: RootFile][] {
     this.#removeOld();
-    return [...this.#named.values()].sort((one, other) => one.cookie - other.cookie);
+    return [...this.#named].sort(([, one], [, other]) => one.serial - other.serial);
   }
 
   /** Gives it a name; what had that has none then. */
@@ -98,7 +98,7 @@ export class RootFiles {
 
   #makeRoom() {
     if (this.#named.size < MAX_ROOT_FILES) return;
-    const [oldest] = this.list().filter(({ opens }) => opens === 0)
+    const [oldest] = this.named().map(([, file]) => file).filter(({ opens }) => opens === 0)
       .sort((one, other) => one.restsSince - other.restsSince);
     if (!oldest) throw new ErrnoError("ENOSPC");
     this.remove(oldest);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { ErrnoError, type ErrnoName } from "../fuse/mod.ts";
 import { Accounts } from "./accounts.ts";
-import { nodeOf } from "./nodes.ts";
+import { addressOf } from "./node_ids.ts";
 import { MAX_ROOT_FILES, ROOT_FILE_KEPT_MS, RootFiles } from "./root_files.ts";
 
 const ANN = 1_001;
@@ -15,7 +15,7 @@ function start() {
     ofAll: { handles: 1, bytes: 100, heldJobs: 1 },
   });
   const files = new RootFiles(accounts, () => clock.now);
-  return { clock, accounts, files, names: () => files.list().map(({ name }) => name) };
+  return { clock, accounts, files, names: () => files.named().map(([name]) => name) };
 }
 
 type Act = "make" | "open" | "close" | "rename" | "remove";
@@ -52,7 +52,7 @@ for (const [name, acts, last] of LIVES) {
     if (file.opens > 0) return;
     clock.now++;
     assert.deepEqual(names(), []);
-    assert.throws(() => files.get(file.nodeid), is("ESTALE"));
+    assert.throws(() => files.byId(file.nodeid), is("ESTALE"));
   });
 }
 
@@ -62,10 +62,10 @@ Deno.test("files beside config.json: who has a removed one open keeps it, and no
   files.opened(file);
   file.write(0, new Uint8Array(60), 0);
   files.rename(files.create("newer", ANN, OWNER), "new");
-  assert.equal(files.get(file.nodeid), file);
+  assert.equal(files.byId(file.nodeid), file);
   assert.deepEqual([file.name, file.attributes.nlink, accounts.of(ANN).bytes], [undefined, 0, 60]);
   files.closed(file);
-  assert.throws(() => files.get(file.nodeid), is("ESTALE"));
+  assert.throws(() => files.byId(file.nodeid), is("ESTALE"));
   assert.deepEqual(accounts.users, []);
 });
 
@@ -76,7 +76,7 @@ Deno.test("files beside config.json: what is too much is refused, and the file s
   assert.throws(() => file.write(2, new Uint8Array(99), 0), is("EDQUOT"));
   assert.throws(() => file.write(65_536, new Uint8Array(1), 0), is("EFBIG"));
   assert.throws(() => files.create("copy", ANN, OWNER, new Uint8Array(99)), is("EDQUOT"));
-  assert.deepEqual([file.bytes, files.find("copy")], [Uint8Array.of(1, 2), undefined]);
+  assert.deepEqual([file.bytes, files.byName("copy")], [Uint8Array.of(1, 2), undefined]);
 });
 
 Deno.test("files beside config.json: a write is taken back, unless another came after it", () => {
@@ -100,7 +100,7 @@ Deno.test("files beside config.json: the one that has been closed for longest ma
   files.closed(all[1] as typeof all[0]);
   files.create("more", ANN, OWNER);
   assert.deepEqual(names(), ["0", "1", "3", "4", "5", "6", "7", "more"]);
-  for (const { name } of files.list()) files.opened(files.find(name as string) as typeof all[0]);
+  for (const [, file] of files.named()) files.opened(file);
   assert.throws(() => files.create("too many", ANN, OWNER), is("ENOSPC"));
 });
 
@@ -108,5 +108,5 @@ Deno.test("files beside config.json: no two have the same node, and none has a j
   const { files } = start();
   const nodes = Array.from({ length: 20 }, () => files.create("new", ANN, OWNER).nodeid);
   assert.equal(new Set(nodes).size, nodes.length);
-  for (const nodeid of nodes) assert.deepEqual(nodeOf(nodeid), { kind: "root-file" });
+  for (const nodeid of nodes) assert.deepEqual(addressOf(nodeid), { of: "root-file", nodeid });
 });

@@ -9,8 +9,7 @@ import { Request } from "../../src/fuse/request.ts";
 import { Queue, StoreError } from "../../src/queue/queue.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { Accounts } from "../../src/tree/accounts.ts";
-import { commandNodeid } from "../../src/tree/node_ids.ts";
-import { nodeOf } from "../../src/tree/nodes.ts";
+import { addressOf, commandNodeid, LOG } from "../../src/tree/node_ids.ts";
 import { Tree } from "../../src/tree/tree.ts";
 import { Place } from "../harness.ts";
 
@@ -218,7 +217,8 @@ interface Open {
 async function sizesOf(tree: Tree, open: readonly Open[]): Promise<Map<string, number>> {
   const bytes = new Map<string, number>();
   for (const { fh, nodeid, content } of open) {
-    if (nodeid === NEW_ID || nodeOf(nodeid)?.kind === "log") continue;
+    const address = addressOf(nodeid);
+    if (nodeid === NEW_ID || address.of === "job" && address.kind === LOG) continue;
     bytes.set(content, (await tree.read(by(0), nodeid, fh, 0, 1_000)).length);
   }
   return bytes;

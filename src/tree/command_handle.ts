@@ -1,0 +1,140 @@
+import { ErrnoError } from "../fuse/mod.ts";
+import { faultOf, faultOfWrite, hasHole, isText } from "../job/content.ts";
+import { isDraft } from "../job/id.ts";
+import type { Queue } from "../queue/queue.ts";
+import type { CommandFile } from "./command_file.ts";
+import type { Handle, Writing } from "./node.ts";
+import type { Warnings } from "./warnings.ts";
+
+/** What a handle of a command works with. */
+export interface CommandDesk {
+  readonly queue: Queue;
+  readonly now: () => number;
+  readonly warnings: Warnings;
+  /** The handle is gone, and what it has written is stored, or dropped. */
+  released(handle: CommandHandle): Promise<void>;
+}
+
+/** One open of a pending job. */
+export class CommandHandle implements Handle {
+  readonly #desk: CommandDesk;
+  /** Its first write went to disk at once; the later ones wait for flush. */
+  #hasWritten = false;
+  /** What fills it may be a mapping: it can be mapped, and write(2) has brought no text. */
+  #mayMap: boolean;
+  /** What each write fails with, once one has brought what can never run. */
+  refusal: ErrnoError | undefined;
+
+  /**
+   * @param uid Who opened it.
+   * @param access `write`: it keeps the job from starting, since it may write, or has made the file.
+   */
+  constructor(
+    readonly file: CommandFile,
+    readonly uid: number,
+    readonly access: "read" | "write",
+    how: { mayMap: boolean },
+    desk: CommandDesk,
+  ) {
+    this.#mayMap = how.mayMap;
+    this.#desk = desk;
+    file.opened(uid);
+    if (access === "write") file.holders.push(uid);
+  }
+
+  read(offset: number, sizeBytes: number): Uint8Array {
+    return this.file.read(offset, sizeBytes);
+  }
+
+  /** @throws {ErrnoError} EFBIG, EINVAL; what the store answers. Nothing is written then, and close fails too. */
+  async write(offset: number, data: Uint8Array, { where, source }: Writing): Promise<number> {
+    const { file } = this;
+    const { length } = data;
+    if (this.refusal) throw this.refusal;
+    if (file.isRemoved && file.spoiled !== undefined) throw file.spoiled;
+    let takeBack = () => {};
+    try {
+      takeBack = file.write(where === "end" ? file.bytes.length : offset, data, this.#desk.now());
+      if (source === "call" && isText(data)) this.#mayMap = false;
+      if (source === "call" && !isDraft(file.job.id)) {
+        const fault = faultOfWrite(file.bytes, data);
+        if (fault !== undefined) throw this.refusal = this.#refuse(fault);
+      }
+      if (!this.#hasWritten) await this.sync();
+      this.#hasWritten = true;
+      return length;
+    } catch (error) {
+      takeBack();
+      file.spoiled = error;
+      throw error;
+    }
+  }
+
+  truncate(sizeBytes: number) {
+    this.file.truncate(sizeBytes, this.#desk.now());
+  }
+
+  /** What was written is on disk, though not closed. */
+  async sync(): Promise<void> {
+    const { file } = this;
+    if (file.isStored) return;
+    if (file.isRemoved) return file.requireUnspoiled();
+    await file.store(
+      "written",
+      (bytes, writers) => this.#desk.queue.writeThrough(file.job.number, bytes, writers, file.modifiedAt),
+    );
+  }
+
+  /**
+   * What was written is on disk, and is what would run.
+   * @param moment "release": nobody writes through this handle any more.
+   * @throws What an earlier write threw; {ErrnoError} EINVAL.
+   */
+  async flush(moment: "close" | "release" = "close"): Promise<void> {
+    const { file } = this;
+    if (this.access === "read" || file.isClosed) return;
+    file.requireUnspoiled();
+    if (file.isRemoved) return;
+    const fault = isDraft(file.job.id) ? undefined : faultOf(file.bytes, "whole");
+    if (fault !== undefined) {
+      // A mapping outlives the close(2) of its file, and may fill a hole still.
+      if (moment === "close" && this.#mayMap && hasHole(file.bytes)) return;
+      throw this.#refuse(fault);
+    }
+    file.refused = undefined;
+    try {
+      await file.store("closed", async (bytes, writers) => {
+        const closed = await this.#desk.queue.close(file.job.number, bytes, writers, file.modifiedAt);
+        if (!closed || !this.#hasWritten) return; // A shell closes a copy before it writes.
+        file.left = { bytes, foreignWriter: closed.foreignWriter, by: this };
+      });
+    } catch (error) {
+      file.spoiled = error; // The close was refused: what it was to store must not run when there is room later.
+      throw error;
+    }
+  }
+
+  /** With the last handle that may write, the job may start. */
+  async release(): Promise<void> {
+    const { file } = this;
+    try {
+      await this.flush("release"); // What came after the last flush: pages of a shared mapping.
+    } catch (error) {
+      if (file.refused === undefined) {
+        const fields = { job: file.job.id, error };
+        this.#desk.warnings.warn(this.uid, "what was written to a pending job is dropped", fields);
+      }
+    }
+    await this.#desk.released(this);
+  }
+
+  /** Says so once, however often it is tried. @returns What the caller hears. */
+  #refuse(fault: string): ErrnoError {
+    const { file } = this;
+    if (file.refused === undefined) {
+      this.#desk.warnings.warn(this.uid, "content refused", { job: file.job.id, reason: `it ${fault}` });
+    }
+    file.refused = fault;
+    return new ErrnoError("EINVAL");
+  }
+}

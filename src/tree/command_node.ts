@@ -1,0 +1,120 @@
+import {
+  type AttributeChanges,
+  type Attributes,
+  type AttributesReply,
+  ErrnoError,
+  type Request,
+} from "../fuse/mod.ts";
+import type { Job } from "../queue/queue.ts";
+import { asked, commandAttributes, pastAttributes } from "./attributes.ts";
+import { clientTime } from "./client_time.ts";
+import { CommandHandle } from "./command_handle.ts";
+import { changeOwnership, changeTimes, ownershipOf } from "./job_changes.ts";
+import type { Handle, Node, Opening } from "./node.ts";
+import type { Parts } from "./parts.ts";
+import { requireRight } from "./rights.ts";
+
+/** What clocks of two hosts, or two steps of one clock, may differ by. */
+const CLOCK_SKEW_MS = 1_000;
+
+/**
+ * A job's command, which it shows in pending/. Those that have it open have it for good: also once the job has started, ended
+ * or is removed. Its maker reaches the job through it for a while, wherever that is: see makers.ts.
+ */
+export class CommandNode implements Node {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts, readonly number: number) {
+    this.#parts = parts;
+  }
+
+  async attributes({ uid }: Request): Promise<AttributesReply> {
+    return asked(await this.#shown(uid, "asked-for"));
+  }
+
+  /** @throws {ErrnoError} As `OpenJobs.open`. */
+  async open({ uid }: Request, opening: Opening): Promise<Handle> {
+    return await this.#parts.jobs.open(await this.#pendingJob(), uid, opening);
+  }
+
+  /** @throws {ErrnoError} EPERM, EACCES, EFBIG, EDQUOT, ENOSPC; ESTALE: the kernel is to look at the name again. */
+  async change(
+    { uid }: Request,
+    changes: AttributeChanges,
+    through: Handle | undefined,
+  ): Promise<AttributesReply> {
+    const { jobs, makers } = this.#parts;
+    const handle = through instanceof CommandHandle ? through : undefined;
+    if (await this.#changeRemoved(uid, changes)) return asked(await this.#shown(uid, "asked-for"));
+    const job = await this.#justMade() ?? await this.#pendingJob();
+    const isPending = job.state === "pending";
+    const { sizeBytes, mtime } = changes;
+    const isByName = changes.fh === undefined;
+    const soughtMtime = isByName && typeof mtime === "number" && makers.isMaker(uid, this.number)
+      ? mtime
+      : undefined;
+    if (!isPending) this.#refusePast(changes);
+    requireRight(uid, job, changes, handle ? "by-handle" : "by-name");
+    if (isPending) {
+      if (sizeBytes !== undefined && handle) handle.truncate(sizeBytes);
+      else if (sizeBytes !== undefined) await jobs.truncate(job, uid, sizeBytes);
+      await changeTimes(this.#parts, job, changes);
+    }
+    await changeOwnership(this.#parts, job, uid, changes);
+    if (soughtMtime !== undefined) makers.seek(this.number, uid, soughtMtime);
+    return asked(await this.#shown(uid, "changed"));
+  }
+
+  /** @throws {ErrnoError} ESTALE if there is nothing to be shown. */
+  async #shown(uid: number, why: "asked-for" | "changed"): Promise<Attributes> {
+    const { queue, jobs, makers, now } = this.#parts;
+    const { number } = this;
+    const job = await queue.get(number);
+    const isPending = job?.state === "pending";
+    const file = jobs.file(number) ?? (isPending ? undefined : jobs.removedFile(number));
+    if (file) return commandAttributes(job ?? file.job, file, now());
+    if (job && (isPending || why === "changed" && makers.nameValidMs(number) > 0)) {
+      return commandAttributes(job, undefined, now());
+    }
+    const mtimeMs = makers.soughtMtime(number, uid);
+    if (!job || mtimeMs === undefined) throw new ErrnoError("ESTALE");
+    return pastAttributes(job, mtimeMs, now());
+  }
+
+  /** The job, if it was made a short while ago, wherever it is now. */
+  async #justMade(): Promise<Job | undefined> {
+    const { queue, makers } = this.#parts;
+    return makers.nameValidMs(this.number) > 0 ? await queue.get(this.number) : undefined;
+  }
+
+  /** @throws {ErrnoError} ESTALE if the job shows something else now: the kernel then looks the name up again. */
+  async #pendingJob(): Promise<Job> {
+    const { queue, makers } = this.#parts;
+    const job = await queue.get(this.number);
+    if (job?.state === "pending") return job;
+    makers.endSearch(this.number); // The kernel looks again, and is told that it is not there.
+    throw new ErrnoError("ESTALE");
+  }
+
+  /**
+   * Some programs give a file its owner, mode and times by its name after they have closed it, when the job may have
+   * started. Owner and mode are those of the job, and the times that they copy say nothing about its log.
+   * @throws {ErrnoError} ESTALE for what is past: the command, and when it is to start.
+   */
+  #refusePast({ sizeBytes, mtime }: AttributeChanges) {
+    const now = this.#parts.now();
+    const isPutOff = mtime !== undefined && clientTime(mtime, now) > now + CLOCK_SKEW_MS;
+    if (sizeBytes !== undefined || isPutOff) throw new ErrnoError("ESTALE");
+  }
+
+  /** @returns Whether the job is removed and still open: what is changed of it goes with its last handle. */
+  async #changeRemoved(caller: number, changes: AttributeChanges): Promise<boolean> {
+    const { queue, jobs, now } = this.#parts;
+    const file = jobs.removedFile(this.number);
+    if (!file || (await queue.get(this.number))?.state === "pending") return false;
+    requireRight(caller, file.job, changes, "by-handle");
+    if (changes.sizeBytes !== undefined) file.truncate(changes.sizeBytes, now());
+    file.job = { ...file.job, ...ownershipOf(changes) };
+    return true;
+  }
+}

@@ -1,0 +1,52 @@
+import { type AttributeChanges, ErrnoError } from "../fuse/mod.ts";
+import type { Job, Ownership } from "../queue/queue.ts";
+import { clientTime } from "./client_time.ts";
+import type { Parts } from "./parts.ts";
+import { requireRight } from "./rights.ts";
+
+const PERMISSIONS = 0o777; // Of a job no set-user-ID, set-group-ID or sticky bit is kept.
+
+/** The part of it that is asked for. */
+export function ownershipOf({ mode, uid, gid }: AttributeChanges): Partial<Ownership> {
+  return {
+    ...mode === undefined ? {} : { mode: mode & PERMISSIONS },
+    ...uid === undefined ? {} : { uid },
+    ...gid === undefined ? {} : { gid },
+  };
+}
+
+/** @throws {ErrnoError} ESTALE if the job is removed meanwhile, EPERM if it is given away. */
+export async function changeOwnership(
+  { queue, logs }: Parts,
+  job: Job,
+  caller: number,
+  changes: AttributeChanges,
+): Promise<void> {
+  const ownership = ownershipOf(changes);
+  if (Object.keys(ownership).length === 0) return;
+  for (let current: Job | undefined = job; current; current = await queue.get(job.number)) {
+    requireRight(caller, current, { ...ownership, privileges: "keep" }, "by-name");
+    const changed = await queue.setOwnership(current, ownership);
+    if (!changed) continue; // It has just started, or ended.
+    const { uid } = ownership;
+    const isGivenAway = uid !== undefined && uid !== current.uid && current.state === "pending";
+    if (isGivenAway) logs.disown(current);
+    return;
+  }
+  throw new ErrnoError("ESTALE");
+}
+
+export async function changeTimes(
+  { queue, jobs, now }: Parts,
+  job: Job,
+  changes: AttributeChanges,
+): Promise<void> {
+  const { atime, mtime } = changes;
+  if (atime === undefined && mtime === undefined) return;
+  const file = jobs.file(job.number);
+  if (file && mtime !== undefined) file.modifiedAt = undefined; // The store's time counts again.
+  await queue.setTimes(job, {
+    ...atime === undefined ? {} : { accessedAt: clientTime(atime, now()) },
+    ...mtime === undefined ? {} : { modifiedAt: clientTime(mtime, now()) },
+  });
+}

@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { ErrnoError } from "../fuse/mod.ts";
+import type { Accounts } from "./accounts.ts";
+import type { CommandFile } from "./command_file.ts";
+
+/** What keeps a job from starting. */
+export type Hold = "open" | "closed" | "waiting" | "let go";
+
+/** What may follow what. From each of them the job may be removed or leave pending/, and that lets it go. */
+const NEXT: Record<Hold, readonly Hold[]> = {
+  "let go": ["open", "waiting"],
+  "open": ["closed", "let go"],
+  "closed": ["open", "waiting", "let go"],
+  "waiting": ["open", "waiting", "let go"],
+};
+
+/**
+ * What we know of a job in pending/ beyond what is stored: who has it open, and whether we hold it.
+ *
+ * ```
+ *               made, opened for writing             the last writer closes
+ *     let go ────────────────────────────▶ open ──────────────────────────▶ closed ─┐
+ *     │  ▲ ▲                               ▲  ▲    opened for writing again    │ │  │
+ *     │  │ │                               │  └────────────────────────────────┘ │  │
+ *     │  │ └───────────────────────────────┼─────────────────────────────────────┘  │
+ *     │  │  its time is over, or renamed   │ opened for writing                     │ unfinished
+ *     │  └────────────────────────────── waiting ◀──────────────────────────────────┘
+ *     └──────────────────────────────────▶ ▲
+ *       mv brought it to pending/, or the disk is full
+ * ```
+ *
+ * - *let go*: it may start. All others are *held*: the queue does not start it, and it counts for its owner.
+ * - *open*: somebody may write to it.
+ * - *closed*: nobody may, and we take back what was refused.
+ * - *waiting*: for a time. Its maker is not done (*unfinished*: makers.ts), or mv(1) looks at what it has just moved, or the
+ *   state file could not be written.
+ *
+ * Its file has states of its own (CommandFile): stored, closed, *spoiled* where a write failed, and *removed*, once the job is
+ * removed or leaves pending/ by hand. Who has a removed file open goes on; the job may come back, and has another file then.
+ */
+export class OpenJob {
+  readonly #accounts: Accounts;
+  #hold: Hold = "let go";
+  /** Whom it is counted for while it is held: its owner when that began. */
+  #owner = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** The content, while somebody has it open. */
+  file: CommandFile | undefined;
+  /** The content that somebody still has open of the job as it was removed, or left pending/, last. */
+  removedFile: CommandFile | undefined;
+  /** Its maker has more to do to it than to write it; until that is done, or its time is over. */
+  isUnfinished = false;
+
+  constructor(readonly number: number, accounts: Accounts) {
+    this.#accounts = accounts;
+  }
+
+  get hold(): Hold {
+    return this.#hold;
+  }
+
+  get isHeld(): boolean {
+    return this.#hold !== "let go";
+  }
+
+  /** Whether nothing is known of it. */
+  get isIdle(): boolean {
+    return !this.isHeld && !this.isUnfinished && !this.file && !this.removedFile;
+  }
+
+  get owner(): number {
+    return this.#owner;
+  }
+
+  /** Somebody opens it for writing. @param owner Whose job it is. */
+  open(owner: number) {
+    if (this.#hold !== "open") this.#enter("open", owner);
+  }
+
+  /** Nobody has it open for writing any more. */
+  close() {
+    this.#enter("closed", this.#owner);
+  }
+
+  /** It waits for so long, if nothing else comes, and then `then` is called. */
+  wait(owner: number, ms: number, then: () => void) {
+    this.#enter("waiting", owner);
+    this.#timer = setTimeout(then, ms);
+  }
+
+  letGo() {
+    this.#enter("let go", this.#owner);
+  }
+
+  /** The job is removed, or `moved` out of pending/ as it was last closed: who writes on is told so. */
+  remove(how: "removed" | "moved") {
+    this.isUnfinished = false;
+    const { file } = this;
+    if (file) {
+      file.isRemoved = true;
+      if (how === "moved" && file.holders.length > 0) file.spoiled = new ErrnoError("ESTALE");
+      this.file = undefined;
+      this.removedFile = file;
+    }
+    if (this.isHeld) this.letGo();
+  }
+
+  /** Nobody has that file open any more. */
+  forget(file: CommandFile) {
+    if (this.file === file) this.file = undefined;
+    if (this.removedFile === file) this.removedFile = undefined;
+  }
+
+  [Symbol.dispose]() {
+    clearTimeout(this.#timer);
+  }
+
+  #enter(hold: Hold, owner: number) {
+    assert.ok(NEXT[this.#hold].includes(hold), `job ${this.number} was ${this.#hold}, and is to be ${hold}`);
+    clearTimeout(this.#timer);
+    const wasHeld = this.isHeld;
+    this.#hold = hold;
+    if (!wasHeld) this.#owner = owner;
+    if (this.isHeld !== wasHeld) this.#accounts.charge(this.#owner, "heldJobs", wasHeld ? -1 : 1);
+  }
+}

@@ -1,0 +1,238 @@
+import { getLogger } from "@logtape/logtape";
+import { ErrnoError } from "../fuse/mod.ts";
+import { faultOf } from "../job/content.ts";
+import type { Job, Queue } from "../queue/queue.ts";
+import { type Accounts, Charge } from "./accounts.ts";
+import { CommandFile } from "./command_file.ts";
+import { type CommandDesk, CommandHandle } from "./command_handle.ts";
+import { FINISH_WAIT_MS } from "./makers.ts";
+import type { Opening } from "./node.ts";
+import { OpenJob } from "./open_job.ts";
+import { Warnings } from "./warnings.ts";
+
+const log = getLogger(["filed", "tree"]);
+
+/** How long a job that was moved to pending stays there at least: mv(1) of several files looks at each where it put it. */
+const MOVE_WAIT_MS = 100;
+/** Until the next try, when the state file can't be written (its disk is full). */
+const RETRY_MS = 1_000;
+
+/** The jobs in pending/ that somebody has open or that we hold, and what becomes of them when the last one closes. */
+export class OpenJobs implements Disposable {
+  readonly #queue: Queue;
+  readonly #now: () => number;
+  readonly #accounts: Accounts;
+  readonly #desk: CommandDesk;
+  readonly #jobs = new Map<number, OpenJob>();
+
+  constructor(queue: Queue, accounts: Accounts, now: () => number) {
+    this.#queue = queue;
+    this.#accounts = accounts;
+    this.#now = now;
+    const released = (handle: CommandHandle) => this.#released(handle);
+    this.#desk = { queue, now, warnings: new Warnings(accounts, now), released };
+  }
+
+  /**
+   * To be called before a job comes to pending/.
+   * @throws {ErrnoError} EDQUOT, ENOSPC if its owner may hold no more.
+   */
+  requireRoom(owner: number) {
+    this.#accounts.requireRoom(owner, "heldJobs", 1);
+  }
+
+  /** The content of a pending job that is open. */
+  file(number: number): CommandFile | undefined {
+    return this.#jobs.get(number)?.file;
+  }
+
+  /** The content that somebody still has open of a job that was removed, or moved out of pending/. */
+  removedFile(number: number): CommandFile | undefined {
+    return this.#jobs.get(number)?.removedFile;
+  }
+
+  /**
+   * A handle of the job just made, which the queue holds already.
+   * @param how `isUnfinished`: its maker has more to do to it once it has closed it.
+   */
+  created(job: Job, how: { isUnfinished: boolean; mayMap: boolean }): CommandHandle {
+    const open = this.#of(job.number);
+    open.file = new CommandFile(job, "new", new Charge(this.#accounts, job.uid, 0));
+    open.isUnfinished = how.isUnfinished;
+    open.open(job.uid);
+    return new CommandHandle(open.file, job.uid, "write", how, this.#desk);
+  }
+
+  /**
+   * @throws {ErrnoError} ESTALE if the job is not pending any more: the kernel then looks the name up again;
+   * EDQUOT, ENOSPC if the user may have no more of it in memory, or the job's owner hold no more.
+   */
+  async open(job: Job, uid: number, opening: Opening): Promise<CommandHandle> {
+    const { number } = job;
+    const { access, contents } = opening;
+    if (access === "write" && !this.#jobs.get(number)?.isHeld) this.requireRoom(job.uid);
+    const file = this.file(number) ?? this.#load(job, uid);
+    if (access === "write") this.#of(number).open(job.uid);
+    const handle = new CommandHandle(file, uid, access, opening, this.#desk);
+    try {
+      const [now] = await Promise.all([
+        access === "write" ? this.#queue.hold(number) : this.#queue.get(number),
+        file.ready,
+      ]);
+      if (now?.state !== "pending" && !file.isRemoved) throw new ErrnoError("ESTALE");
+      if (access === "write" && now) {
+        file.before ??= { bytes: file.bytes, foreignWriter: now.foreignWriter };
+        file.job = now;
+      }
+      if (contents === "truncate") {
+        file.spoiled = file.refused = undefined;
+        handle.truncate(0);
+      }
+      return handle;
+    } catch (error) {
+      await handle.release();
+      throw error;
+    }
+  }
+
+  /** Sets the size by a path: it is stored at once, as if closed. */
+  async truncate(job: Job, uid: number, sizeBytes: number): Promise<void> {
+    const handle = await this.open(job, uid, { access: "write", contents: "keep", mayMap: false });
+    try {
+      handle.truncate(sizeBytes);
+      await handle.flush();
+    } finally {
+      await handle.release();
+    }
+  }
+
+  /** @throws {ErrnoError} EINVAL if the draft, which is to be submitted, can never run. */
+  async requireSound(draft: Job): Promise<void> {
+    const { number } = draft;
+    const file = this.file(number);
+    const fault = file && file.holders.length > 0
+      ? faultOf(file.bytes, "part")
+      : faultOf(await this.#queue.command(number) ?? new Uint8Array(), "whole");
+    if (fault === undefined) return;
+    this.#desk.warnings.warn(draft.uid, "content refused", { job: draft.id, reason: `it ${fault}` });
+    throw new ErrnoError("EINVAL");
+  }
+
+  /** The job has another id: if it waited for that, it may start. */
+  async renamed(job: Job): Promise<void> {
+    const open = this.#jobs.get(job.number);
+    if (!open) return;
+    if (open.file) open.file.job = job;
+    open.isUnfinished = false;
+    if (open.hold === "waiting") await this.#letGo(open);
+    else this.#forgetIdle(open);
+  }
+
+  /** The job came to pending/, held by the queue. Whoever has it open for writing already lets it go. */
+  arrived({ number, uid }: Job) {
+    const open = this.#of(number);
+    if (open.hold === "let go" || open.hold === "waiting") this.#wait(open, uid, MOVE_WAIT_MS);
+  }
+
+  /** The job is removed, or was `moved` out of pending/. */
+  removed(number: number, how: "removed" | "moved") {
+    const open = this.#jobs.get(number);
+    if (!open) return;
+    open.remove(how);
+    this.#forgetIdle(open);
+  }
+
+  [Symbol.dispose]() {
+    for (const open of this.#jobs.values()) open[Symbol.dispose]();
+  }
+
+  async #released({ file, uid, access }: CommandHandle): Promise<void> {
+    const { number } = file.job;
+    const open = this.#of(number);
+    file.closed(uid);
+    if (access === "write") file.holders.splice(file.holders.indexOf(uid), 1);
+    const isLastWriter = access === "write" && file.holders.length === 0;
+    if (isLastWriter) {
+      if (!file.isRemoved) open.close();
+      await this.#takeBackRefused(file);
+    }
+    if (file.handles === 0) open.forget(file);
+    // Meanwhile somebody may have opened or removed it.
+    if (!isLastWriter || file.isRemoved || open.hold !== "closed") return this.#forgetIdle(open);
+    // One closed empty stays unfinished: its maker only wanted the name, and opens it again to write.
+    const mayStart = !open.isUnfinished || file.bytes.length === 0;
+    if (mayStart) await this.#letGo(open);
+    else this.#wait(open, open.owner, FINISH_WAIT_MS);
+    if (file.handles > 0 && !file.isClosed) await this.#reload(file); // Its readers see what there is now.
+  }
+
+  /**
+   * All that wrote have closed. Nothing of what was refused stays: the file is as it was before, or as
+   * another has left it; one that was made for it vanishes.
+   */
+  async #takeBackRefused(file: CommandFile): Promise<void> {
+    const { number } = file.job;
+    const { before, left } = file.forgetKept();
+    const last = left && left.by.refusal === undefined ? left : before;
+    if (file.isRemoved || file.refused === undefined || file.isClosed || last === undefined) return;
+    try {
+      const job = await this.#queue.get(number);
+      if (job?.state !== "pending") return;
+      if (last !== "none") {
+        file.fill(last.bytes);
+        const uids = new Set(last.foreignWriter === null ? [] : [last.foreignWriter]);
+        await this.#queue.close(number, last.bytes, { uids, of: "part" }, undefined);
+      } else if ((await this.#queue.remove(job, "drop")).ok) this.removed(number, "removed");
+    } catch (error) {
+      log.error("cannot take back what was refused", { job: file.job.id, error });
+    }
+  }
+
+  /** Lets the job start; where that can't be stored, as soon as it can. */
+  async #letGo(open: OpenJob): Promise<void> {
+    const { number, owner } = open;
+    open.letGo(); // At once, as the queue does: it may be held again before that is stored.
+    try {
+      await this.#queue.release(number);
+    } catch (error) {
+      log.error("cannot let a job start", { number, error });
+      const again = this.#of(number);
+      // If somebody has opened it meanwhile, its next close lets it start.
+      if (again.hold === "let go") this.#wait(again, owner, RETRY_MS);
+    }
+    this.#forgetIdle(open);
+  }
+
+  #wait(open: OpenJob, owner: number, ms: number) {
+    open.wait(owner, ms, () => {
+      open.isUnfinished = false;
+      this.#letGo(open);
+    });
+  }
+
+  #load(job: Job, uid: number): CommandFile {
+    const file = new CommandFile(job, "stored", new Charge(this.#accounts, uid, job.commandBytes));
+    this.#of(job.number).file = file;
+    file.ready = this.#reload(file);
+    return file;
+  }
+
+  async #reload(file: CommandFile): Promise<void> {
+    const { version } = file;
+    const bytes = await this.#queue.command(file.job.number);
+    if (bytes === undefined) throw new ErrnoError("ESTALE");
+    if (file.version === version) file.fill(bytes); // else somebody has begun to write meanwhile
+  }
+
+  #of(number: number): OpenJob {
+    const known = this.#jobs.get(number);
+    if (known) return known;
+    const open = new OpenJob(number, this.#accounts);
+    this.#jobs.set(number, open);
+    return open;
+  }
+
+  #forgetIdle(open: OpenJob) {
+    if (open.isIdle && this.#jobs.get(open.number) === open) this.#jobs.delete(open.number);
+  }
+}

@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import type { Job, Queue } from "../queue/queue.ts";
+import { Accounts } from "./accounts.ts";
+import { OpenJobs } from "./open_jobs.ts";
+
+const [ANN, BOB] = [1_001, 1_002];
+const JOB = { number: 1, id: "x", state: "pending", uid: ANN, commandBytes: 0 } as Job;
+const WRITE = { access: "write", contents: "keep", mayMap: false } as const;
+
+/** A queue that has JOB, whose releases end as `release` says. */
+function queueWith(release: () => Promise<void>): Queue {
+  const answers = {
+    hold: () => Promise.resolve(JOB),
+    get: () => Promise.resolve(JOB),
+    command: () => Promise.resolve(new Uint8Array()),
+    release,
+  };
+  return answers as unknown as Queue;
+}
+
+Deno.test("a job that is open again is not let go because an earlier try to do so failed", async () => {
+  const releases: PromiseWithResolvers<void>[] = [];
+  const secondRelease = Promise.withResolvers<"let go">();
+  const queue = queueWith(() => {
+    const release = Promise.withResolvers<void>();
+    if (releases.push(release) === 2) secondRelease.resolve("let go");
+    return release.promise;
+  });
+  using jobs = new OpenJobs(queue, new Accounts(), () => 0);
+  const first = await jobs.open(JOB, ANN, WRITE);
+  const released = first.release();
+  while (releases.length === 0) await Promise.resolve();
+  await jobs.open(JOB, ANN, WRITE);
+  releases[0]?.reject(new Error("no room"));
+  await released;
+  const { promise: later, resolve } = Promise.withResolvers<"held">();
+  const timer = setTimeout(() => resolve("held"), 1_500); // Past the time of the next try.
+  assert.equal(await Promise.race([secondRelease.promise, later]), "held");
+  clearTimeout(timer);
+});
+
+Deno.test("a job that is open for writing when it arrives in pending/ is let go by its close, not before", async () => {
+  let releases = 0;
+  const accounts = new Accounts();
+  using jobs = new OpenJobs(queueWith(() => Promise.resolve(void releases++)), accounts, () => 0);
+  const handle = await jobs.open(JOB, BOB, WRITE);
+  jobs.arrived(JOB);
+  const { promise: later, resolve } = Promise.withResolvers<void>();
+  setTimeout(resolve, 300); // Past the time that one waits which nobody has open.
+  await later;
+  assert.deepEqual([releases, accounts.of(ANN).heldJobs], [0, 1]);
+  await handle.release();
+  assert.deepEqual([releases, accounts.users], [1, []]);
+});
+
+Deno.test("who has a job open that is removed keeps its content, and holds it no more", async () => {
+  const accounts = new Accounts();
+  using jobs = new OpenJobs(queueWith(() => Promise.resolve()), accounts, () => 0);
+  const handle = await jobs.open(JOB, BOB, WRITE);
+  jobs.removed(JOB.number, "removed");
+  assert.deepEqual([jobs.file(JOB.number), jobs.removedFile(JOB.number)], [undefined, handle.file]);
+  assert.equal(accounts.of(ANN).heldJobs, 0);
+  await handle.release();
+  assert.deepEqual([jobs.removedFile(JOB.number), accounts.users], [undefined, []]);
+});

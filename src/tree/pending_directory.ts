@@ -1,0 +1,77 @@
+import { type Attributes, type Entry, ErrnoError, type NodeId, O_EXCL, type Request } from "../fuse/mod.ts";
+import type { JobId } from "../job/id.ts";
+import type { Job } from "../queue/queue.ts";
+import { commandAttributes, pastAttributes } from "./attributes.ts";
+import { CommandNode } from "./command_node.ts";
+import type { Place } from "./fixed_node.ts";
+import { isLeftUnfinished } from "./makers.ts";
+import type { Handle, Making } from "./node.ts";
+import { commandNodeid } from "./node_ids.ts";
+import { openingOf } from "./opening.ts";
+import type { Parts } from "./parts.ts";
+import { ATTRIBUTES_VALID_MS, StateDirectory } from "./state_directory.ts";
+
+/** `pending/`, where jobs are submitted. */
+export class PendingDirectory extends StateDirectory {
+  constructor(parts: Parts, place: Place) {
+    super(parts, place, "pending");
+  }
+
+  override ofJob(number: number): CommandNode {
+    return new CommandNode(this.parts, number);
+  }
+
+  protected override shown(job: Job): { nodeid: NodeId; attributes: Attributes } {
+    const { jobs, now } = this.parts;
+    const attributes = commandAttributes(job, jobs.file(job.number), now());
+    return { nodeid: commandNodeid(job.number), attributes };
+  }
+
+  /** The name that its maker goes by stays known, whoever looks for it or lists it. */
+  protected override entryValidMs({ number }: Job): number {
+    return this.parts.makers.nameValidMs(number);
+  }
+
+  protected override pastEntry(uid: number, job: Job): Entry | undefined {
+    const mtimeMs = this.parts.makers.soughtMtime(job.number, uid);
+    if (mtimeMs === undefined) return undefined;
+    return {
+      nodeid: commandNodeid(job.number),
+      attributes: pastAttributes(job, mtimeMs, this.parts.now()),
+      attributesValidMs: ATTRIBUTES_VALID_MS,
+      entryValidMs: 0,
+    };
+  }
+
+  /** @throws {ErrnoError} EEXIST, EDQUOT, ENOSPC; ESTALE: the kernel is to look at the name again. */
+  async create(request: Request, id: JobId, making: Making): Promise<{ entry: Entry; handle: Handle }> {
+    const { flags, mode } = making;
+    const { jobs, makers } = this.parts;
+    const job = await this.#create(request, id, making, flags);
+    const { mayMap } = openingOf(flags);
+    const handle = jobs.created(job, { isUnfinished: isLeftUnfinished(mode, flags), mayMap });
+    makers.made(job.number, job.uid);
+    return { entry: this.entry(job), handle };
+  }
+
+  /** @throws {ErrnoError} As `create`. */
+  async make(request: Request, id: JobId, making: Making): Promise<Entry> {
+    const job = await this.#create(request, id, making, O_EXCL);
+    const handle = this.parts.jobs.created(job, { isUnfinished: false, mayMap: false });
+    await handle.flush();
+    await handle.release();
+    return this.entry(job);
+  }
+
+  async #create(request: Request, id: JobId, making: Making, flags: number): Promise<Job> {
+    const { queue, jobs } = this.parts;
+    jobs.requireRoom(request.uid);
+    const created = await queue.create(id, await this.ownershipOfNew(request, making));
+    if (created.ok) return created.value;
+    const other = await queue.find(id);
+    // The kernel believed that there was no such file, so it has not checked whether this caller may write it:
+    // ESTALE makes it look again.
+    const isHidden = !other || other.state === "pending" && !(flags & O_EXCL);
+    throw new ErrnoError(isHidden ? "ESTALE" : "EEXIST");
+  }
+}

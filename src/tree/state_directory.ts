@@ -1,0 +1,135 @@
+import {
+  type Attributes,
+  type DirectorySink,
+  type Entry,
+  type EntrySink,
+  ErrnoError,
+  type NodeId,
+  type Request,
+} from "../fuse/mod.ts";
+import type { JobId } from "../job/id.ts";
+import type { State } from "../job/state.ts";
+import type { Job } from "../queue/queue.ts";
+import { granted } from "./errors.ts";
+import { FixedDirectory, type Place } from "./fixed_node.ts";
+import { addDots, FIRST_COOKIE, record } from "./listing.ts";
+import type { Directory, Node } from "./node.ts";
+import { inodeOf } from "./node_ids.ts";
+import type { Parts } from "./parts.ts";
+import { renameJob } from "./rename.ts";
+
+/** Jobs asked of the queue at once. A READDIR of 32 KiB holds some 800 short names. */
+const PAGE_JOBS = 512;
+/** How long the kernel goes by what a listing told it, as `ls -l` and `find` do. */
+const LISTED_MS = 50;
+/** For the stat(2) that a lookup is part of: the kernel would ask for the attributes again. It rounds up to its clock's step. */
+export const ATTRIBUTES_VALID_MS = 1;
+/** A directory looks no older than this: `find complete -mtime +7 -delete` is about what is in it. */
+const AGE_MS = 24 * 3_600_000;
+const STICKY = 0o1000;
+const ROOT = 0;
+
+/**
+ * The directory of a state, whose files are the jobs that are in it.
+ *
+ * Their names are valid for no time at all, since jobs move by themselves: the kernel asks each time. So has it, for what a
+ * caller may take away, looked at the job that it found under the name, and another may have that name by now.
+ */
+export abstract class StateDirectory extends FixedDirectory implements Directory {
+  constructor(parts: Parts, place: Place, readonly state: State) {
+    super(parts, place);
+  }
+
+  /** The node of a job of which this is the registered kind. */
+  abstract ofJob(number: number, ordinal: number): Node;
+
+  /** What a job shows here. */
+  protected abstract shown(job: Job): { nodeid: NodeId; attributes: Attributes };
+
+  /** For how long the kernel may resolve the job's name by itself, ms. */
+  protected entryValidMs(_job: Job): number {
+    return 0;
+  }
+
+  /** What that user is to see of a job that is elsewhere. */
+  protected pastEntry(_uid: number, _job: Job): Entry | undefined {
+    return undefined;
+  }
+
+  protected override changedAt(): number {
+    const { queue, now } = this.parts;
+    return Math.max(queue.changedAt(this.state), now() - AGE_MS);
+  }
+
+  /** @throws {ErrnoError} ENOENT. */
+  async lookup({ uid }: Request, id: JobId): Promise<Entry> {
+    const job = await this.parts.queue.find(id);
+    const entry = job && (job.state === this.state ? this.entry(job) : this.pastEntry(uid, job));
+    if (!entry) throw new ErrnoError("ENOENT");
+    return entry;
+  }
+
+  protected entry(job: Job): Entry {
+    return {
+      ...this.shown(job),
+      attributesValidMs: ATTRIBUTES_VALID_MS,
+      entryValidMs: this.entryValidMs(job),
+    };
+  }
+
+  async list(cookie: number, sink: DirectorySink): Promise<void> {
+    if (!addDots(this.nodeid, cookie, sink)) return;
+    let after = Math.max(0, cookie - FIRST_COOKIE);
+    for (;;) {
+      const page = await this.parts.queue.list(this.state, after, PAGE_JOBS);
+      for (const { number, id } of page) {
+        if (!sink.add(record(inodeOf(number), number, "file", id))) return;
+        after = number;
+      }
+      if (page.length < PAGE_JOBS) return;
+    }
+  }
+
+  async listEntries(cookie: number, sink: EntrySink): Promise<void> {
+    if (!addDots(this.nodeid, cookie, { add: (entry) => sink.add(entry, undefined) })) return;
+    let after = Math.max(0, cookie - FIRST_COOKIE);
+    for (let room = sink.capacity; room > 0; room = sink.capacity) {
+      const page = await this.parts.queue.listJobs(this.state, after, room);
+      for (const job of page) {
+        const { number, id } = job;
+        // Whoever asked for all these attributes has not come to this job yet.
+        const entryValidMs = Math.max(LISTED_MS, this.entryValidMs(job));
+        const entry = { ...this.shown(job), attributesValidMs: LISTED_MS, entryValidMs };
+        if (!sink.add(record(inodeOf(number), number, "file", id), entry)) return;
+        after = number;
+      }
+      if (page.length < room) return;
+    }
+  }
+
+  /** @throws {ErrnoError} ENOENT; ESTALE: the kernel is to look again whose job it is. */
+  async unlink(request: Request, id: JobId): Promise<void> {
+    const { queue, jobs, logs } = this.parts;
+    const mayTake = await this.rightToTake(request);
+    const job = await queue.find(id);
+    if (job?.state !== this.state) throw new ErrnoError("ENOENT");
+    if (!mayTake(job)) throw new ErrnoError("ESTALE");
+    const itsLog = logs.has(job.logNumber) ? "keep" : "drop";
+    granted(await queue.remove(job, itsLog));
+    jobs.removed(job.number, "removed");
+    if (itsLog === "keep") await logs.replaced(job);
+  }
+
+  /** @throws {ErrnoError} EPERM for another directory than that of a state; as `renameJob`. */
+  async rename(request: Request, id: JobId, to: Directory, newId: JobId, flags: number): Promise<void> {
+    if (!(to instanceof StateDirectory)) throw new ErrnoError("EPERM");
+    await renameJob(this.parts, request, this, id, to, newId, flags);
+  }
+
+  /** Which jobs of this directory the caller may take away, as far as a sticky bit goes. */
+  async rightToTake({ uid }: Request): Promise<(job: Job) => boolean> {
+    const directory = await this.ownership();
+    const isOpen = !(directory.mode & STICKY) || uid === ROOT || uid === directory.uid;
+    return (job) => isOpen || uid === job.uid;
+  }
+}
