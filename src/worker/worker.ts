@@ -26,7 +26,7 @@ import { Reactor } from "./reactor.ts";
 import { RuleError } from "./sandbox/paths.ts";
 import { Inherited } from "./start/rlimits.ts";
 import { Sandbox } from "./sandbox/sandbox.ts";
-import { tryOut } from "./sandbox/selftest.ts";
+import { selfTest } from "./sandbox/selftest.ts";
 import { type Obstacle, obstacleOf, type Shortage } from "../run/shortage.ts";
 import { sweep } from "./end/sweep.ts";
 import { Vigils } from "./end/vigils.ts";
@@ -112,8 +112,8 @@ class Jobs {
         post({ kind: "warned", message, fields });
       const sandbox = await Sandbox.open(settings, { reactor: this.#reactor, warn });
       this.#host.sandbox = sandbox;
-      if (await tryOut(sandbox, this.#host.cgroups)) sandbox.reuseCells();
-      post({ kind: "confined", outcome: sandbox.places });
+      if (await selfTest(sandbox, this.#host.cgroups)) sandbox.allowReuse();
+      post({ kind: "confined", outcome: sandbox.realPaths });
     } catch (error) {
       if (!(error instanceof RuleError)) throw error;
       post({ kind: "confined", outcome: { problem: error.message } });

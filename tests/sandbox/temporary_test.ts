@@ -18,7 +18,7 @@ async function makePlace(): Promise<Place> {
   return place;
 }
 
-/** The files in the folders of all daemons, but for the seals, which jobs don't see. */
+/** The files in the folders of all daemons, but for the proofs, which jobs don't see. */
 async function filesIn(place: Place): Promise<string[]> {
   const found = await ok(
     sh('cd "$T" && { find . -mindepth 3 2>/dev/null || :; }', { T: `${place.path}/tmp` }),
@@ -170,7 +170,7 @@ const REMOVED: [string, string][] = [
     "all of it, with others' folder in its place",
     'for p in "$T"/filed-sandbox-*; do rm -rf "$p"; mkdir "$p"; done',
   ],
-  ["the seal", 'rm -rf "$T"/filed-sandbox-*/seal'],
+  ["the proof", 'rm -rf "$T"/filed-sandbox-*/proof'],
   ["the folders of jobs", 'rm -rf "$T"/filed-sandbox-*/[0-9]*'],
   ["the folders, which were moved away", 'for p in "$T"/filed-sandbox-*/[0-9]*; do mv "$p" "$p-away"; done'],
   ["the inner folders of jobs", 'rm -rf "$T"/filed-sandbox-*/[0-9]*/tmp'],

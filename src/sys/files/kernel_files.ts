@@ -2,6 +2,7 @@
  * Files of /proc and /sys, through libc: Deno opens none of them without the permission for everything, the network
  * included. What is read here is made by the kernel from memory, so that no call waits for a disk.
  */
+import { Buffer } from "node:buffer";
 import { DT_DIR, readDirents } from "./dirents.ts";
 import { close, openReadOnly, openWriteOnly, readAt, write } from "./file.ts";
 import { check, cString, LIBC } from "../libc.ts";
@@ -20,22 +21,36 @@ const decoder = new TextDecoder();
 
 /** @returns All of the file. @throws {ErrnoError} As open(2) and read(2); ESRCH if it is of a process that ends. */
 export function readKernelFile(path: string): string {
-  const fd = openReadOnly(path);
-  try {
-    return readOpenKernelFile(fd);
-  } finally {
-    close(fd);
-  }
+  return within(path, (fd) => decoder.decode(readOpen(fd)));
+}
+
+/** The same with one character for each byte, where names are any bytes. */
+export function readKernelBytes(path: string): string {
+  return within(path, (fd) => Buffer.from(readOpen(fd)).toString("latin1"));
 }
 
 /** The same of one that is open, from its beginning: for a look that must not fail for want of a descriptor. */
 export function readOpenKernelFile(fd: number): string {
+  return decoder.decode(readOpen(fd));
+}
+
+/** @returns All of it, until something else is read. */
+function readOpen(fd: number): Uint8Array {
   let sizeBytes = 0;
   for (;;) {
     const count = readAt(fd, buffer.subarray(sizeBytes), sizeBytes);
-    if (count === 0) return decoder.decode(buffer.subarray(0, sizeBytes));
+    if (count === 0) return buffer.subarray(0, sizeBytes);
     sizeBytes += count;
     if (sizeBytes === buffer.length) buffer = doubled(buffer);
+  }
+}
+
+function within<T>(path: string, act: (fd: number) => T): T {
+  const fd = openReadOnly(path);
+  try {
+    return act(fd);
+  } finally {
+    close(fd);
   }
 }
 
@@ -64,18 +79,15 @@ export interface KernelEntry {
 
 /** @throws {ErrnoError} As open(2) and getdents(2). */
 export function listKernelDirectory(path: string): KernelEntry[] {
-  const entries: KernelEntry[] = [];
-  const fd = openReadOnly(path);
-  try {
+  return within(path, (fd) => {
+    const entries: KernelEntry[] = [];
     for (let dirents; (dirents = readDirents(fd, buffer)) !== undefined;) {
       for (const { name, type } of dirents) {
         entries.push({ name: decoder.decode(name.subarray(0, -1)), isDirectory: type === DT_DIR });
       }
     }
     return entries;
-  } finally {
-    close(fd);
-  }
+  });
 }
 
 /** Makes a directory, which is how a cgroup is made. @throws {ErrnoError} As mkdir(2). */

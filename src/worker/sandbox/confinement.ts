@@ -1,14 +1,15 @@
-import { Directory } from "../../sys/files/directory.ts";
-import { ErrnoError } from "../../sys/errno.ts";
-import { factsOf } from "../../sys/files/facts.ts";
-import { pathRule, type Rule, Ruleset } from "../../sys/landlock.ts";
-import { effectiveUid } from "../../sys/processes/process.ts";
+import { must } from "../../must.ts";
 import { PATH_ACCESS } from "../../run/sandbox_rules.ts";
-import { PASSABLE, type TempPlace } from "./temp_root.ts";
+import { Directory } from "../../sys/files/directory.ts";
+import { factsOf } from "../../sys/files/facts.ts";
+import { type Handled, pathRule, type Rule, Ruleset } from "../../sys/landlock.ts";
+import { effectiveUid } from "../../sys/processes/process.ts";
+import type { Restriction } from "../../sys/spawn/mod.ts";
+import { PASSABLE, type TempRoot } from "./temp_root.ts";
 
 /** The longest step of the clock by which file systems know when something was changed. */
 const CLOCK_STEP_MS = 10;
-/** The job's own folder in the folder of its cell. */
+/** The name of the job's folder. */
 export const INSIDE = "tmp";
 
 export interface Owner {
@@ -16,71 +17,80 @@ export interface Owner {
   gid: number;
 }
 
-/** Rulesets, and what they are made of. */
+/** What rulesets are made of. */
 export interface Recipe {
-  handled: { fs: number; net: number; scoped: number };
-  /** All but those for temporary folders. Another list, even of the same rules, makes for another ruleset. */
+  handled: Handled;
+  /** All rules but those for temporary folders. Another list, even of the same rules, makes another ruleset. */
   rules: readonly Rule[];
 }
 
 /**
- * Where one job is confined at a time: a private temporary folder, and a ruleset with it. The folder is the
- * only one in a folder of ours: who removes it waits for its owner with the lock of that one only, and the
- * next cell can be made.
+ * What one job at a time is confined to: a temporary folder, and a ruleset that allows it.
+ *
+ * The folder is alone in a folder of ours. Who removes it may wait for its owner, and locks only that one
+ * meanwhile: we can go on to make others in the root.
  */
-export class Cell implements Disposable {
-  /** What tells a job of the folder. */
+export class Confinement implements Disposable {
+  /** Tells the job of its folder. */
   readonly env: Readonly<Record<string, string>>;
   readonly #directory: Directory;
   readonly #inode: bigint;
   readonly #madeNs: bigint;
-  readonly #madeMs: number;
   #enteredMs = 0;
   #ruleset: { from: Recipe; made: Ruleset } | undefined;
+  #restriction: Restriction | undefined;
 
-  /** @param name Nothing has it yet in the place. @throws {ErrnoError} If the folder can't be made. */
-  constructor(readonly place: TempPlace, readonly name: string, readonly owner: Owner) {
-    const folder = `${place.path}/${name}/${INSIDE}`;
+  /** @param name Nothing has it yet in the root. @throws {ErrnoError} If the folder can't be made. */
+  constructor(readonly root: TempRoot, readonly name: string, readonly owner: Owner) {
+    const folder = `${root.path}/${name}/${INSIDE}`;
     this.env = { TMPDIR: folder, TMP: folder, TEMP: folder };
-    this.#directory = makeFolder(place, name, owner);
+    this.#directory = makeFolder(root, name, owner);
     const { inode, changedAtNs } = factsOf(this.#directory.fd);
     this.#inode = inode;
     this.#madeNs = changedAtNs;
-    this.#madeMs = Number(this.#madeNs / 1_000_000n);
   }
 
-  /** What is open of it for as long as it is kept, besides the ruleset. */
+  /** The descriptor that it has open besides the ruleset's. */
   get fd(): number {
     return this.#directory.fd;
   }
 
-  /** @returns The ruleset's descriptor, for a job that starts now. @throws {ErrnoError} EMFILE, ENFILE, ENOMEM. */
-  enter(recipe: Recipe): number {
+  /** For the job that was entered last. */
+  get restriction(): Restriction {
+    return must(this.#restriction, "a job is started once its confinement is entered");
+  }
+
+  /**
+   * Makes it ready for a job that starts now.
+   * @param proof The path of what it can't rename.
+   * @throws {ErrnoError} EMFILE, ENFILE, ENOMEM.
+   */
+  enter(recipe: Recipe, proof: string): void {
     this.#enteredMs = Date.now();
     if (this.#ruleset?.from !== recipe) {
       this.#ruleset?.made[Symbol.dispose]();
       this.#ruleset = undefined;
       this.#ruleset = { from: recipe, made: this.#makeRuleset(recipe) };
     }
-    return this.#ruleset.made.fd;
+    this.#restriction = { ruleset: this.#ruleset.made.fd, proof };
   }
 
-  /** Whether a change that a job makes from now on could be told from the making. */
+  /** Whether a change from now on could be told from the making. */
   isSettled(now = Date.now()): boolean {
-    return now - this.#madeMs > CLOCK_STEP_MS;
+    return now - Number(this.#madeNs / 1_000_000n) > CLOCK_STEP_MS;
   }
 
-  /** Whether the folder is as it was made, for certain: without entries, and with its mode and all that a file can have. */
+  /** Whether the folder is as we made it, for certain: its entries, its mode, and all that a file can have. */
   isUntouched(): boolean {
     return this.isSettled(this.#enteredMs) && factsOf(this.#directory.fd).changedAtNs === this.#madeNs;
   }
 
   /**
-   * Whether the folder is still where it was made, with nothing mounted on it.
+   * Whether the folder is still where we made it, with nothing mounted on it.
    * @throws {ErrnoError} EMFILE, ENFILE.
    */
   isThere(): boolean {
-    return this.place.directory.inodeAt(`${this.name}/${INSIDE}`) === this.#inode;
+    return this.root.directory.inodeAt(`${this.name}/${INSIDE}`) === this.#inode;
   }
 
   /** Closes what it has open. The folder stays. */
@@ -90,42 +100,29 @@ export class Cell implements Disposable {
   }
 
   #makeRuleset({ handled, rules }: Recipe): Ruleset {
-    const ruleset = new Ruleset(handled);
-    try {
-      for (const rule of rules) ruleset.add(rule);
-      ruleset.add(pathRule(this.#directory.fd, "directory", PATH_ACCESS["--rw"] & handled.fs));
-      return ruleset;
-    } catch (error) {
-      if (error instanceof ErrnoError) ruleset[Symbol.dispose]();
-      throw error;
-    }
+    using opened = new DisposableStack();
+    const ruleset = opened.use(new Ruleset(handled));
+    for (const rule of rules) ruleset.add(rule);
+    ruleset.add(pathRule(this.#directory.fd, "directory", PATH_ACCESS["--rw"] & handled.fs));
+    opened.move();
+    return ruleset;
   }
 }
 
-/** Makes the two folders of a cell. @returns The inner one. @throws {ErrnoError} And then neither is left. */
-function makeFolder(place: TempPlace, name: string, owner: Owner): Directory {
-  place.directory.makeDirectory(name, PASSABLE);
+/** Makes the two folders. @returns The inner one. @throws {ErrnoError} And then neither is left. */
+function makeFolder({ directory }: TempRoot, name: string, owner: Owner): Directory {
+  directory.makeDirectory(name, PASSABLE);
   try {
-    using around = place.directory.openChild(name);
-    around.changeMode(PASSABLE); // whatever the umask
-    return makeInside(around, owner);
-  } catch (error) {
-    if (error instanceof ErrnoError) place.directory.removeDirectory(name);
-    throw error;
-  }
-}
-
-function makeInside(around: Directory, owner: Owner): Directory {
-  around.makeDirectory(INSIDE, 0o700);
-  let inside: Directory | undefined;
-  try {
-    inside = around.openChild(INSIDE);
+    using around = directory.openChild(name);
+    around.changeMode(PASSABLE); // Whatever the umask.
+    around.makeDirectory(INSIDE, 0o700);
+    using opened = new DisposableStack();
+    const inside = opened.use(around.openChild(INSIDE));
     if (owner.uid !== effectiveUid()) inside.changeOwner(owner.uid, owner.gid);
+    opened.move();
     return inside;
   } catch (error) {
-    if (!(error instanceof ErrnoError)) throw error;
-    inside?.[Symbol.dispose]();
-    around.removeDirectory(INSIDE); // Nobody else's yet.
+    for (const path of [`${name}/${INSIDE}`, name]) directory.removeDirectory(path); // Nobody else's yet.
     throw error;
   }
 }

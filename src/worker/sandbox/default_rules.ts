@@ -1,7 +1,7 @@
 import type { PathOption } from "../../run/sandbox_rules.ts";
 
-/** What every sandboxed job may use, as rules; what a host does not have is left out. */
-export const BASE: readonly { option: PathOption; path: string }[] = [
+/** The rules of every sandbox. We leave out those whose path a host does not have. */
+export const DEFAULT_RULES: readonly { option: PathOption; path: string }[] = [
   ...[
     "/bin/sh",
     // The kernel executes a program's loader; libraries are only read.

@@ -1,16 +1,16 @@
+import { Buffer } from "node:buffer";
 import type { Directory } from "../../sys/files/directory.ts";
 import { ErrnoError } from "../../sys/errno.ts";
-import { close, O_NOFOLLOW, O_PATH, openReadOnly, read } from "../../sys/files/file.ts";
-import { readKernelFile } from "../../sys/files/kernel_files.ts";
+import { close, O_NOFOLLOW, O_PATH } from "../../sys/files/file.ts";
+import { readKernelBytes, readKernelFile } from "../../sys/files/kernel_files.ts";
 import { MNT_DETACH, MNT_FORCE, umountOpen } from "../../sys/files/mount.ts";
-import { effectiveUid } from "../../sys/processes/process.ts";
 import { unescapeOctal } from "../../sys/files/octal.ts";
+import { effectiveUid } from "../../sys/processes/process.ts";
 import { openBelow } from "../../sys/files/open_at.ts";
 import { atMost } from "../../sys/waiting/deadline.ts";
 
-/** An unmount that takes longer is not waited for. */
+/** We wait no longer for an unmount. */
 const UNMOUNT_MS = 2_000;
-const READ_BYTES = 16_384;
 
 /** A line of /proc/self/mountinfo, proc(5). */
 export interface Mounted {
@@ -22,9 +22,9 @@ export interface Mounted {
   userId: number | undefined;
 }
 
-/** All that is mounted, in the order of the list: what is over another comes after it. */
+/** All mounts, each after those that it is over. */
 export function listMounts(): Mounted[] {
-  return parseMounts(readBytes("/proc/self/mountinfo"));
+  return parseMounts(readKernelBytes("/proc/self/mountinfo"));
 }
 
 /** @param text With one character for each byte. */
@@ -43,7 +43,7 @@ export function parseMounts(text: string): Mounted[] {
 }
 
 /**
- * Those at or below a folder that nothing else there is above, so that the rest goes with them.
+ * The mounts at or below a folder that no other one there is above: the rest goes with them.
  * @param folder An absolute path without links.
  */
 export function outermostBelow(folder: string, mounts: readonly Mounted[]): Mounted[] {
@@ -56,8 +56,8 @@ export function outermostBelow(folder: string, mounts: readonly Mounted[]): Moun
 }
 
 /**
- * Detaches a mount from where it is, which its server need not answer for. A FUSE server of the folder's own
- * user is not asked any more either: who waits for it gets an error.
+ * Detaches a mount from its folder, without asking its server. If that is a FUSE server of the folder's own user,
+ * we also end its connection: who waits for it gets an error.
  * @param around What the mount is below, and that directory's absolute path without links.
  * @param owner Whose folder the mount is in.
  */
@@ -82,7 +82,7 @@ export async function detach(
 function openMounted(around: Directory, relative: string, id: number): number | undefined {
   let fd: number | undefined;
   try {
-    const name = Uint8Array.from([...relative, "\0"], (character) => character.charCodeAt(0));
+    const name = Uint8Array.from(Buffer.from(`${relative}\0`, "latin1"));
     fd = openBelow(around.fd, name, O_PATH | O_NOFOLLOW, "known below");
     const [, found] = /^mnt_id:\t(\d+)$/m.exec(readKernelFile(`/proc/self/fdinfo/${fd}`)) ?? [];
     if (Number(found) === id) return fd;
@@ -99,23 +99,5 @@ function isAtOrBelow(path: string, folder: string): boolean {
 
 /** A text as its UTF-8, one character for each byte. */
 function bytesAsText(text: string): string {
-  return String.fromCharCode(...new TextEncoder().encode(text));
-}
-
-/**
- * @returns A file's content with one character for each byte, as names are any bytes.
- * @throws {ErrnoError}
- */
-function readBytes(path: string): string {
-  const fd = openReadOnly(path);
-  try {
-    const buffer = new Uint8Array(READ_BYTES);
-    let text = "";
-    for (let size; (size = read(fd, buffer)) > 0;) {
-      text += String.fromCharCode(...buffer.subarray(0, size));
-    }
-    return text;
-  } finally {
-    close(fd);
-  }
+  return Buffer.from(text).toString("latin1");
 }

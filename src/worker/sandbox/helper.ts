@@ -6,18 +6,18 @@ import { untilEnd } from "../end/child_end.ts";
 import { holdProcess, kill } from "../end/processes.ts";
 import type { Reactor } from "../reactor.ts";
 
-/** Its programs are the system's, whatever filed was started with. */
+/** A helper runs the system's programs, whatever filed was started with. */
 const ENV = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"];
 
 /**
- * A program that does for us what may wait for another user, in a process of its own: where that hangs, with
- * a lock that cannot be interrupted, the daemon goes on, and can end.
+ * A shell script that does for us what another user can keep waiting. Where it hangs, in a wait that not even
+ * SIGKILL ends, we go on, and can end.
  */
 export class Helper {
   /** Whether it succeeded. */
   readonly ended: Promise<boolean>;
   readonly pid: number;
-  /** `undefined`: it has ended, or can't be held. */
+  /** `undefined`: it has ended, or we can't hold it. */
   #pidfd: Pidfd | undefined;
 
   /**
@@ -44,7 +44,7 @@ export class Helper {
     this.ended = this.#end(failure, reactor);
   }
 
-  /** Ends it, as soon as what it waits for lets it. */
+  /** Ends it, as soon as its wait lets it. */
   kill(): void {
     if (this.#pidfd) kill(this.pid, this.#pidfd, "SIGKILL");
   }

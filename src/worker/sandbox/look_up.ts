@@ -9,19 +9,16 @@ import { Helper, NOTHING } from "./helper.ts";
 
 const ANSWER_BYTES = 16_384;
 
-/** A file of any kind, open as a place: O_PATH, close-on-exec. */
-export interface OpenPlace {
+/** A file of any kind, opened by O_PATH; close-on-exec. */
+interface OpenFile {
   fd: number;
   kind: "directory" | "file";
 }
 
-/** What is at a path, or why it can't be opened. */
-export type Found = OpenPlace | ErrnoError;
+/** A lookup's answer: the file, or why it can't be opened. */
+export type Found = OpenFile | ErrnoError;
 
-/**
- * Opens what is at a path if the kernel knows without asking anybody.
- * @returns `undefined` if it does not.
- */
+/** Opens what is at a path, if the kernel knows it without asking anybody. @returns `undefined` if it does not. */
 export function lookUpKnown(path: string): Found | undefined {
   const directory = openKnownPath(path, O_DIRECTORY);
   if (directory >= 0) return { fd: directory, kind: "directory" };
@@ -34,7 +31,7 @@ function refusal(path: string, errno: number): ErrnoError | undefined {
   return errno === ERRNO.EAGAIN ? undefined : new ErrnoError(errno, `open ${path}`);
 }
 
-/** Goes to the place, says what it is, and stays for a while. */
+/** Opens what is at the path, says what it is, and keeps it open for a while. */
 const GO = `
 if [ -d "$1" ]; then cd "$1" && echo directory
 elif [ -f "$1" ] && exec 3< "$1"; then echo file
@@ -43,11 +40,11 @@ fi
 exec sleep 10`;
 
 /**
- * What a process of its own finds at a path: a server that does not answer can keep what asks it from ending,
- * even by SIGKILL. The daemon takes over the open place, without asking the server again.
+ * Looks a path up by a helper: a server that does not answer can keep who asks it from ending, even by SIGKILL.
+ * We take the open file over from the helper, without asking the server again.
  */
 export class Lookup {
-  /** Never rejects with an `ErrnoError`: where there can be no process, that is what is found. */
+  /** Never rejects with an `ErrnoError`: where there can be no process, the error is the answer. */
   readonly found: Promise<Found>;
   #helper: Helper | undefined;
 
@@ -58,7 +55,7 @@ export class Lookup {
     });
   }
 
-  /** Ends the process, as soon as the server lets it. */
+  /** Ends the helper, as soon as the server lets it. */
   kill(): void {
     this.#helper?.kill();
   }
@@ -104,27 +101,27 @@ export async function realPathWithin(ms: number, path: string, reactor: Reactor)
   }
 }
 
-/** Where an open place is, without links; nobody is asked for it. */
-export function realPathOf({ fd }: OpenPlace): string {
+/** The path of an open file, without links. Asks nobody. */
+export function realPathOf({ fd }: OpenFile): string {
   return readKernelLink(`/proc/self/fd/${fd}`);
 }
 
-/** Takes over what a process has found. @throws {ErrnoError} */
+/** Takes over what a helper has opened. @throws {ErrnoError} */
 function take(path: string, pid: number, answer: string): Found {
-  const known = lookUpKnown(path); // Now that the process has asked.
+  const known = lookUpKnown(path); // The kernel may know, now that the helper has asked.
   if (known !== undefined) return known;
   if (answer === "directory\n") return { fd: openProcessPath(pid, "cwd"), kind: "directory" };
   if (answer === "file\n") return { fd: openProcessPath(pid, "fd/3"), kind: "file" };
   return new ErrnoError(errnoIn(answer), `open ${path}`);
 }
 
-/** What a program's message ends in. */
+/** The errno that a program's message ends in. */
 function errnoIn(message: string): number {
   const reason = message.trimEnd().split(": ").at(-1);
   return Object.values(ERRNO).find((errno) => strerror(errno) === reason) ?? ERRNO.EIO;
 }
 
-/** @returns What the process says in one write, nothing if it has ended. */
+/** @returns What the helper says, in one write; nothing if it has ended. */
 async function answer(fd: number, reactor: Reactor): Promise<string> {
   const buffer = new Uint8Array(ANSWER_BYTES);
   for (;;) {

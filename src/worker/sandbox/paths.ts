@@ -3,13 +3,13 @@ import { close } from "../../sys/files/file.ts";
 import { pathRule, type Rule } from "../../sys/landlock.ts";
 import type { Reactor } from "../reactor.ts";
 import { atMost } from "../../sys/waiting/deadline.ts";
-import { BASE } from "./default_rules.ts";
+import { DEFAULT_RULES } from "./default_rules.ts";
 import { type Found, Lookup, lookUpKnown, realPathOf } from "./look_up.ts";
 import { PATH_ACCESS, type SandboxRules } from "../../run/sandbox_rules.ts";
 
-/** How long a path may take when filed starts. */
+/** How long the lookup of a path may take when filed starts. */
 export const START_MS = 5_000;
-/** How long a job that starts waits for a path that is looked up again. */
+/** How long a job that starts waits for a path that we look up again. */
 const LOOK_MS = 250;
 
 /** A rule can't be kept; the message names it. */
@@ -20,10 +20,11 @@ export class RuleError extends Error {
 type PathRule = SandboxRules["paths"][number];
 
 /**
- * The paths of the base and of the rules, open. A rule is for what its path led to when it was opened: what
- * is put there later, as a package's upgrade does, needs them opened anew. A path can lead to a file system
- * whose server does not answer: what the kernel does not know is looked up by another process, and as long as
- * that hangs, the path is for what it led to before.
+ * The files that the rules' paths lead to, open.
+ *
+ * A ruleset is for files, not for paths: we open the paths again and again, as a package's upgrade puts another
+ * file in the place of one. A path can lead to a file system whose server does not answer. So what the kernel
+ * does not know, a helper looks up; while that hangs, the rule is for the file of before.
  */
 export class OpenPaths implements Disposable {
   readonly #paths: readonly OpenPath[];
@@ -36,14 +37,14 @@ export class OpenPaths implements Disposable {
     const open = (rule: PathRule, need: "if there" | "required") =>
       new OpenPath(rule, need, reactor, onChange);
     this.#paths = [
-      ...BASE.map((rule) => open(rule, "if there")),
+      ...DEFAULT_RULES.map((rule) => open(rule, "if there")),
       ...rules.map((rule) => open(rule, "required")),
     ];
     this.#warn = warn;
   }
 
   /**
-   * @param warn Is told once of a rule whose path does not answer any more.
+   * @param warn Called once for a rule whose path does not answer any more.
    * @throws {RuleError} If a rule's path does not answer.
    */
   static async open(
@@ -62,8 +63,7 @@ export class OpenPaths implements Disposable {
 
   /**
    * Opens all of them anew.
-   * @returns What is to be waited for; `undefined` if it is done. It takes no longer than a moment, whatever
-   * does not answer.
+   * @returns What to wait for, a moment at most, whatever does not answer; `undefined` if it is done.
    */
   look(): Promise<void> | undefined {
     const looking = this.#look();
@@ -71,8 +71,8 @@ export class OpenPaths implements Disposable {
   }
 
   /**
-   * The rules, for what their paths led to when they last answered: the same list for as long as their
-   * descriptors are open, so that who keeps it has to look whether it is the same still.
+   * The rules, for what their paths led to when they last answered. It is the same list for as long as their
+   * descriptors are open: compare it before you use what was made of it.
    * @param handled The rights that the rulesets take away, of ACCESS_FS.
    * @throws {RuleError | ErrnoError} If a rule's path can't be opened any more; EMFILE, ENFILE, ENOMEM.
    */
@@ -80,9 +80,7 @@ export class OpenPaths implements Disposable {
     return this.#rules ??= this.#paths.flatMap((path) => path.rule(handled) ?? []);
   }
 
-  /**
-   * Where the rules' paths, the base's left out, really lead to: without links, in the order of the rules.
-   */
+  /** The paths of the rules, but for the default ones, without links; in the order of the rules. */
   realPaths(): string[] {
     return this.#paths.filter(({ need }) => need === "required").map((path) => path.realPath());
   }
@@ -107,10 +105,10 @@ export class OpenPaths implements Disposable {
   }
 }
 
-/** One of them, and what it led to when it last answered. */
+/** A rule's path, and what it led to when it last answered. */
 class OpenPath implements Disposable {
   readonly name: string;
-  /** Nobody waits for it any more, until it answers. */
+  /** Whether we have stopped waiting for it, until it answers. */
   isSilent = false;
   readonly #rule: PathRule;
   readonly #reactor: Reactor;
@@ -137,7 +135,7 @@ class OpenPath implements Disposable {
     return this.#looking !== undefined;
   }
 
-  /** @returns What is to be waited for, if anything. */
+  /** @returns What to wait for, if anything. */
   look(): Promise<void> | undefined {
     if (this.#looking) return this.isSilent ? undefined : this.#looking;
     const known = lookUpKnown(this.#rule.path);

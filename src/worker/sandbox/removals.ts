@@ -8,56 +8,53 @@ import { atMost } from "../../sys/waiting/deadline.ts";
 import { detach, listMounts, outermostBelow } from "./foreign_mounts.ts";
 import { Helper } from "./helper.ts";
 
-/** What runs still may put something there while it is being removed. */
+/** A process of the job that still runs may put something there meanwhile: we try again. */
 const PASSES = 5;
 const PASS_MS = 200;
-/** Folders of one user that are removed together. */
+/** How many folders of one user one helper removes, so that a burst of jobs is no burst of helpers. */
 const BATCH = 64;
-/** After this it is looked whether something is mounted there that does not answer; and later again. */
+/** After this we look whether something is mounted there that does not answer; and later again, ever more seldom. */
 const FIRST_LOOK_MS = 500;
 const LONGEST_LOOK_MS = 30_000;
 
 const REMOVING = ACCESS_FS.REMOVE_FILE | ACCESS_FS.REMOVE_DIR;
-const CHANGING = REMOVING | ACCESS_FS.WRITE_FILE | ACCESS_FS.TRUNCATE | ACCESS_FS.REFER |
-  ACCESS_FS.MAKE_CHAR |
-  ACCESS_FS.MAKE_DIR | ACCESS_FS.MAKE_REG | ACCESS_FS.MAKE_SOCK | ACCESS_FS.MAKE_FIFO | ACCESS_FS.MAKE_BLOCK |
-  ACCESS_FS.MAKE_SYM;
+/** What a helper may do everywhere: it changes nothing. */
+const HARMLESS = ACCESS_FS.EXECUTE | ACCESS_FS.READ_FILE | ACCESS_FS.READ_DIR | ACCESS_FS.IOCTL_DEV;
 
-/** rm(1) follows no link, goes to any depth, and with that option enters nothing that is mounted. */
+/** rm(1) follows no link, goes to any depth, and enters no mount with this option. */
 const REMOVE = 'rm -rf --one-file-system -- "$@"';
 /**
- * An ordinary user's own folders may be closed to that user; nobody else's are there, so that a link in the
- * way does no harm.
+ * An ordinary user's folders may be closed to that user. There a link in the way does no harm: all is that user's.
+ * Root needs no modes changed.
  */
 const LOOSEN = 'find "$@" -xdev -type d ! -perm -700 -execdir chmod 700 {} \\;';
 const REMOVE_OWN = `${REMOVE} || { ${LOOSEN}; ${REMOVE}; }`;
 
-/** A folder that is to go with all that a job has made of it. */
-export interface Doomed {
-  /**
-   * What it is in, a folder of ours; and its path.
-   * @throws {ErrnoError} If that is gone, or can't be opened.
-   */
+/** A folder to remove, with all that a job has made of it. */
+interface Doomed {
+  /** Opens the folder of ours that it is in. @throws {ErrnoError} If that is gone, or can't be opened. */
   open(): Directory;
+  /** Of the folder of ours. */
   path: string;
   name: string;
   /** Who can keep the removal from coming to an end. `undefined`: not known. */
   owner: number | undefined;
 }
 
-export interface RemovalTools {
+interface RemovalTools {
   reactor: Reactor;
   abi: number;
   /** The path of what sandboxed processes can't rename. */
-  seal(): string;
+  proof(): string;
   warn(message: string, fields: Record<string, unknown>): void;
 }
 
 /**
- * Removes what jobs leave, of any depth, with any names, and while something writes to it still. All that
- * touches it is a process that can remove beneath the folder and change nothing elsewhere: who owns a folder
- * can lock it for ever, or mount there what never answers. The folders of one user are removed one after
- * another, so that nobody waits for another user.
+ * Removes what jobs leave: of any depth, with any names, while something still writes to it.
+ *
+ * Only helpers touch it, processes that can remove beneath the folder and change nothing elsewhere. For who owns
+ * a folder can lock it for ever, or mount there what never answers, and not even SIGKILL ends such a wait.
+ * The folders of one user are removed one after another, so nobody waits for another user.
  */
 export class Removals {
   readonly #tools: RemovalTools;
@@ -67,7 +64,7 @@ export class Removals {
     this.#tools = tools;
   }
 
-  /** @returns Whether it is gone, all of it. */
+  /** @returns Whether all of it is gone. */
   remove(doomed: Doomed): Promise<boolean> {
     const lane = this.#lanes.get(doomed.owner) ?? this.#open(doomed.owner);
     return lane.add(doomed);
@@ -78,7 +75,7 @@ export class Removals {
     while (this.#lanes.size > 0) await Promise.all([...this.#lanes.values()].map(({ over }) => over));
   }
 
-  /** Gives up what is not done, as soon as what it waits for lets it. */
+  /** Gives up what is not done. From then on we open no folder. */
   stop(): void {
     for (const lane of this.#lanes.values()) lane.stop();
   }
@@ -94,7 +91,7 @@ interface Waiting extends Doomed {
   resolve(isGone: boolean): void;
 }
 
-/** The folders of one user. */
+/** The removals of one user. */
 class Lane {
   readonly #tools: RemovalTools;
   readonly #waiting: Waiting[] = [];
@@ -149,7 +146,7 @@ class Lane {
   }
 
   async #tryAll(batch: readonly Doomed[]): Promise<boolean> {
-    // Not even the same file system, mounted a second time, is to be entered, and rm(1) can't tell that.
+    // rm(1) would enter the same file system, mounted there a second time.
     if (await this.#detachAll(batch) && hasMounts(batch)) return false;
     if (this.#isStopped) return false;
     const helper = this.#helper = this.#startHelper(batch);
@@ -166,7 +163,7 @@ class Lane {
   }
 
   /**
-   * Opens nothing once we are stopped: the folder that all of them are in is closed by then.
+   * Opens nothing once we are stopped, as the root is closed then.
    * @returns Whether anything was mounted at or below the folders.
    */
   async #detachAll(batch: readonly Doomed[]): Promise<boolean> {
@@ -184,13 +181,13 @@ class Lane {
   }
 
   #startHelper(batch: readonly Doomed[]): Helper {
-    const { abi, reactor, seal } = this.#tools;
-    const handled = CHANGING & handledBy(abi).fs;
+    const { abi, reactor, proof } = this.#tools;
+    const handled = handledBy(abi).fs & ~HARMLESS;
     using ruleset = new Ruleset({ fs: handled, net: 0, scoped: 0 });
     const there = batch.filter((doomed) => allow(ruleset, doomed, REMOVING & handled));
     const paths = there.map(({ path, name }) => `${path}/${name}`);
     const script = isRoot() ? REMOVE : REMOVE_OWN;
-    return new Helper([script, ...paths], { ruleset: ruleset.fd, proof: seal() }, reactor);
+    return new Helper([script, ...paths], { ruleset: ruleset.fd, proof: proof() }, reactor);
   }
 }
 
@@ -199,7 +196,7 @@ function hasMounts(batch: readonly Doomed[]): boolean {
   return batch.some(({ path, name }) => outermostBelow(`${path}/${name}`, mounts).length > 0);
 }
 
-/** @returns Whether there is anything. */
+/** @returns Whether there is anything to remove. */
 function allow(ruleset: Ruleset, doomed: Doomed, access: number): boolean {
   try {
     using directory = doomed.open();

@@ -115,7 +115,7 @@ async function within(act: (scene: Scene) => Promise<void>): Promise<void> {
   const removals = new Removals({
     reactor,
     abi: landlockAbi(),
-    seal: () => `${base}/seal`,
+    proof: () => `${base}/proof`,
     warn: (_, { folder }) => warnings.push(folder),
   });
   const run = async (script: string, cwd = base) => {
@@ -124,7 +124,7 @@ async function within(act: (scene: Scene) => Promise<void>): Promise<void> {
     assert.ok(success, new TextDecoder().decode(stderr));
   };
   try {
-    await run("mkdir out place seal; printf kept > out/kept");
+    await run("mkdir out place proof; printf kept > out/kept");
     await act({
       base,
       removals,

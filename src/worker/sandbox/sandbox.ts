@@ -2,77 +2,80 @@ import { ErrnoError } from "../../sys/errno.ts";
 import { type Handled, handledBy, portRule, type Rule } from "../../sys/landlock.ts";
 import { effectiveGid, effectiveUid } from "../../sys/processes/process.ts";
 import { hasHeadroom } from "../../sys/files/reserve.ts";
-import type { Restriction } from "../../sys/spawn/mod.ts";
-import type { Reactor } from "../reactor.ts";
 import { atMost } from "../../sys/waiting/deadline.ts";
-import { Cell, INSIDE, type Owner, type Recipe } from "./confinement.ts";
+import { PORT_ACCESS, type SandboxSettings } from "../../run/sandbox_rules.ts";
+import type { Reactor } from "../reactor.ts";
+import { Confinement, INSIDE, type Owner, type Recipe } from "./confinement.ts";
 import { realPathWithin } from "./look_up.ts";
 import { removeOrphans } from "./orphans.ts";
 import { OpenPaths, RuleError, START_MS } from "./paths.ts";
 import { Removals } from "./removals.ts";
-import { PORT_ACCESS, type SandboxSettings } from "../../run/sandbox_rules.ts";
-import { TempPlace } from "./temp_root.ts";
+import { TempRoot } from "./temp_root.ts";
 
-/** What is at a rule's path is looked up again after this. */
+/** We look up the rules' paths again after this. */
 const OPENED_MS = 1_000;
-/** Cells that are kept for the next jobs. */
-const FREE_CELLS = 64;
+/** How many confinements are kept for the next jobs. */
+const MAX_FREE = 64;
 /** How long the removal of temporary folders may hold up a stop; the next start goes on with it. */
 const STOP_MS = 500;
 
-/** What a job that starts now is confined to. */
-export interface Confinement {
-  restriction: Restriction;
-  env: Readonly<Record<string, string>>;
-  cell: Cell;
-}
-
-export interface SandboxHost {
+export interface SandboxContext {
   reactor: Reactor;
   warn(message: string, fields: Record<string, unknown>): void;
 }
 
-/** Confines each job by Landlock to the rules, and to a temporary folder that no other job has. */
+/**
+ * Confines each job by Landlock to the rules, and to a temporary folder that no other job has.
+ *
+ * To make and remove a folder costs 0.2 ms on ext4, a sixth of a short job. So the next job of the same user gets
+ * a folder that a job has left untouched, with its ruleset. That takes a cgroup: only an empty one shows that no
+ * process is left which still has the folder.
+ */
 export class Sandbox implements AsyncDisposable {
   readonly #settings: SandboxSettings;
-  readonly #host: SandboxHost;
+  readonly #context: SandboxContext;
   readonly #handled: Handled;
   readonly #self: Owner = { uid: effectiveUid(), gid: effectiveGid() };
   readonly #paths: OpenPaths;
   readonly #removals: Removals;
-  /** Cells in which no job has left anything, the oldest first. */
-  readonly #free: Cell[] = [];
-  /** Places that somebody removed, or took elsewhere. */
-  readonly #lost: TempPlace[] = [];
+  /** Those in which no job has left anything, the oldest first. */
+  readonly #free: Confinement[] = [];
+  /** Roots that somebody removed, or took elsewhere. */
+  readonly #lostRoots: TempRoot[] = [];
   readonly #cleaning: Promise<void>;
-  #place: TempPlace;
-  #seal = "";
+  #root: TempRoot;
+  #proof: string;
   #recipe: { of: readonly Rule[]; made: Recipe } | undefined;
   #lookedAt = performance.now();
-  #cellCount = 0;
-  #reuse: "no cell" | "untouched cells" = "no cell";
+  #madeCount = 0;
+  #mayReuse = false;
 
-  private constructor(settings: SandboxSettings, paths: OpenPaths, place: TempPlace, host: SandboxHost) {
+  private constructor(
+    settings: SandboxSettings,
+    paths: OpenPaths,
+    root: TempRoot,
+    context: SandboxContext,
+  ) {
     const { abi, tempDirectory } = settings;
     this.#settings = settings;
-    this.#host = host;
+    this.#context = context;
     this.#handled = handledBy(abi);
     this.#paths = paths;
-    this.#place = place;
-    this.#removals = new Removals({ ...host, abi, seal: () => this.#seal });
-    this.#seal = place.seal();
+    this.#root = root;
+    this.#proof = root.makeProof();
+    this.#removals = new Removals({ ...context, abi, proof: () => this.#proof });
     this.#cleaning = removeOrphans(tempDirectory, this.#removals);
   }
 
   /** @throws {RuleError} If a rule can't be kept, or no temporary folder can be made. */
-  static async open(settings: SandboxSettings, host: SandboxHost): Promise<Sandbox> {
+  static async open(settings: SandboxSettings, context: SandboxContext): Promise<Sandbox> {
     const { rules, abi } = settings;
-    const silent = (rule: string) => host.warn("the path of a rule does not answer", { rule });
-    const paths = await OpenPaths.open(rules.paths, host.reactor, silent);
+    const silent = (rule: string) => context.warn("the path of a rule does not answer", { rule });
+    const paths = await OpenPaths.open(rules.paths, context.reactor, silent);
     try {
       paths.rules(handledBy(abi).fs); // Each can be kept.
-      const tempDirectory = await realPathWithin(START_MS, settings.tempDirectory, host.reactor);
-      return new Sandbox({ ...settings, tempDirectory }, paths, TempPlace.make(tempDirectory), host);
+      const tempDirectory = await realPathWithin(START_MS, settings.tempDirectory, context.reactor);
+      return new Sandbox({ ...settings, tempDirectory }, paths, TempRoot.make(tempDirectory), context);
     } catch (error) {
       paths[Symbol.dispose]();
       if (!(error instanceof ErrnoError)) throw error;
@@ -81,14 +84,14 @@ export class Sandbox implements AsyncDisposable {
     }
   }
 
-  /** Where the paths of the rules, and the temporary folders, really are: without links. */
-  get places(): { rules: string[]; tempDirectory: string } {
+  /** The paths of the rules, and of the temporary folders, without links. */
+  get realPaths(): { rules: string[]; tempDirectory: string } {
     return { rules: this.#paths.realPaths(), tempDirectory: this.#settings.tempDirectory };
   }
 
   /**
-   * Looks up the rules' paths again, if that is due. To be called before jobs enter.
-   * @returns What is to be waited for first, a moment at most; `undefined` if nothing is.
+   * Looks up the rules' paths again, if that is due. Call before jobs enter.
+   * @returns What to wait for first, a moment at most; `undefined` if nothing.
    */
   prepare(): Promise<void> | undefined {
     if (performance.now() - this.#lookedAt <= OPENED_MS) return undefined;
@@ -101,48 +104,48 @@ export class Sandbox implements AsyncDisposable {
    * @throws {ErrnoError} If there is no room for another folder or descriptor.
    */
   enter(owner: Owner = this.#self): Confinement {
-    this.#keepPlace();
+    this.#keepRoot();
     const recipe = this.#currentRecipe();
-    const cell = this.#takeFree(owner) ?? this.#makeCell(owner);
+    const confinement = this.#takeFree(owner) ?? this.#make(owner);
     try {
-      const restriction = { ruleset: cell.enter(recipe), proof: this.#seal };
-      return { restriction, cell, env: cell.env };
+      confinement.enter(recipe, this.#proof);
+      return confinement;
     } catch (error) {
-      this.#discard(cell);
+      this.#discard(confinement);
       throw error;
     }
   }
 
-  /** Lets a cell serve again, from now on, if it is as it was: where it can be known that nothing is left of a job. */
-  reuseCells(): void {
-    this.#reuse = "untouched cells";
+  /** From now on a confinement serves again if it is as it was. Call if it can be known that nothing is left of a job. */
+  allowReuse(): void {
+    this.#mayReuse = true;
   }
 
-  /** Gives up what is kept for jobs to come: each cell has two descriptors open. */
+  /** Gives up what is kept for jobs to come: each confinement has two descriptors open. */
   spare(): void {
-    for (const cell of this.#free.splice(0)) this.#discard(cell);
+    for (const confinement of this.#free.splice(0)) this.#discard(confinement);
   }
 
   /**
    * The job is over.
-   * @param left Whether a process of it may live still: then nobody else gets its cell.
+   * @param left Whether a process of it may live still: then nobody else gets its folder.
    */
-  leave({ cell }: Confinement, left: "nothing" | "perhaps something"): void {
-    if (this.#reuse === "untouched cells" && left === "nothing" && this.#free.length < FREE_CELLS) {
-      if (cell.isUntouched()) return void this.#free.push(cell);
-      this.#provide(cell.owner);
+  leave(confinement: Confinement, left: "nothing" | "perhaps something"): void {
+    if (this.#mayReuse && left === "nothing" && this.#free.length < MAX_FREE) {
+      if (confinement.isUntouched()) return void this.#free.push(confinement);
+      this.#provide(confinement.owner);
     }
-    this.#discard(cell);
+    this.#discard(confinement);
   }
 
-  /** To be called when no job runs any more. */
+  /** Call once no job runs any more. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.spare();
     await atMost(STOP_MS, this.#cleaning.then(() => this.#removals.idle()));
     this.#removals.stop();
-    for (const place of [this.#place, ...this.#lost]) {
-      place.remove();
-      place[Symbol.dispose]();
+    for (const root of [this.#root, ...this.#lostRoots]) {
+      root.remove();
+      root[Symbol.dispose]();
     }
     this.#paths[Symbol.dispose]();
   }
@@ -161,63 +164,63 @@ export class Sandbox implements AsyncDisposable {
     return this.#recipe.made;
   }
 
-  /** Sees to it that there is a place for cells, and its seal in it, if somebody has removed one of them. */
-  #keepPlace() {
-    if (this.#place.isWhole()) return;
+  /** Makes the root, or its proof, anew if somebody has removed it. */
+  #keepRoot() {
+    if (this.#root.isWhole()) return;
     try {
-      this.#seal = this.#place.seal();
-      if (this.#place.isWhole()) return;
+      this.#proof = this.#root.makeProof();
+      if (this.#root.isWhole()) return;
     } catch (error) {
       if (!(error instanceof ErrnoError && error.is("ENOENT"))) throw error;
     }
-    const { path } = this.#place;
-    const place = TempPlace.make(this.#settings.tempDirectory);
-    this.#lost.push(this.#place);
-    this.#place = place;
-    this.#seal = place.seal();
-    this.#host.warn("the folder of the jobs' temporary folders was made anew", {
+    const { path } = this.#root;
+    const root = TempRoot.make(this.#settings.tempDirectory);
+    this.#lostRoots.push(this.#root);
+    this.#root = root;
+    this.#proof = root.makeProof();
+    this.#context.warn("the folder of the jobs' temporary folders was made anew", {
       lost: path,
-      made: place.path,
+      made: root.path,
     });
   }
 
-  #takeFree({ uid, gid }: Owner): Cell | undefined {
+  #takeFree({ uid, gid }: Owner): Confinement | undefined {
     for (;;) {
-      const index = this.#free.findIndex((cell) =>
-        cell.owner.uid === uid && cell.owner.gid === gid && cell.isSettled()
+      const index = this.#free.findIndex((one) =>
+        one.owner.uid === uid && one.owner.gid === gid && one.isSettled()
       );
-      const [cell] = index < 0 ? [] : this.#free.splice(index, 1);
-      if (!cell || cell.place === this.#place && cell.isThere()) return cell;
-      this.#discard(cell);
+      const [confinement] = index < 0 ? [] : this.#free.splice(index, 1);
+      if (!confinement || confinement.root === this.#root && confinement.isThere()) return confinement;
+      this.#discard(confinement);
     }
   }
 
-  #makeCell(owner: Owner): Cell {
-    return new Cell(this.#place, `${++this.#cellCount}.${owner.uid}`, owner);
+  #make(owner: Owner): Confinement {
+    return new Confinement(this.#root, `${++this.#madeCount}.${owner.uid}`, owner);
   }
 
-  /** Makes a cell for a job to come: one that is settled by then can be used again and again. */
+  /** Makes one for a job to come: once that enters, it is settled, and can serve again and again. */
   #provide(owner: Owner) {
     try {
-      const cell = this.#makeCell(owner);
-      if (hasHeadroom(cell.fd)) this.#free.push(cell);
-      else this.#discard(cell);
+      const confinement = this.#make(owner);
+      if (hasHeadroom(confinement.fd)) this.#free.push(confinement);
+      else this.#discard(confinement);
     } catch (error) {
       if (!(error instanceof ErrnoError)) throw error; // The next job will say so.
     }
   }
 
-  #discard(cell: Cell) {
-    const { place, name, owner } = cell;
-    cell[Symbol.dispose]();
+  #discard(confinement: Confinement) {
+    const { root, name, owner } = confinement;
+    confinement[Symbol.dispose]();
     const folder = {
-      open: () => place.directory.openChild(name),
-      path: `${place.path}/${name}`,
+      open: () => root.directory.openChild(name),
+      path: `${root.path}/${name}`,
       name: INSIDE,
       owner: owner.uid,
     };
     this.#removals.remove(folder).then((isGone) => {
-      if (isGone) place.directory.removeDirectory(name);
+      if (isGone) root.directory.removeDirectory(name);
     });
   }
 }

@@ -9,11 +9,11 @@ import { RuleError } from "./paths.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 /**
- * Runs a job that does nothing.
+ * Runs a job that does nothing: where none can, filed does not start.
  * @returns Whether jobs start inside of a cgroup, so that an empty one shows that nothing is left of a job.
  * @throws {RuleError} If no job can run in this sandbox.
  */
-export async function tryOut(sandbox: Sandbox, cgroups: Cgroups): Promise<boolean> {
+export async function selfTest(sandbox: Sandbox, cgroups: Cgroups): Promise<boolean> {
   const confinement = sandbox.enter();
   const nothing = openReadOnly("/dev/null");
   const cgroup = cgroups.take("own");

@@ -5,15 +5,16 @@ import { listKernelDirectory } from "../../sys/files/kernel_files.ts";
 import { effectiveUid } from "../../sys/processes/process.ts";
 
 const PREFIX = "filed-sandbox-";
-export const SEAL = "seal";
+/** The name of the proof in its root. */
+export const PROOF = "proof";
 /** Others pass through, to folders that they know of. */
 export const PASSABLE = 0o711;
 
 /**
- * The folder in which the jobs of one daemon have their private temporary folders: locked, flock(2), for as long as that daemon
- * lives, so that a later one knows what is nobody's. (And systemd-tmpfiles leaves alone what is locked.)
+ * The directory in which the jobs of one daemon have their temporary folders. We lock it, flock(2), for as long
+ * as we live: a later daemon removes what nobody has locked, and systemd-tmpfiles leaves alone what somebody has.
  */
-export class TempPlace implements Disposable {
+export class TempRoot implements Disposable {
   private constructor(
     readonly path: string,
     readonly directory: Directory,
@@ -22,50 +23,56 @@ export class TempPlace implements Disposable {
   ) {}
 
   /** @param parent Such as /tmp. @throws {ErrnoError} If nothing can be made there. */
-  static make(parent: string): TempPlace {
+  static make(parent: string): TempRoot {
     for (;;) {
-      const around = Directory.open(parent);
-      const place = TempPlace.#makeIn(around, parent);
-      if (place) return place;
-      around[Symbol.dispose]();
+      using opened = new DisposableStack();
+      const around = opened.use(Directory.open(parent));
+      const name = PREFIX + crypto.randomUUID().slice(0, 8);
+      around.makeDirectory(name, 0o700);
+      const directory = opened.use(openOurs(around, name));
+      // A daemon that starts just now may take it for a dead one's.
+      if (!directory?.tryLock() || !isAt(around, name, directory)) continue;
+      directory.changeMode(PASSABLE);
+      opened.move();
+      return new TempRoot(`${parent}/${name}`, directory, around, name);
     }
   }
 
-  /** What a dead daemon has left, held as by a living one. @returns `undefined` for what is not that. */
-  static take(parent: string, name: string): TempPlace | undefined {
-    const around = Directory.open(parent);
-    const directory = openOurs(around, name);
-    if (directory?.tryLock()) return new TempPlace(`${parent}/${name}`, directory, around, name);
-    directory?.[Symbol.dispose]();
-    around[Symbol.dispose]();
-    return undefined;
+  /** Takes over the root of a dead daemon. @returns `undefined` for what is not that. @throws {ErrnoError} */
+  static take(parent: string, name: string): TempRoot | undefined {
+    using opened = new DisposableStack();
+    const around = opened.use(Directory.open(parent));
+    const directory = opened.use(openOurs(around, name));
+    if (!directory?.tryLock()) return undefined;
+    opened.move();
+    return new TempRoot(`${parent}/${name}`, directory, around, name);
   }
 
   /**
-   * Sees to it that there is something which sandboxed jobs can't rename, whatever else they may: no rule allows to make a device
-   * node, and that is what renaming one takes. Where there can be no such node, a directory does, as long as no rule
-   * is for what is around it.
+   * Makes what sandboxed jobs can't rename, whatever their rules say, if it is not there: a device node, since no
+   * rule allows to make one, which renaming it takes too. Where there can be no such node, a directory does, as
+   * long as no rule is for what is around it.
    * @returns Its path.
    * @throws {ErrnoError} If neither can be made.
    */
-  seal(): string {
-    if (!make(() => this.directory.makeWhiteout(SEAL), "EPERM")) {
-      make(() => this.directory.makeDirectory(SEAL, 0o700));
+  makeProof(): string {
+    if (!make(() => this.directory.makeWhiteout(PROOF), "EPERM")) {
+      make(() => this.directory.makeDirectory(PROOF, 0o700));
     }
-    return `${this.path}/${SEAL}`;
+    return `${this.path}/${PROOF}`;
   }
 
   /**
-   * Whether it is still where it was made, with its seal: somebody may have removed it.
+   * Whether it is still where we made it, with its proof: somebody may have removed them.
    * @throws {ErrnoError} EMFILE, ENFILE.
    */
   isWhole(): boolean {
-    return isAt(this.around, this.name, this.directory) && this.directory.inodeAt(SEAL) !== undefined;
+    return isAt(this.around, this.name, this.directory) && this.directory.inodeAt(PROOF) !== undefined;
   }
 
-  /** Removes it, if nothing but the seal is in it. */
+  /** Removes it, if nothing but the proof is in it. */
   remove(): void {
-    if (!this.directory.removeFile(SEAL)) this.directory.removeDirectory(SEAL);
+    if (!this.directory.removeFile(PROOF)) this.directory.removeDirectory(PROOF);
     if (isAt(this.around, this.name, this.directory)) this.around.removeDirectory(this.name);
   }
 
@@ -73,30 +80,10 @@ export class TempPlace implements Disposable {
     this.directory[Symbol.dispose]();
     this.around[Symbol.dispose]();
   }
-
-  /** @returns `undefined` if another daemon that starts just now has taken it for a dead one's. */
-  static #makeIn(around: Directory, parent: string): TempPlace | undefined {
-    const name = PREFIX + crypto.randomUUID().slice(0, 8);
-    let directory: Directory | undefined;
-    try {
-      around.makeDirectory(name, 0o700);
-      directory = openOurs(around, name);
-      if (!directory?.tryLock() || !isAt(around, name, directory)) return undefined;
-      directory.changeMode(PASSABLE);
-      const place = new TempPlace(`${parent}/${name}`, directory, around, name);
-      directory = undefined; // It is the place's.
-      return place;
-    } catch (error) {
-      if (error instanceof ErrnoError) around[Symbol.dispose]();
-      throw error;
-    } finally {
-      directory?.[Symbol.dispose]();
-    }
-  }
 }
 
-/** The names of what dead daemons may have left, and of what looks like it. */
-export function placesIn(parent: string): string[] {
+/** The names of the roots that dead daemons may have left, and of what looks like one. */
+export function rootsIn(parent: string): string[] {
   try {
     return listKernelDirectory(parent).map(({ name }) => name).filter((name) => name.startsWith(PREFIX));
   } catch (error) {

@@ -19,7 +19,8 @@ import type { Reactor } from "../reactor.ts";
 import { Relay } from "../output/relay.ts";
 import { type Inherited, Rlimits } from "./rlimits.ts";
 import { RuleError } from "../sandbox/paths.ts";
-import type { Confinement, Sandbox } from "../sandbox/sandbox.ts";
+import type { Confinement } from "../sandbox/confinement.ts";
+import type { Sandbox } from "../sandbox/sandbox.ts";
 import { type Obstacle, obstacleOf } from "../../run/shortage.ts";
 import { type Place, start as startProgram } from "./start.ts";
 
