@@ -7,10 +7,10 @@ import { StateKeeper } from "./state_keeper.ts";
 import { prepareStateFile } from "./state_path.ts";
 import { jobEnvironment } from "./environment.ts";
 import type { StatFs } from "../fuse/mod.ts";
-import { openLog } from "./journal.ts";
+import { openJournal } from "./journal.ts";
 import { Notifier } from "./notify.ts";
 import type { Queue } from "../queue/queue.ts";
-import { Rest } from "./idle.ts";
+import { IdleTimer } from "./idle.ts";
 import { Executor } from "../run/executor.ts";
 import type { SandboxSettings } from "../run/sandbox_rules.ts";
 import { identityOf } from "../schedule/target_user.ts";
@@ -41,7 +41,7 @@ const QUIET_MS = 10_000;
  * @throws {StartError | StoreError | MountError} If it can't start; then no mount and no process is left.
  */
 export async function runDaemon(settings: Settings): Promise<void> {
-  await using _log = await openLog({ level: settings.logLevel, format: settings.logFormat });
+  await using _journal = await openJournal({ level: settings.logLevel, format: settings.logFormat });
   using signals = new StopSignals();
   await using opened = await open(settings);
   const failure = Promise.withResolvers<Error>();
@@ -135,8 +135,8 @@ function tidyWhenQuiet(queue: Queue, { store, keeper }: Opened): Disposable {
     tidyMemory();
     shrinking.start();
   };
-  const afterStart = stack.use(new Rest(tidy, STARTED_MS));
-  const afterChanges = stack.use(new Rest(tidy, QUIET_MS, undefined, () => keeper.look()));
+  const afterStart = stack.use(new IdleTimer(tidy, STARTED_MS));
+  const afterChanges = stack.use(new IdleTimer(tidy, QUIET_MS, undefined, () => keeper.look()));
   afterStart.disturb();
   queue.watch({ onChanged: () => afterChanges.disturb() });
   return stack.move();

@@ -1,15 +1,15 @@
 import { StartError } from "./start_error.ts";
 import { resourceLimit } from "../sys/processes/rlimit.ts";
 
-/** Some 45 of them are for filed itself, the runtime included. */
+/** filed itself uses some 45 of them, the runtime included. */
 const LEAST_DESCRIPTORS = 64;
-/** And so many for what each sandboxed job may use, besides one for each rule's path. */
+/** The sandbox's default rules, and its root. Each other rule's path takes one more. */
 const OF_SANDBOX = 24;
 
 /**
- * Sees that there are enough descriptors to begin with: where they run out in the midst of a start, nothing
- * can be unmounted either. The runtime has raised the soft limit to the hard one by now.
- * @param sandbox What jobs are confined to, if they are.
+ * Refuses a start with too few descriptors: where they run out in the midst of it, we can't unmount either. The
+ * runtime has raised the soft limit to the hard one by now.
+ * @param sandbox The rules that confine jobs, if any.
  * @throws {StartError}
  */
 export function requireDescriptors(sandbox: { paths: readonly unknown[] } | undefined): void {

@@ -1,6 +1,6 @@
 import type { EnvironmentOptions } from "../settings.ts";
 
-/** Of filed and its service manager: a job that spoke to that one would speak for filed. */
+/** Variables of filed and its service manager: a job that spoke to that one would speak for filed. */
 const KEPT_BACK = /^(FILED_.*|NOTIFY_SOCKET|LISTEN_.*)$/;
 /** As Debian's login(1) sets it for root. */
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -30,7 +30,7 @@ export function jobEnvironment(
   return entries;
 }
 
-/** In Latin-1, so that each name has one that is its own; empty: it has none. */
+/** The name of an entry, one character for each byte; empty if it has none. */
 function nameOf(entry: Uint8Array): string {
   return String.fromCharCode(...entry.subarray(0, Math.max(0, entry.indexOf(EQUALS))));
 }

@@ -4,8 +4,8 @@ import { ANSWER_MS, outputWithin } from "../sys/waiting/deadline.ts";
 const log = getLogger(["filed", "daemon"]);
 
 /**
- * Prints how many files there are in a directory, and in those below it where jobs would be: `2 pending`. Symbolic links are not
- * followed: they lead to where there may be no answer.
+ * Prints how many files are in a directory, and in those below it where jobs would be: `2 pending`. It follows no
+ * symbolic link, which may lead to where nobody answers.
  */
 const COUNT = `
 for name in . pending active complete failed; do
@@ -18,10 +18,10 @@ for name in . pending active complete failed; do
 done`;
 
 /**
- * Warns of files in a directory that is about to be mounted on: whoever submitted a job while filed was down
- * wrote an ordinary file there, which the mount hides, and which does not run.
- * @throws {LateError} If it does not answer. Then it can't be mounted on either: the kernel would wait for
- * the look to end.
+ * Warns of files in a directory that we are about to mount on. Who submitted a job while filed was down wrote an
+ * ordinary file there: the mount hides it, and it does not run.
+ * @throws {LateError} If the directory does not answer. Then we can't mount on it either: the kernel would wait
+ * for the look to end.
  */
 export async function warnOfHidden(mountpoint: string): Promise<void> {
   const counts = parse(await look(mountpoint));
@@ -36,7 +36,7 @@ export async function warnOfHidden(mountpoint: string): Promise<void> {
   );
 }
 
-/** Looks in a child, which alone hangs if the file system does. */
+/** Looks in a child: it alone hangs if the file system does. */
 async function look(mountpoint: string): Promise<string> {
   const command = new Deno.Command("/bin/sh", {
     args: ["-c", COUNT, "sh", mountpoint],

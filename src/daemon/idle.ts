@@ -1,5 +1,5 @@
-/** Does something each time that nothing has happened for a while, after something has. */
-export class Rest implements Disposable {
+/** Calls `act` once nothing has disturbed it for `quietMs`, and again after the next disturbance: a debounce. */
+export class IdleTimer implements Disposable {
   readonly #act: () => void;
   readonly #quietMs: number;
   readonly #now: () => number;
@@ -10,7 +10,7 @@ export class Rest implements Disposable {
 
   /**
    * @param now A clock, ms.
-   * @param onLook Called each time that it looks whether it is quiet: while things happen, once in `quietMs`.
+   * @param onLook Called whenever we look whether it is quiet: at most once in `quietMs`, while it is disturbed too.
    */
   constructor(
     act: () => void,
@@ -24,7 +24,7 @@ export class Rest implements Disposable {
     this.#onLook = onLook;
   }
 
-  /** Something happens. */
+  /** Something happens. Cheap, as it starts no timer while one runs. */
   disturb(): void {
     if (this.#isOver) return;
     this.#disturbedAt = this.#now();

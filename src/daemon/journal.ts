@@ -5,21 +5,18 @@ import { write } from "../sys/files/file.ts";
 import { atMost } from "../sys/waiting/deadline.ts";
 import { POLLOUT, PollSet } from "../sys/waiting/poll.ts";
 
-export interface LogOptions {
-  level: LogLevel;
-  format: LogFormat;
-}
-
-/** Bytes that may wait for whoever reads standard error; past them lines are dropped, so that the queue goes on. */
+/** How many bytes may wait for who reads standard error. Past them we drop lines, and the queue goes on. */
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 /** How long the last lines may take when filed ends. */
 const CLOSE_MS = 1_000;
 
 /**
- * Sends the log to standard error, one line an event; nothing in it can start a line of its own.
- * @returns What writes the last lines, and ends the log.
+ * Sends the daemon's log to standard error, one line an event. Nothing in an event can start a line of its own.
+ * @returns The journal; disposing of it writes the last lines.
  */
-export async function openLog({ level, format }: LogOptions): Promise<AsyncDisposable> {
+export async function openJournal(
+  { level, format }: { level: LogLevel; format: LogFormat },
+): Promise<AsyncDisposable> {
   const formatRecord = format === "json" ? getJsonLinesFormatter({ categorySeparator: "." }) : formatText;
   const output = new LineWriter();
   await configure({
@@ -40,12 +37,15 @@ export async function openLog({ level, format }: LogOptions): Promise<AsyncDispo
 }
 
 const STDERR = 2;
-/** A pipe that can be written takes as much without waiting (PIPE_BUF, pipe(7)), and so do a socket, a terminal and a file. */
+/**
+ * A pipe that can be written takes as much without waiting (PIPE_BUF, pipe(7)); so do a socket, a terminal and a
+ * file.
+ */
 const READY_BYTES = 4_096;
 
 /**
- * Writes what comes in one turn of the event loop at once, and without ever waiting: a full pipe must not stop the thread that serves the kernel. What standard error does not take at
- * once is written by another thread.
+ * Writes the lines of one turn of the event loop at once, and never waits: a full pipe must not stop the thread
+ * that serves the kernel. Another thread writes what standard error does not take at once.
  */
 class LineWriter {
   readonly #encoder = new TextEncoder();
@@ -72,13 +72,13 @@ class LineWriter {
     this.#writing ??= this.#writeAll();
   }
 
-  /** @returns What could not be written without waiting. */
+  /** @returns The bytes that could not be written without waiting. */
   #writeNow(bytes: Uint8Array<ArrayBuffer>): Uint8Array {
     if (bytes.length > READY_BYTES) return bytes;
     try {
       return this.#stderr.now(0) === POLLOUT ? bytes.subarray(write(STDERR, bytes, bytes.length)) : bytes;
     } catch {
-      return bytes; // The other thread finds out what it is.
+      return bytes; // The other thread meets the error.
     }
   }
 
@@ -132,8 +132,8 @@ function formatValue(value: unknown): string {
 }
 
 /**
- * JSON escapes C0. To a terminal DEL and C1 are control characters too, and what else is invisible may end a line there, or turn
- * the order of the text around.
+ * JSON escapes C0 only. To a terminal, DEL and C1 are control characters too, and other invisible ones may end a
+ * line, or turn the order of the text around.
  */
 function escapeInvisible(line: string): string {
   return line.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {

@@ -4,9 +4,7 @@ import { badMountpoint, clearStale, MountError, readMountInfo } from "../fuse/mo
 import { warnOfHidden } from "./hidden_files.ts";
 import { DistrustError, followTrusted } from "./trusted_path.ts";
 
-/**
- * The directory that filed mounts on. Disposing of it removes it, if filed has made it and nothing is in it.
- */
+/** The directory that we mount on. Disposing of it removes it, if we have made it and nothing is in it. */
 export class MountPoint implements AsyncDisposable {
   private constructor(
     /** Absolute and without symbolic links. */
@@ -17,7 +15,7 @@ export class MountPoint implements AsyncDisposable {
 
   /**
    * Clears what a dead daemon left mounted, and makes the directory if it is not there.
-   * @param type Mounts of that type may be cleared, and are not looked into.
+   * @param type We clear mounts of that type, and don't look into them.
    * @throws {MountError}
    */
   static async prepare(path: string, type: string): Promise<MountPoint> {
@@ -34,7 +32,7 @@ export class MountPoint implements AsyncDisposable {
     }
   }
 
-  /** Warns of what the mount is about to hide. @throws {MountError} If the directory does not answer. */
+  /** Warns of files that the mount is about to hide. @throws {MountError} If the directory does not answer. */
   async lookBelow(): Promise<void> {
     try {
       await warnOfHidden(this.path);
@@ -43,7 +41,7 @@ export class MountPoint implements AsyncDisposable {
     }
   }
 
-  /** Those who follow may want to make it, and be another user. To be disposed of after the mount. */
+  /** The next daemon may be another user's, and want to make it. Dispose of it after the mount. */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       for (const directory of this.made.toReversed()) await Deno.remove(directory);

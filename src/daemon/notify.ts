@@ -3,11 +3,11 @@ import { DatagramSender } from "../sys/sockets/datagram.ts";
 
 const log = getLogger(["filed", "daemon"]);
 
-/** Changes of so long are told together. Nothing is sent, and no timer runs, while nothing changes. */
+/** We tell the changes of so long together. While nothing changes, we send nothing, and no timer runs. */
 const STATUS_MS = 1_000;
 
 /**
- * Tells a service manager how filed is; where there is none, does nothing.
+ * Tells a service manager how filed is doing. Does nothing where there is none.
  * @see sd_notify(3)
  */
 export class Notifier implements Disposable {
@@ -35,7 +35,7 @@ export class Notifier implements Disposable {
     if (this.#socket) this.#send(`READY=1\nSTATUS=${await this.#status()}`);
   }
 
-  /** What the status says may have changed. */
+  /** The status may have changed. */
   changed(): void {
     if (!this.#socket || this.#state !== "ready") return;
     this.#timer ??= setTimeout(() => this.#sendStatus(), STATUS_MS);
@@ -58,7 +58,7 @@ export class Notifier implements Disposable {
       const status = await this.#status();
       if (this.#state === "ready") this.#send(`STATUS=${status}`);
     } catch (error) {
-      log.warn("cannot tell the status", { error }); // The state file could not be read; the next change tries again.
+      log.warn("cannot tell the status", { error }); // We could not read the state; the next change tries again.
     }
   }
 

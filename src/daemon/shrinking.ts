@@ -2,24 +2,22 @@ import { getLogger } from "@logtape/logtape";
 
 const log = getLogger(["filed", "daemon"]);
 
-/** Between two steps, so that nobody waits for more than one. */
+/** Between two steps, so that a request waits for one step at most. */
 const PAUSE_MS = 10;
 
-/**
- * Makes the state file smaller where much of it is free, in small steps, while nothing else is to be done.
- */
+/** Makes the state file smaller where much of it is free: in small steps, and between requests, which may come. */
 export class Shrinking implements Disposable {
   readonly #step: () => Promise<boolean>;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isStepping = false;
   #isOver = false;
 
-  /** @param step Makes it a little smaller, and says whether there is more to do. */
+  /** @param step Makes the file a little smaller. @returns Whether there is more to do. */
   constructor(step: () => Promise<boolean>) {
     this.#step = step;
   }
 
-  /** Begins, if it has not begun. */
+  /** Begins, unless it is under way. */
   start(): void {
     if (this.#isOver || this.#isStepping) return;
     this.#isStepping = true;

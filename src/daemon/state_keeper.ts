@@ -8,9 +8,9 @@ interface Kept {
 }
 
 /**
- * Looks after the state file's place: whoever removes the file, or puts another one there, would take all
- * jobs away with the next start, though they were acknowledged. Disposing of it writes them back; that comes
- * before the store is closed.
+ * Keeps the state file at its path. Who removes it, or puts another one there, would take away all jobs with the
+ * next start, though we have acknowledged them. Disposing of the keeper writes them back: do it before the store
+ * is closed.
  */
 export class StateKeeper implements AsyncDisposable {
   readonly #store: Kept;
@@ -22,7 +22,7 @@ export class StateKeeper implements AsyncDisposable {
     this.#path = path;
   }
 
-  /** To be called now and then while things change. */
+  /** Call now and then while jobs change. */
   look(): void {
     if (this.#isTold || this.#isInPlace()) return;
     this.#isTold = true;
@@ -48,7 +48,7 @@ export class StateKeeper implements AsyncDisposable {
     }
   }
 
-  /** What can't be looked at may be there. */
+  /** A file that we can't look at may be there. */
   #isInPlace(): boolean {
     try {
       return this.#store.isInPlace();

@@ -5,8 +5,8 @@ import { StartError } from "./start_error.ts";
 import { DistrustError, followTrusted } from "./trusted_path.ts";
 
 /**
- * Finds the place of the state file, in which nobody but root and we can put another one.
- * @returns Its real path, which need not exist.
+ * Finds the path of the state file, where nobody but root and we can put another one.
+ * @returns It without links; it need not exist.
  * @throws {StartError}
  */
 export async function prepareStateFile({ stateFile, stateDirectory }: Settings): Promise<string> {

@@ -3,24 +3,22 @@ import { ignoredSignals, ignoreSignal, resetSignal } from "../sys/processes/igno
 
 const log = getLogger(["filed", "daemon"]);
 
-/** With their numbers, which are the same on x86-64 and arm64. */
-const STOPPING = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const;
-/** They would end filed, and leave a dead mount, while nobody who sends one means that. */
-const MEANINGLESS = { SIGUSR1: 10, SIGUSR2: 12 } as const;
+const STOPPING = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"] as const;
+/** These would end filed and leave a dead mount, which nobody means who sends one. */
+const MEANINGLESS = ["SIGUSR1", "SIGUSR2"] as const;
 
-/**
- * Past its limit of file sizes a process is ended by it; ignored, the write fails, and so does what asked for
- * it.
- */
+// By number, which is the same on x86-64 and arm64.
+const SIGTERM = 15;
+/** Ends a process that passes its limit of file sizes. If we ignore it, the write fails, and its request alone. */
 const SIGXFSZ = 25;
-/** Where it is ignored, nobody can ask how a child ended, and waitpid(2) says ECHILD. */
+/** Where it is ignored, nobody can ask how a child ended: waitpid(2) says ECHILD. */
 const SIGCHLD = 17;
-/** What filed hears, whatever it was started to ignore. */
-const HEARD: readonly number[] = [STOPPING.SIGTERM, SIGCHLD];
+/** We hear these, whatever filed was started to ignore. */
+const HEARD: readonly number[] = [SIGTERM, SIGCHLD];
 
 /**
- * The signals that stop filed: the first asks to stop, the second to hurry. SIGQUIT is both. What filed was started
- * to ignore stays ignored, but for SIGTERM, and SIGCHLD, by which it learns of its jobs.
+ * The signals that stop filed: the first asks to stop, the second to hurry. SIGQUIT does both. A signal that filed
+ * was started to ignore stays ignored, but for those that it has to hear.
  */
 export class StopSignals implements Disposable {
   readonly #hurry = new AbortController();
@@ -33,12 +31,12 @@ export class StopSignals implements Disposable {
     if (ignored.has(SIGCHLD)) resetSignal(SIGCHLD);
     this.#listen(STOPPING, (signal) => this.#stop(signal));
     this.#listen(MEANINGLESS, (signal) => log.warn("a signal came that means nothing to filed", { signal }));
-    // Last, since to listen to any signal has the runtime handle SIGHUP and SIGINT too, and end the process.
+    // Last: once we listen to any signal, the runtime handles SIGHUP and SIGINT too, and ends the process.
     ignoreSignal(SIGXFSZ);
     for (const number of ignored) if (!HEARD.includes(number)) ignoreSignal(number);
   }
 
-  /** The first signal's name, once it has come. */
+  /** Resolves with the first signal. */
   get first(): Promise<Deno.Signal> {
     return this.#first.promise;
   }
@@ -52,8 +50,8 @@ export class StopSignals implements Disposable {
     for (const [signal, listener] of this.#listeners) Deno.removeSignalListener(signal, listener);
   }
 
-  #listen(signals: Partial<Record<Deno.Signal, number>>, act: (signal: Deno.Signal) => void) {
-    for (const signal of Object.keys(signals) as Deno.Signal[]) {
+  #listen(signals: readonly Deno.Signal[], act: (signal: Deno.Signal) => void) {
+    for (const signal of signals) {
       const listener = () => act(signal);
       this.#listeners.set(signal, listener);
       Deno.addSignalListener(signal, listener);

@@ -1,4 +1,5 @@
 import { dirname, join, resolve } from "node:path";
+import { must } from "../must.ts";
 import {
   isOpenToAll,
   isOurs,
@@ -9,42 +10,35 @@ import {
 } from "../sys/files/ownership.ts";
 import { isRoot } from "../sys/processes/process.ts";
 
-/**
- * A path leads where another user wants it to. The message says which part of it, whose that is, and what to
- * do.
- */
+/** Another user decides where a path leads. The message says by which part of it, who, and what to do. */
 export class DistrustError extends Error {
   override readonly name = "DistrustError";
 }
 
 /** Where a path leads. */
-export interface TrustedPath {
+interface TrustedPath {
   /** Absolute and without symbolic links. */
   real: string;
-  /**
-   * The directories that are not there, outermost first; the last one is `real` itself. Empty if all is
-   * there.
-   */
+  /** The directories that are not there, outermost first, up to `real` itself. Empty if all are there. */
   missing: string[];
 }
 
 /**
- * - `"directory"`: others may own it, and what is in it, but must not have chosen it for us.
- * - `"file"`: nobody else may be able to put another one in its place. The file itself is not looked at:
- *   whoever opens it does that.
+ * - `"directory"`: others may own it, and its files, but must not have chosen it for us.
+ * - `"file"`: nobody else may be able to put another one there. Who opens the file looks at the file itself.
  */
-export type Purpose = "directory" | "file";
+type Purpose = "directory" | "file";
 
-/** The symbolic links of a path that are followed, as the kernel does. */
+/** How many symbolic links of a path we follow, as the kernel does. */
 const MAX_LINKS = 40;
 
 /**
- * Follows a path as the kernel would, and refuses to where another user decides where it leads: by a symbolic
- * link, or by something put into a directory in which everybody may write, as /tmp. sshd(8) is as strict with
- * its files (StrictModes).
- * @param isOpaque What must not be looked at, since it may never answer: the path ends there.
+ * Follows a path as the kernel would, unless another user decides where it leads: by a symbolic link, or by
+ * something put into a directory that everybody may write, as /tmp. sshd(8) is as strict with its files
+ * (StrictModes).
+ * @param isOpaque Whether we must not look at a path, as it may never answer: it is where the path leads.
  * @throws {DistrustError}
- * @throws What Deno does where a part of it can't be looked at.
+ * @throws What Deno does for a part that we can't look at.
  */
 export async function followTrusted(
   path: string,
@@ -55,7 +49,7 @@ export async function followTrusted(
   const root = ownershipOf(await Deno.lstat("/"));
   let [real, directory] = ["/", root];
   for (let links = 0; names.length > 0;) {
-    const name = names.shift() as string;
+    const name = must(names.shift(), "the loop ends with the last name");
     if (name === "..") {
       real = dirname(real);
       directory = ownershipOf(await Deno.lstat(real));
@@ -85,10 +79,7 @@ interface Around {
   /** The path of the directory. */
   real: string;
   directory: Ownership;
-  /**
-   * That of `/`: in a user namespace its owner is nobody whom that knows, and is still whoever owns the
-   * system.
-   */
+  /** That of `/`. Its owner owns the system, also where a user namespace does not know that user. */
   root: Ownership;
 }
 
@@ -126,7 +117,7 @@ function requireKept({ real, directory, root }: Around) {
 
 function missingFrom(real: string, names: string[]): TrustedPath {
   const missing = names.map((_, index) => join(real, ...names.slice(0, index + 1)));
-  return { real: missing.at(-1) as string, missing };
+  return { real: must(missing.at(-1), "one name at least is missing"), missing };
 }
 
 async function lookAt(path: string): Promise<Ownership & { isSymlink: boolean } | undefined> {
@@ -139,7 +130,7 @@ async function lookAt(path: string): Promise<Ownership & { isSymlink: boolean } 
   }
 }
 
-/** On Linux, all of it is known. */
+/** On Linux, `FileInfo` has all three. */
 function ownershipOf({ uid, gid, mode }: Deno.FileInfo): Ownership {
   return { uid: uid ?? 0, gid: gid ?? 0, mode: mode ?? 0 };
 }
