@@ -1,33 +1,12 @@
-import { LIBC } from "../libc.ts";
-
-const { symbols } = Deno.dlopen(LIBC, { environ: { type: "pointer" } });
+import { Buffer } from "node:buffer";
+import { readKernelBytes } from "../files/kernel_files.ts";
 
 /**
- * The environment of this process as it is now: `NAME=value` each, any bytes but NUL. Deno's own list leaves out what is not UTF-8.
- * @see environ(7)
+ * The environment that this process was started with: `NAME=value` each, any bytes but NUL. Deno's own list leaves
+ * out what is not UTF-8.
+ * @see proc_pid_environ(5)
  */
 export function environ(): Uint8Array[] {
-  const list = pointerAt(symbols.environ);
-  return list === null ? [] : [...readList(new Deno.UnsafePointerView(list))];
-}
-
-const POINTER_BYTES = 8;
-
-function pointerAt(address: Deno.PointerValue): Deno.PointerValue {
-  return address === null ? null : new Deno.UnsafePointerView(address).getPointer();
-}
-
-/** The strings of a list that ends with NULL. */
-function* readList(list: Deno.UnsafePointerView) {
-  for (let at = 0;; at += POINTER_BYTES) {
-    const entry = list.getPointer(at);
-    if (entry === null) return;
-    yield readCString(new Deno.UnsafePointerView(entry));
-  }
-}
-
-function readCString(memory: Deno.UnsafePointerView): Uint8Array {
-  let length = 0;
-  while (memory.getUint8(length) !== 0) length++;
-  return new Uint8Array(memory.getArrayBuffer(length)).slice();
+  const entries = readKernelBytes("/proc/self/environ").split("\0").filter((entry) => entry !== "");
+  return entries.map((entry) => new Uint8Array(Buffer.from(entry, "latin1")));
 }

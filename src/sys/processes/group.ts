@@ -14,8 +14,7 @@ const { symbols } = Deno.dlopen(LIBC, {
 
 const GROUP_BYTES = 32; // struct group, grp.h
 const BUFFER_BYTES = 1_024;
-const FIRST_GROUPS = 64;
-const LAST_GROUPS = 65_536; // NGROUPS_MAX, linux/limits.h
+const MOST_GROUPS = 65_536; // NGROUPS_MAX, linux/limits.h
 
 /**
  * Whether the group database has a group; see `userById` for how long that can take.
@@ -39,12 +38,10 @@ export async function isKnownGroup(gid: number): Promise<boolean> {
  * @see getgrouplist(3), which initgroups(3) uses
  */
 export async function groupsOf(name: string, gid: number): Promise<number[]> {
-  for (let room = FIRST_GROUPS; room <= LAST_GROUPS; room *= 4) {
-    const groups = new Uint32Array(room);
-    const count = Int32Array.of(room);
-    if (await symbols.getgrouplist(cString(name), gid, groups, count) !== -1) {
-      return [...groups.subarray(0, count[0])];
-    }
+  const groups = new Uint32Array(MOST_GROUPS);
+  const count = Int32Array.of(MOST_GROUPS);
+  if (await symbols.getgrouplist(cString(name), gid, groups, count) !== -1) {
+    return [...groups.subarray(0, count[0])];
   }
   throw new ErrnoError("E2BIG", `getgrouplist of ${name}`);
 }

@@ -16,8 +16,8 @@ const PASSWD = {
   shell: 40,
   size: 48,
 } as const; // pwd.h
-const FIRST_BUFFER_BYTES = 1_024;
-const LAST_BUFFER_BYTES = 1_048_576;
+/** Room for the longest entry. The kernel gives it memory only as it is filled. */
+const STRINGS_BYTES = 1_048_576;
 
 /** An entry of the user database. */
 export interface User {
@@ -37,38 +37,30 @@ export interface User {
  * @throws {ErrnoError} If the database can't be read.
  */
 export async function userById(uid: number): Promise<User | undefined> {
-  for (const room of rooms()) {
-    const answer = room.judge(await symbols.getpwuid_r_elsewhere(uid, ...room.args));
-    if (answer !== "too small") return answer?.user;
-  }
+  const room = roomForEntry();
+  return room.userOf(await symbols.getpwuid_r_elsewhere(uid, ...room.args));
 }
 
 /** The same on this thread, which waits for it: for a last message only. */
 export function userByIdNow(uid: number): User | undefined {
-  for (const room of rooms()) {
-    const answer = room.judge(symbols.getpwuid_r(uid, ...room.args));
-    if (answer !== "too small") return answer?.user;
-  }
+  const room = roomForEntry();
+  return room.userOf(symbols.getpwuid_r(uid, ...room.args));
 }
 
-/** Room for an entry, ever larger. */
-function* rooms() {
-  for (let bytes = FIRST_BUFFER_BYTES;; bytes *= 4) {
-    const entry = new DataView(new ArrayBuffer(PASSWD.size));
-    const strings = new Uint8Array(bytes);
-    const result = new BigUint64Array(1);
-    const judge = (errno: number) => {
-      const error = new ErrnoError(errno, "getpwuid_r");
-      if (error.is("ERANGE") && bytes < LAST_BUFFER_BYTES) return "too small";
-      if (isNotFound(error)) return undefined;
-      if (error.errno !== 0) throw error;
-      return result[0] === 0n ? undefined : { user: decodePasswd(entry, strings) };
-    };
-    yield { args: [entry, strings, BigInt(bytes), result] as const, judge };
-  }
+function roomForEntry() {
+  const entry = new DataView(new ArrayBuffer(PASSWD.size));
+  const strings = new Uint8Array(STRINGS_BYTES);
+  const result = new BigUint64Array(1);
+  const userOf = (errno: number): User | undefined => {
+    const error = new ErrnoError(errno, "getpwuid_r");
+    if (isNotFound(error)) return undefined;
+    if (errno !== 0) throw error;
+    return result[0] === 0n ? undefined : decodePasswd(entry, strings);
+  };
+  return { args: [entry, strings, BigInt(STRINGS_BYTES), result] as const, userOf };
 }
 
-/** "Not found" is 0 by the standard; getpwuid_r(3) lists what else libraries say, and so they do of groups. */
+/** "Not found" is 0 by the standard. getpwuid_r(3) lists these too, which libraries say of groups as well. */
 export function isNotFound(error: ErrnoError): boolean {
   return error.is("ENOENT", "ESRCH", "EBADF", "EPERM");
 }

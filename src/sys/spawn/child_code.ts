@@ -152,28 +152,23 @@ export class Calls implements Disposable {
   }
 }
 
-/** Starts children that share this process's memory, or have a copy of it, until they execute a program. */
-export class ChildCode {
-  readonly #start: Deno.UnsafeFnPointer<{ parameters: ["u64", "u64"]; result: "i32" }>;
+const native = new Deno.UnsafeFnPointer(loadCode(CODE[Deno.build.arch]), {
+  parameters: ["u64", "u64"],
+  result: "i32",
+});
 
-  /** @throws {ErrnoError} EACCES where a policy forbids to make code executable, ENOMEM. */
-  constructor() {
-    const code = CODE[Deno.build.arch];
-    this.#start = new Deno.UnsafeFnPointer(loadCode(code), { parameters: ["u64", "u64"], result: "i32" });
-  }
-
-  /**
-   * @param clone clone3(2) or clone(2). It is made with all signals blocked, in the child too: no handler of
-   *   ours may run there.
-   * @param calls What the child does. It reads them, and all that they point to, until it executes its program.
-   * @returns Its number; or -errno of the clone, if there is no child.
-   */
-  start(clone: SystemCall, calls: Calls): number {
-    using first = new Calls([{ call: clone, is: "to succeed" }]);
-    const mask = new Uint8Array(SIGSET_BYTES);
-    libc.sigprocmask(SIG_SETMASK, ALL_SIGNALS, mask);
-    const pid = this.#start.call(first.address, calls.address);
-    libc.sigprocmask(SIG_SETMASK, mask, null);
-    return pid;
-  }
+/**
+ * Starts a child that shares our memory, or has a copy of it, until it executes a program.
+ * @param clone clone3(2) or clone(2). We make it with all signals blocked, in the child too: none of our handlers
+ *   may run there.
+ * @param calls The child's calls. It reads them, and all that they point to, until it executes its program.
+ * @returns Its number; or -errno of the clone, if there is no child.
+ */
+export function startChild(clone: SystemCall, calls: Calls): number {
+  using first = new Calls([{ call: clone, is: "to succeed" }]);
+  const mask = new Uint8Array(SIGSET_BYTES);
+  libc.sigprocmask(SIG_SETMASK, ALL_SIGNALS, mask);
+  const pid = native.call(first.address, calls.address);
+  libc.sigprocmask(SIG_SETMASK, mask, null);
+  return pid;
 }

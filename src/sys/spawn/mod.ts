@@ -10,11 +10,11 @@
  * passed by. No thread of ours is ever restricted as the child is, nor becomes another user.
  */
 import { CMemory } from "../c_memory.ts";
-import { Calls, ChildCode } from "./child_code.ts";
+import { Calls, startChild } from "./child_code.ts";
 import { stepsOf } from "./child_steps.ts";
 import { ERRNO, ErrnoError, type ErrnoName } from "../errno.ts";
 import { HOST_ENDIAN, lastErrno } from "../libc.ts";
-import { Sources } from "./sources.ts";
+import { close, duplicate } from "../files/file.ts";
 import { SpawnMemory, type SpawnSpec } from "./spec.ts";
 import { perform, type SystemCall, systemCall } from "../system_call.ts";
 
@@ -54,6 +54,9 @@ const SIGCHLD = 17n; // asm/signal.h
  */
 const HAS_CLONE3 = perform(systemCall("clone3")) === -1 && lastErrno() === ERRNO.EINVAL;
 
+/** No program is given a descriptor as high as this. */
+const HIGHEST_FD = 9;
+
 /** What clone3(2) says of a group in which it starts nothing. */
 const NOT_THERE: readonly ErrnoName[] = ["EACCES", "EBADF", "EBUSY", "EINVAL", "EOPNOTSUPP", "EPERM"];
 
@@ -85,20 +88,21 @@ export function spawnIntoCgroup(spec: SpawnSpec, cgroup: number): Started | unde
 
 /** @returns An errno, if there is no child. */
 function start(spec: SpawnSpec, how: "clone3" | "clone", cgroup: number | undefined): Started | number {
-  code ??= new ChildCode();
   for (const child of UNDER_WAY) if (child.hasLeft) child.settle();
   const { fds, restriction } = spec;
-  using sources = new Sources(restriction ? [...fds, restriction.ruleset] : fds); // The child has a table of its own.
-  const child = new Child(spec, sources.all, how);
+  // Above those that they become. The child has a table of its own, so that we can close these at once.
+  using moved = new DisposableStack();
+  const sources = [...fds, ...restriction ? [restriction.ruleset] : []].map((fd) =>
+    fd > HIGHEST_FD ? fd : moved.adopt(duplicate(fd, HIGHEST_FD + 1), close)
+  );
+  const child = new Child(spec, sources, how);
   using args = new CMemory(CLONE_ARGS.sizeof);
   const clone = how === "clone3" ? clone3(args, child, cgroup) : systemCall("clone", SIGCHLD);
-  const pid = code.start(clone, child.calls);
+  const pid = startChild(clone, child.calls);
   if (pid > 0) return { pid, hasLeft: () => child.hasLeft, failure: () => child.settle() };
   child.settle();
   return -pid;
 }
-
-let code: ChildCode | undefined;
 
 /** The memory that a child reads before it has one of its own; there even if this thread ends meanwhile. */
 class Child {
