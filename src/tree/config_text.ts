@@ -1,6 +1,6 @@
 import { getLogger } from "@logtape/logtape";
 import { ErrnoError } from "../fuse/mod.ts";
-import { type Config, formatConfig, parseConfig } from "../job/config.ts";
+import { formatConfig, parseConfig } from "../job/config.ts";
 import type { Queue } from "../queue/queue.ts";
 
 const log = getLogger(["filed", "tree"]);
@@ -33,23 +33,16 @@ export class ConfigText {
    * changes.
    */
   async apply(bytes: Uint8Array, how: "part" | "whole"): Promise<void> {
-    await this.applyParsed(parse(bytes, how));
-  }
-
-  /** As `apply`, what `parse` has given. */
-  async applyParsed(parsed: Parsed): Promise<void> {
+    const parsed = parse(bytes, how);
     if (parsed.kind !== "settings") return;
-    const settings: Partial<Config> = parsed.settings;
-    await this.#queue.configure(settings);
+    await this.#queue.configure(parsed.settings);
     this.changedAt = this.#now();
-    log.info("config.json applied", settings);
+    log.info("config.json applied", parsed.settings);
   }
 }
 
-type Parsed = ReturnType<typeof parse>;
-
 /** @throws {ErrnoError} EINVAL if it is no JSON object of settings, or can't become one. */
-export function parse(bytes: Uint8Array, how: "part" | "whole") {
+function parse(bytes: Uint8Array, how: "part" | "whole") {
   const parsed = parseBytes(bytes);
   if (parsed.kind === "invalid") throw invalid(parsed.reason);
   if (parsed.kind === "incomplete" && how === "whole") throw invalid("the JSON ends too early");

@@ -9,13 +9,9 @@ const ERRNO_OF: Record<Refusal["kind"], ErrnoName> = {
   forbidden: "EPERM",
 };
 
-export function refused({ kind }: Refusal): ErrnoError {
-  return new ErrnoError(ERRNO_OF[kind]);
-}
-
 /** The value, or the refusal as what the kernel must hear. @throws {ErrnoError} */
 export function granted<T>(result: { ok: true; value: T } | { ok: false; refusal: Refusal }): T {
-  if (!result.ok) throw refused(result.refusal);
+  if (!result.ok) throw new ErrnoError(ERRNO_OF[result.refusal.kind]);
   return result.value;
 }
 

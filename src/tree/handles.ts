@@ -33,11 +33,6 @@ export class Handles {
     }
   }
 
-  /** `undefined`: there is no such handle. */
-  find(fh: Fh): Handle | undefined {
-    return this.#open.get(fh)?.handle;
-  }
-
   /** @throws {ErrnoError} EBADF. */
   byId(fh: Fh): Handle {
     return this.#entry(fh).handle;

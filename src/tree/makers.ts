@@ -1,5 +1,5 @@
-import { O_TRUNC } from "../fuse/mod.ts";
 import { Expiring } from "./expiring.ts";
+import type { Making } from "./node.ts";
 
 /** How long a job that its maker closes unfinished waits for its last name, owner and mode. */
 export const FINISH_WAIT_MS = 1_000;
@@ -13,8 +13,8 @@ const UNFINISHED_MODE = 0o600;
  * Whether the maker of a file is not done when it closes it: with this mode, unmasked, and without O_TRUNC, mkstemp(3)
  * makes files for a rename, and install(1) and rsync --inplace those to which they then give owner and mode by name.
  */
-export function isLeftUnfinished(mode: number, flags: number): boolean {
-  return (mode & PERMISSIONS) === UNFINISHED_MODE && !(flags & O_TRUNC);
+export function isLeftUnfinished({ mode, contents }: Making): boolean {
+  return (mode & PERMISSIONS) === UNFINISHED_MODE && contents === "keep";
 }
 
 /**

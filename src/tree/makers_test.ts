@@ -1,21 +1,19 @@
 import assert from "node:assert/strict";
-import { O_TRUNC } from "../fuse/mod.ts";
 import { isLeftUnfinished, MAKER_MS, Makers } from "./makers.ts";
 
 const [ANN, BOB] = [1_001, 1_002];
-const O_EXCL = 0o200;
 
 /** How a file is made, with the type of a regular file, and whether its maker has more to do once it has closed it. */
-const CASES: [string, mode: number, flags: number, boolean][] = [
-  ["mkstemp(3)", 0o100600, O_EXCL, true],
-  ["install(1)", 0o100600, 0, true],
-  ["a shell under umask 077", 0o100666, O_TRUNC, false],
-  ["who wants to be alone with it", 0o100600, O_TRUNC, false],
-  ["cp(1)", 0o100644, O_EXCL, false],
+const CASES: [string, mode: number, contents: "keep" | "truncate", boolean][] = [
+  ["mkstemp(3)", 0o100600, "keep", true],
+  ["who makes it for itself alone", 0o100600, "truncate", false],
+  ["a shell under umask 077", 0o100666, "truncate", false],
+  ["cp(1)", 0o100644, "keep", false],
 ];
-for (const [who, mode, flags, isUnfinished] of CASES) {
+for (const [who, mode, contents, isUnfinished] of CASES) {
   Deno.test(`${who} is ${isUnfinished ? "not " : ""}done when it closes a file`, () => {
-    assert.equal(isLeftUnfinished(mode, flags), isUnfinished);
+    const making = { access: "write", contents, mayMap: false, isExclusive: false, mode, umask: 0 } as const;
+    assert.equal(isLeftUnfinished(making), isUnfinished);
   });
 }
 

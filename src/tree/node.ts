@@ -21,10 +21,10 @@ export interface Opening {
   readonly mayMap: boolean;
 }
 
-/** How somebody makes a file. */
-export interface Making {
-  /** Those of open(2). */
-  readonly flags: number;
+/** How somebody makes a file, and opens it. */
+export interface Making extends Opening {
+  /** It is not to be there, O_EXCL. */
+  readonly isExclusive: boolean;
   /** As asked for, before `umask`. */
   readonly mode: number;
   readonly umask: number;
@@ -63,7 +63,7 @@ export interface Writing {
 /** One open of a file. */
 export interface Handle {
   /** As in `Opened`. */
-  readonly cache?: "direct" | "keep";
+  readonly cache?: "direct" | "keep" | undefined;
   /** @param request Its signal ends a read that waits. */
   read(offset: number, sizeBytes: number, request: Request): Maybe<Uint8Array>;
   /** @returns How many bytes. Left out: EBADF. */

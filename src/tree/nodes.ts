@@ -8,7 +8,6 @@ import { addressOf, COMMAND, LOG } from "./node_ids.ts";
 import type { Parts } from "./parts.ts";
 import { PendingDirectory } from "./pending_directory.ts";
 import { RootDirectory } from "./root_directory.ts";
-import { RootFileNode } from "./root_file_node.ts";
 
 /** A directory that has one kind of node for each job. */
 interface OfJobs {
@@ -63,7 +62,7 @@ export class Nodes {
   /** @throws {ErrnoError} ESTALE if there is none. */
   byId(nodeid: NodeId): Node {
     const address = addressOf(nodeid);
-    if (address.of === "root-file") return new RootFileNode(this.#parts, this.#parts.rootFiles.byId(nodeid));
+    if (address.of === "root-file") return this.#parts.rootFiles.byId(nodeid);
     const node = address.of === "mount"
       ? this.#fixed.get(nodeid)
       : this.#ofJobs.get(address.kind)?.ofJob(address.number, address.ordinal);

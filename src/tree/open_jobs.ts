@@ -33,14 +33,6 @@ export class OpenJobs implements Disposable {
     this.#desk = { queue, now, warnings: new Warnings(accounts, now), released };
   }
 
-  /**
-   * To be called before a job comes to pending/.
-   * @throws {ErrnoError} EDQUOT, ENOSPC if its owner may hold no more.
-   */
-  requireRoom(owner: number) {
-    this.#accounts.requireRoom(owner, "heldJobs", 1);
-  }
-
   /** The content of a pending job that is open. */
   file(number: number): CommandFile | undefined {
     return this.#jobs.get(number)?.file;
@@ -70,7 +62,8 @@ export class OpenJobs implements Disposable {
   async open(job: Job, uid: number, opening: Opening): Promise<CommandHandle> {
     const { number } = job;
     const { access, contents } = opening;
-    if (access === "write" && !this.#jobs.get(number)?.isHeld) this.requireRoom(job.uid);
+    const isToBeHeld = access === "write" && !this.#jobs.get(number)?.isHeld;
+    if (isToBeHeld) this.#accounts.requireRoom(job.uid, "heldJobs", 1);
     const file = this.file(number) ?? this.#load(job, uid);
     if (access === "write") this.#of(number).open(job.uid);
     const handle = new CommandHandle(file, uid, access, opening, this.#desk);

@@ -1,4 +1,4 @@
-import { type Attributes, type Entry, ErrnoError, type NodeId, O_EXCL, type Request } from "../fuse/mod.ts";
+import { type Attributes, type Entry, ErrnoError, type NodeId, type Request } from "../fuse/mod.ts";
 import type { JobId } from "../job/id.ts";
 import type { Job } from "../queue/queue.ts";
 import { commandAttributes, pastAttributes } from "./attributes.ts";
@@ -7,7 +7,6 @@ import type { Place } from "./fixed_node.ts";
 import { isLeftUnfinished } from "./makers.ts";
 import type { Handle, Making } from "./node.ts";
 import { commandNodeid } from "./node_ids.ts";
-import { openingOf } from "./opening.ts";
 import type { Parts } from "./parts.ts";
 import { ATTRIBUTES_VALID_MS, StateDirectory } from "./state_directory.ts";
 
@@ -45,33 +44,31 @@ export class PendingDirectory extends StateDirectory {
 
   /** @throws {ErrnoError} EEXIST, EDQUOT, ENOSPC; ESTALE: the kernel is to look at the name again. */
   async create(request: Request, id: JobId, making: Making): Promise<{ entry: Entry; handle: Handle }> {
-    const { flags, mode } = making;
     const { jobs, makers } = this.parts;
-    const job = await this.#create(request, id, making, flags);
-    const { mayMap } = openingOf(flags);
-    const handle = jobs.created(job, { isUnfinished: isLeftUnfinished(mode, flags), mayMap });
+    const job = await this.#create(request, id, making);
+    const handle = jobs.created(job, { isUnfinished: isLeftUnfinished(making), mayMap: making.mayMap });
     makers.made(job.number, job.uid);
     return { entry: this.entry(job), handle };
   }
 
   /** @throws {ErrnoError} As `create`. */
   async make(request: Request, id: JobId, making: Making): Promise<Entry> {
-    const job = await this.#create(request, id, making, O_EXCL);
+    const job = await this.#create(request, id, making);
     const handle = this.parts.jobs.created(job, { isUnfinished: false, mayMap: false });
     await handle.flush();
     await handle.release();
     return this.entry(job);
   }
 
-  async #create(request: Request, id: JobId, making: Making, flags: number): Promise<Job> {
-    const { queue, jobs } = this.parts;
-    jobs.requireRoom(request.uid);
+  async #create(request: Request, id: JobId, making: Making): Promise<Job> {
+    const { queue, accounts } = this.parts;
+    accounts.requireRoom(request.uid, "heldJobs", 1);
     const created = await queue.create(id, await this.ownershipOfNew(request, making));
     if (created.ok) return created.value;
     const other = await queue.find(id);
     // The kernel believed that there was no such file, so it has not checked whether this caller may write it:
     // ESTALE makes it look again.
-    const isHidden = !other || other.state === "pending" && !(flags & O_EXCL);
+    const isHidden = !other || other.state === "pending" && !making.isExclusive;
     throw new ErrnoError(isHidden ? "ESTALE" : "EEXIST");
   }
 }

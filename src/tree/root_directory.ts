@@ -2,7 +2,6 @@ import {
   type DirectorySink,
   type Entry,
   ErrnoError,
-  O_EXCL,
   RENAME_NOREPLACE,
   type Request,
   ROOT_NODE,
@@ -15,7 +14,6 @@ import { type Directory, type Handle, isDirectory, type Making } from "./node.ts
 import { FIRST_JOB } from "./node_ids.ts";
 import type { Parts } from "./parts.ts";
 import type { RootFile } from "./root_file.ts";
-import { RootFileHandle } from "./root_file_node.ts";
 
 const CONFIG = "config.json";
 /** What is always there is listed by its node id; the files that somebody made follow. */
@@ -68,16 +66,16 @@ export class RootDirectory extends FixedDirectory implements Directory {
     const isSettings = name === CONFIG && this.#absent.has(request);
     // The kernel believed that there is none, so it has not checked whether this caller may write it.
     const exists = !isSettings && (this.#children.has(name) || rootFiles.byName(name) !== undefined);
-    if (exists) throw new ErrnoError(making.flags & O_EXCL ? "EEXIST" : "ESTALE");
+    if (exists) throw new ErrnoError(making.isExclusive ? "EEXIST" : "ESTALE");
     const file = rootFiles.create(isSettings ? undefined : name, request.uid, ownership);
     file.isSettings = isSettings;
     if (isSettings) this.#absent.delete(request);
-    return { entry: entryOf(file), handle: new RootFileHandle(this.parts, file) };
+    return { entry: entryOf(file), handle: rootFiles.open(file) };
   }
 
   /** @throws {ErrnoError} As `create`. */
   async make(request: Request, name: string, making: Making): Promise<Entry> {
-    const { entry, handle } = await this.create(request, name, { ...making, flags: O_EXCL });
+    const { entry, handle } = await this.create(request, name, making);
     await handle.release?.();
     return entry;
   }
@@ -126,6 +124,6 @@ export class RootDirectory extends FixedDirectory implements Directory {
 }
 
 /** The kernel asks each time: it may be gone. */
-function entryOf({ nodeid, attributes }: RootFile): Entry {
-  return { nodeid, attributes, attributesValidMs: 0, entryValidMs: 0 };
+function entryOf(file: RootFile): Entry {
+  return { nodeid: file.nodeid, ...file.attributes(), entryValidMs: 0 };
 }

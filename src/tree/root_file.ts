@@ -1,22 +1,28 @@
-import { type AttributeChanges, type Attributes, ErrnoError, type NodeId, S_IFREG } from "../fuse/mod.ts";
+import {
+  type AttributeChanges,
+  type AttributesReply,
+  ErrnoError,
+  type NodeId,
+  type Request,
+  S_IFREG,
+} from "../fuse/mod.ts";
 import type { Ownership } from "../queue/queue.ts";
 import type { Charge } from "./accounts.ts";
-import { BLOCK_BYTES } from "./attributes.ts";
+import { asked, BLOCK_BYTES } from "./attributes.ts";
 import { clientTime } from "./client_time.ts";
 import { MAX_CONFIG_BYTES } from "./config_text.ts";
+import type { Handle, Node, Opening } from "./node.ts";
 
 const PERMISSIONS = 0o777;
 
-/** Epoch ms. */
-interface Times {
-  born: number;
-  accessed: number;
-  modified: number;
-  changed: number;
+/** What keeps the file. */
+interface Keeper {
+  readonly now: () => number;
+  open(file: RootFile): Handle;
 }
 
 /** A file that somebody made beside config.json. It is in memory only. */
-export class RootFile {
+export class RootFile implements Node {
   /**
    * What it is called in the mount's own directory; `undefined`: nothing any more, and who has it open goes
    * on.
@@ -32,7 +38,9 @@ export class RootFile {
   restsSince: number;
   #bytes: Uint8Array;
   #ownership: Ownership;
-  readonly #times: Times;
+  readonly #keeper: Keeper;
+  /** Epoch ms. */
+  readonly #times: { born: number; accessed: number; modified: number; changed: number };
 
   /**
    * @param serial Counted from 1, also its place in a listing.
@@ -44,10 +52,12 @@ export class RootFile {
     readonly charge: Charge,
     bytes: Uint8Array,
     ownership: Ownership,
-    now: number,
+    keeper: Keeper,
   ) {
+    const now = keeper.now();
     this.#bytes = bytes;
     this.#ownership = ownership;
+    this.#keeper = keeper;
     this.restsSince = now;
     this.#times = { born: now, accessed: now, modified: now, changed: now };
   }
@@ -57,13 +67,52 @@ export class RootFile {
     return this.#bytes;
   }
 
+  attributes(): AttributesReply {
+    const { born, accessed, modified, changed } = this.#times;
+    const { uid, gid, mode } = this.#ownership;
+    return asked({
+      ino: this.nodeid,
+      sizeBytes: this.#bytes.length,
+      mode: S_IFREG | mode,
+      nlink: this.name === undefined ? 0 : 1,
+      uid,
+      gid,
+      atimeMs: accessed,
+      mtimeMs: modified,
+      ctimeMs: changed,
+      birthMs: born,
+      blockSizeBytes: BLOCK_BYTES,
+    });
+  }
+
+  /**
+   * The times that are not named are what they are.
+   * @throws {ErrnoError} As `resize`.
+   */
+  change(_: Request, { mode, uid, gid, sizeBytes, atime, mtime }: AttributeChanges): AttributesReply {
+    const now = this.#keeper.now();
+    if (sizeBytes !== undefined) this.resize(sizeBytes);
+    const own = this.#ownership;
+    this.#ownership = { mode: (mode ?? own.mode) & PERMISSIONS, uid: uid ?? own.uid, gid: gid ?? own.gid };
+    if (atime !== undefined) this.#times.accessed = clientTime(atime, now);
+    if (mtime !== undefined) this.#times.modified = clientTime(mtime, now);
+    this.#times.changed = now;
+    return this.attributes();
+  }
+
+  /** @throws {ErrnoError} EDQUOT, ENOSPC. */
+  open(_: Request, { contents }: Opening): Handle {
+    if (contents === "truncate") this.resize(0);
+    return this.#keeper.open(this);
+  }
+
   /**
    * @returns How to take it back.
-   * @throws {ErrnoError} EFBIG, EDQUOT, ENOSPC; then nothing is written.
+   * @throws {ErrnoError} As `resize`.
    */
-  write(offset: number, data: Uint8Array, now: number): () => void {
+  write(offset: number, data: Uint8Array): () => void {
     const before = this.#bytes;
-    this.#resize(Math.max(before.length, offset + data.length), now);
+    this.resize(Math.max(before.length, offset + data.length));
     const after = this.#bytes;
     after.set(data, offset);
     return () => {
@@ -74,43 +123,15 @@ export class RootFile {
   }
 
   /**
-   * Takes what it is to change; the times that are not named are what they are.
-   * @throws {ErrnoError} As `write`.
+   * Always to a new array: the old one may be on its way to a reader.
+   * @throws {ErrnoError} EFBIG, EDQUOT, ENOSPC; then nothing is changed.
    */
-  change({ mode, uid, gid, sizeBytes, atime, mtime }: AttributeChanges, now: number) {
-    if (sizeBytes !== undefined) this.#resize(sizeBytes, now);
-    const own = this.#ownership;
-    this.#ownership = { mode: (mode ?? own.mode) & PERMISSIONS, uid: uid ?? own.uid, gid: gid ?? own.gid };
-    if (atime !== undefined) this.#times.accessed = clientTime(atime, now);
-    if (mtime !== undefined) this.#times.modified = clientTime(mtime, now);
-    this.#times.changed = now;
-  }
-
-  /** What stat(2) shows. */
-  get attributes(): Attributes {
-    const { uid, gid, mode } = this.#ownership;
-    return {
-      ino: this.nodeid,
-      sizeBytes: this.#bytes.length,
-      mode: S_IFREG | mode,
-      nlink: this.name === undefined ? 0 : 1,
-      uid,
-      gid,
-      atimeMs: this.#times.accessed,
-      mtimeMs: this.#times.modified,
-      ctimeMs: this.#times.changed,
-      birthMs: this.#times.born,
-      blockSizeBytes: BLOCK_BYTES,
-    };
-  }
-
-  /** Always to a new array: the old one may be on its way to a reader. */
-  #resize(size: number, now: number) {
-    if (size > MAX_CONFIG_BYTES) throw new ErrnoError("EFBIG");
-    this.charge.resize(size);
-    const bytes = new Uint8Array(size);
-    bytes.set(this.#bytes.subarray(0, size));
+  resize(sizeBytes: number) {
+    if (sizeBytes > MAX_CONFIG_BYTES) throw new ErrnoError("EFBIG");
+    this.charge.resize(sizeBytes);
+    const bytes = new Uint8Array(sizeBytes);
+    bytes.set(this.#bytes.subarray(0, sizeBytes));
     this.#bytes = bytes;
-    this.#times.modified = this.#times.changed = now;
+    this.#times.modified = this.#times.changed = this.#keeper.now();
   }
 }

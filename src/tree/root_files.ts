@@ -1,8 +1,11 @@
 import { ErrnoError, type NodeId } from "../fuse/mod.ts";
 import type { Ownership } from "../queue/queue.ts";
 import { type Accounts, Charge } from "./accounts.ts";
+import type { ConfigText } from "./config_text.ts";
+import type { Handle } from "./node.ts";
 import { rootFileNodeid } from "./node_ids.ts";
 import { RootFile } from "./root_file.ts";
+import { RootFileHandle } from "./root_file_handle.ts";
 
 /** So many have a name at once. */
 export const MAX_ROOT_FILES = 8;
@@ -14,16 +17,18 @@ export const ROOT_FILE_KEPT_MS = 600_000;
  */
 export class RootFiles {
   readonly #accounts: Accounts;
-  readonly #now: () => number;
+  readonly #config: ConfigText;
+  readonly now: () => number;
   /** Those with a name, the oldest first. */
   readonly #named = new Map<string, RootFile>();
   /** Those with a name, and those without that are open. */
   readonly #files = new Map<NodeId, RootFile>();
   #serial = 0;
 
-  constructor(accounts: Accounts, now: () => number) {
+  constructor(accounts: Accounts, config: ConfigText, now: () => number) {
     this.#accounts = accounts;
-    this.#now = now;
+    this.#config = config;
+    this.now = now;
   }
 
   /**
@@ -42,7 +47,7 @@ export class RootFiles {
     if (name !== undefined && !this.byName(name)) this.#makeRoom();
     const charge = new Charge(this.#accounts, uid, bytes.length);
     const serial = ++this.#serial;
-    const file = new RootFile(rootFileNodeid(serial), serial, charge, bytes, ownership, this.#now());
+    const file = new RootFile(rootFileNodeid(serial), serial, charge, bytes, ownership, this);
     this.#files.set(file.nodeid, file);
     if (name !== undefined) this.rename(file, name);
     return file;
@@ -74,7 +79,7 @@ export class RootFiles {
     if (other && other !== file) this.remove(other);
     if (file.name !== undefined) this.#named.delete(file.name);
     file.name = name;
-    file.restsSince = this.#now();
+    file.restsSince = this.now();
     this.#named.set(name, file);
   }
 
@@ -85,14 +90,15 @@ export class RootFiles {
     if (file.opens === 0) this.#forget(file);
   }
 
-  opened(file: RootFile) {
+  open(file: RootFile, cache?: "direct"): Handle {
     file.opens++;
+    return new RootFileHandle(file, this.#config, cache, () => this.#closed(file));
   }
 
-  closed(file: RootFile) {
+  #closed(file: RootFile) {
     file.opens--;
     if (file.opens > 0) return;
-    file.restsSince = this.#now();
+    file.restsSince = this.now();
     if (file.name === undefined) this.#forget(file);
   }
 
@@ -107,7 +113,7 @@ export class RootFiles {
   /** Done at each look, so that none of them needs a timer. */
   #removeOld() {
     if (this.#named.size === 0) return;
-    const until = this.#now() - ROOT_FILE_KEPT_MS;
+    const until = this.now() - ROOT_FILE_KEPT_MS;
     for (const file of [...this.#named.values()]) {
       if (file.opens === 0 && file.restsSince <= until) this.remove(file);
     }

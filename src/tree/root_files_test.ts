@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
 import { ErrnoError, type ErrnoName } from "../fuse/mod.ts";
+import type { Queue } from "../queue/queue.ts";
 import { Accounts } from "./accounts.ts";
+import { ConfigText } from "./config_text.ts";
+import type { Handle } from "./node.ts";
 import { addressOf } from "./node_ids.ts";
 import { MAX_ROOT_FILES, ROOT_FILE_KEPT_MS, RootFiles } from "./root_files.ts";
 
 const ANN = 1_001;
 const OWNER = { uid: ANN, gid: ANN, mode: 0o600 };
+const NO_QUEUE = {} as Queue;
 const is = (errno: ErrnoName) => (error: unknown) => error instanceof ErrnoError && error.is(errno);
 
 function start() {
@@ -14,7 +18,8 @@ function start() {
     ofUser: { handles: 1, bytes: 100, heldJobs: 1 },
     ofAll: { handles: 1, bytes: 100, heldJobs: 1 },
   });
-  const files = new RootFiles(accounts, () => clock.now);
+  const now = () => clock.now;
+  const files = new RootFiles(accounts, new ConfigText(NO_QUEUE, now), now);
   return { clock, accounts, files, names: () => files.named().map(([name]) => name) };
 }
 
@@ -39,10 +44,11 @@ for (const [name, acts, last] of LIVES) {
   Deno.test(`files beside config.json: ${name}`, () => {
     const { clock, files, names } = start();
     const file = files.create("new", ANN, OWNER);
+    const handles: Handle[] = [];
     for (const [at, act] of acts) {
       clock.now = at;
-      if (act === "open") files.opened(file);
-      if (act === "close") files.closed(file);
+      if (act === "open") handles.push(files.open(file));
+      if (act === "close") handles.pop()?.release?.();
       if (act === "rename") files.rename(file, "other");
       if (act === "remove") files.remove(file);
     }
@@ -59,12 +65,16 @@ for (const [name, acts, last] of LIVES) {
 Deno.test("files beside config.json: who has a removed one open keeps it, and nothing is left or charged then", () => {
   const { accounts, files } = start();
   const file = files.create("new", ANN, OWNER);
-  files.opened(file);
-  file.write(0, new Uint8Array(60), 0);
+  const handle = files.open(file);
+  file.write(0, new Uint8Array(60));
   files.rename(files.create("newer", ANN, OWNER), "new");
   assert.equal(files.byId(file.nodeid), file);
-  assert.deepEqual([file.name, file.attributes.nlink, accounts.of(ANN).bytes], [undefined, 0, 60]);
-  files.closed(file);
+  assert.deepEqual([file.name, file.attributes().attributes.nlink, accounts.of(ANN).bytes], [
+    undefined,
+    0,
+    60,
+  ]);
+  handle.release?.();
   assert.throws(() => files.byId(file.nodeid), is("ESTALE"));
   assert.deepEqual(accounts.users, []);
 });
@@ -72,9 +82,9 @@ Deno.test("files beside config.json: who has a removed one open keeps it, and no
 Deno.test("files beside config.json: what is too much is refused, and the file stays", () => {
   const { files } = start();
   const file = files.create("new", ANN, OWNER);
-  file.write(0, Uint8Array.of(1, 2), 0);
-  assert.throws(() => file.write(2, new Uint8Array(99), 0), is("EDQUOT"));
-  assert.throws(() => file.write(65_536, new Uint8Array(1), 0), is("EFBIG"));
+  file.write(0, Uint8Array.of(1, 2));
+  assert.throws(() => file.write(2, new Uint8Array(99)), is("EDQUOT"));
+  assert.throws(() => file.write(65_536, new Uint8Array(1)), is("EFBIG"));
   assert.throws(() => files.create("copy", ANN, OWNER, new Uint8Array(99)), is("EDQUOT"));
   assert.deepEqual([file.bytes, files.byName("copy")], [Uint8Array.of(1, 2), undefined]);
 });
@@ -82,12 +92,12 @@ Deno.test("files beside config.json: what is too much is refused, and the file s
 Deno.test("files beside config.json: a write is taken back, unless another came after it", () => {
   const { accounts, files } = start();
   const file = files.create("new", ANN, OWNER);
-  file.write(0, Uint8Array.of(1), 0);
-  const takeBack = file.write(1, Uint8Array.of(2, 3), 0);
+  file.write(0, Uint8Array.of(1));
+  const takeBack = file.write(1, Uint8Array.of(2, 3));
   takeBack();
   assert.deepEqual([file.bytes, accounts.of(ANN).bytes], [Uint8Array.of(1), 1]);
-  const takeBackLate = file.write(1, Uint8Array.of(2), 0);
-  file.write(2, Uint8Array.of(3), 0);
+  const takeBackLate = file.write(1, Uint8Array.of(2));
+  file.write(2, Uint8Array.of(3));
   takeBackLate();
   assert.deepEqual(file.bytes, Uint8Array.of(1, 2, 3));
 });
@@ -96,11 +106,11 @@ Deno.test("files beside config.json: the one that has been closed for longest ma
   const { clock, files, names } = start();
   const all = Array.from({ length: MAX_ROOT_FILES }, (_, index) => files.create(`${index}`, ANN, OWNER));
   clock.now = 1;
-  for (const file of all.slice(0, 2)) files.opened(file);
-  files.closed(all[1] as typeof all[0]);
+  const [, handle] = all.slice(0, 2).map((file) => files.open(file));
+  handle?.release?.();
   files.create("more", ANN, OWNER);
   assert.deepEqual(names(), ["0", "1", "3", "4", "5", "6", "7", "more"]);
-  for (const [, file] of files.named()) files.opened(file);
+  for (const [, file] of files.named()) files.open(file);
   assert.throws(() => files.create("too many", ANN, OWNER), is("ENOSPC"));
 });
 

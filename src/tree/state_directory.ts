@@ -1,3 +1,4 @@
+import { getLogger } from "@logtape/logtape";
 import {
   type Attributes,
   type DirectorySink,
@@ -5,9 +6,10 @@ import {
   type EntrySink,
   ErrnoError,
   type NodeId,
+  RENAME_NOREPLACE,
   type Request,
 } from "../fuse/mod.ts";
-import type { JobId } from "../job/id.ts";
+import { isDraft, isRemovedName, type JobId } from "../job/id.ts";
 import type { State } from "../job/state.ts";
 import type { Job } from "../queue/queue.ts";
 import { granted } from "./errors.ts";
@@ -16,7 +18,8 @@ import { addDots, FIRST_COOKIE, record } from "./listing.ts";
 import type { Directory, Node } from "./node.ts";
 import { inodeOf } from "./node_ids.ts";
 import type { Parts } from "./parts.ts";
-import { renameJob } from "./rename.ts";
+
+const log = getLogger(["filed", "tree"]);
 
 /** Jobs asked of the queue at once. A READDIR of 32 KiB holds some 800 short names. */
 const PAGE_JOBS = 512;
@@ -110,7 +113,7 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
   /** @throws {ErrnoError} ENOENT; ESTALE: the kernel is to look again whose job it is. */
   async unlink(request: Request, id: JobId): Promise<void> {
     const { queue, jobs, logs } = this.parts;
-    const mayTake = await this.rightToTake(request);
+    const mayTake = await this.#rightToTake(request);
     const job = await queue.find(id);
     if (job?.state !== this.state) throw new ErrnoError("ENOENT");
     if (!mayTake(job)) throw new ErrnoError("ESTALE");
@@ -120,14 +123,63 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
     if (itsLog === "keep") await logs.replaced(job);
   }
 
-  /** @throws {ErrnoError} EPERM for another directory than that of a state; as `renameJob`. */
+  /**
+   * Gives a job another state, or another id, or both.
+   * @throws {ErrnoError} ENOENT, EEXIST, EBUSY, EPERM; EINVAL for a draft that can never run; EDQUOT, ENOSPC where the owner
+   * may hold no more; ESTALE: the kernel is to look at the name again.
+   */
   async rename(request: Request, id: JobId, to: Directory, newId: JobId, flags: number): Promise<void> {
+    const { queue, jobs, makers, accounts } = this.parts;
     if (!(to instanceof StateDirectory)) throw new ErrnoError("EPERM");
-    await renameJob(this.parts, request, this, id, to, newId, flags);
+    const isWithin = to === this;
+    // sshfs and NFS do so, and unlink it once it is closed.
+    if (isWithin && this.state === "active" && isRemovedName(newId)) return await this.unlink(request, id);
+    const mayTake = await this.#rightToTake(request);
+    const mayReplace = (other: Job) => !(flags & RENAME_NOREPLACE) && mayTake(other);
+    const job = await queue.find(id);
+    if (isWithin && job && this.#isLate(request, job, newId)) {
+      return await this.#renameLate(job, newId, mayReplace);
+    }
+    if (job?.state !== this.state) throw new ErrnoError("ENOENT");
+    if (!isWithin && this.state === "pending") {
+      makers.endSearch(job.number); // Whoever moves it looks for it where it is.
+      // Where it goes, the cached name would still lead to the command, not the log. ESTALE makes the kernel look again.
+      if (makers.takeBackName(job.number)) throw new ErrnoError("ESTALE");
+    }
+    if (!mayTake(job)) throw new ErrnoError("ESTALE");
+    if (!isWithin && to.state === "pending") accounts.requireRoom(job.uid, "heldJobs", 1);
+    const isSubmitted = isWithin && this.state === "pending" && isDraft(id) && !isDraft(newId);
+    if (isSubmitted) await jobs.requireSound(job);
+    const { job: moved, replaced } = granted(await queue.move(job, to.state, newId, mayReplace));
+    if (replaced) await this.#forget(replaced);
+    if (to.state !== "pending") jobs.removed(job.number, "moved");
+    else if (isWithin) await jobs.renamed(moved);
+    else jobs.arrived(job);
+  }
+
+  /**
+   * Whether who made a job renames it within pending/, and it has left that: some write a file anew under a
+   * name that can't be told from a job's.
+   */
+  #isLate({ uid }: Request, job: Job, newId: JobId): boolean {
+    const isPast = this.state === "pending" && job.state !== "pending";
+    return isPast && !isDraft(newId) && this.parts.makers.isMaker(uid, job.number);
+  }
+
+  async #renameLate(job: Job, newId: JobId, mayReplace: (other: Job) => boolean): Promise<void> {
+    const { replaced } = granted(await this.parts.queue.renameLate(job, newId, mayReplace));
+    log.info("job that had started got another id", { job: newId, before: job.id });
+    if (replaced) await this.#forget(replaced);
+  }
+
+  /** Another has taken the job's place. */
+  async #forget(replaced: Job): Promise<void> {
+    this.parts.jobs.removed(replaced.number, "removed");
+    await this.parts.logs.replaced(replaced);
   }
 
   /** Which jobs of this directory the caller may take away, as far as a sticky bit goes. */
-  async rightToTake({ uid }: Request): Promise<(job: Job) => boolean> {
+  async #rightToTake({ uid }: Request): Promise<(job: Job) => boolean> {
     const directory = await this.ownership();
     const isOpen = !(directory.mode & STICKY) || uid === ROOT || uid === directory.uid;
     return (job) => isOpen || uid === job.uid;

@@ -1,27 +1,29 @@
-import type {
-  AttributeChanges,
-  AttributesReply,
-  Created,
-  DirectorySink,
-  Entry,
-  EntrySink,
-  Fh,
-  FileSystem,
-  Maybe,
-  NodeId,
-  Opened,
-  Request,
-  StatFs,
-} from "../fuse/mod.ts";
 import {
+  type AttributeChanges,
+  type AttributesReply,
+  type Created,
+  type DirectorySink,
+  type Entry,
+  type EntrySink,
   ErrnoError,
   type ErrnoName,
+  type Fh,
+  type FileSystem,
+  type Maybe,
+  type NodeId,
   O_ACCMODE,
   O_APPEND,
+  O_EXCL,
   O_RDONLY,
+  O_RDWR,
+  O_TRUNC,
+  O_WRONLY,
+  type Opened,
   RENAME_NOREPLACE,
+  type Request,
   S_IFMT,
   S_IFREG,
+  type StatFs,
 } from "../fuse/mod.ts";
 import { type JobId, parseJobId } from "../job/id.ts";
 import type { Queue } from "../queue/queue.ts";
@@ -29,11 +31,10 @@ import { Accounts } from "./accounts.ts";
 import { ConfigText } from "./config_text.ts";
 import { Handles } from "./handles.ts";
 import { Makers } from "./makers.ts";
-import type { Making } from "./node.ts";
+import type { Opening } from "./node.ts";
 import { Nodes } from "./nodes.ts";
 import { OpenJobs } from "./open_jobs.ts";
 import { OpenLogs } from "./open_logs.ts";
-import { openingOf } from "./opening.ts";
 import { RootFiles } from "./root_files.ts";
 
 export interface TreeOptions {
@@ -60,6 +61,7 @@ export class Tree implements FileSystem, Disposable {
     this.#statfs = () => options.statfs();
     this.#jobs = new OpenJobs(queue, accounts, now);
     this.#handles = new Handles(accounts);
+    const config = new ConfigText(queue, now);
     this.#nodes = new Nodes({
       queue,
       now,
@@ -68,8 +70,8 @@ export class Tree implements FileSystem, Disposable {
       jobs: this.#jobs,
       logs: new OpenLogs(queue),
       makers: new Makers(now),
-      config: new ConfigText(queue, now),
-      rootFiles: new RootFiles(accounts, now),
+      config,
+      rootFiles: new RootFiles(accounts, config, now),
     });
   }
 
@@ -82,11 +84,17 @@ export class Tree implements FileSystem, Disposable {
   }
 
   setattr(request: Request, nodeid: NodeId, changes: AttributeChanges): Maybe<AttributesReply> {
-    const through = changes.fh === undefined ? undefined : this.#handles.find(changes.fh);
+    const through = changes.fh === undefined ? undefined : this.#handles.byId(changes.fh);
     return this.#nodes.byId(nodeid).change(request, changes, through);
   }
 
-  async create(request: Request, parent: NodeId, name: Uint8Array, making: Making): Promise<Created> {
+  async create(
+    request: Request,
+    parent: NodeId,
+    name: Uint8Array,
+    { flags, mode, umask }: { flags: number; mode: number; umask: number },
+  ): Promise<Created> {
+    const making = { ...openingOf(flags), isExclusive: (flags & O_EXCL) !== 0, mode, umask };
     const { made, opened } = await this.#handles.add(request.uid, () => {
       const directory = this.#nodes.directory(parent);
       return directory.create?.(request, idOf(name), making) ?? refuse("EPERM");
@@ -98,11 +106,11 @@ export class Tree implements FileSystem, Disposable {
     request: Request,
     parent: NodeId,
     name: Uint8Array,
-    how: Omit<Making, "flags">,
+    { mode, umask }: { mode: number; umask: number },
   ): Promise<Entry> {
-    if ((how.mode & S_IFMT) !== S_IFREG) refuse("EPERM");
-    const directory = this.#nodes.directory(parent);
-    return await (directory.make?.(request, idOf(name), { ...how, flags: 0 }) ?? refuse("EPERM"));
+    if ((mode & S_IFMT) !== S_IFREG) refuse("EPERM");
+    const making = { ...openingOf(O_WRONLY), isExclusive: true, mode, umask };
+    return await (this.#nodes.directory(parent).make?.(request, idOf(name), making) ?? refuse("EPERM"));
   }
 
   async unlink(request: Request, parent: NodeId, name: Uint8Array): Promise<void> {
@@ -180,6 +188,16 @@ export class Tree implements FileSystem, Disposable {
   [Symbol.dispose]() {
     this.#jobs[Symbol.dispose]();
   }
+}
+
+/** What an open(2) with these flags is for. */
+function openingOf(flags: number): Opening {
+  const isReading = (flags & O_ACCMODE) === O_RDONLY && !(flags & O_TRUNC);
+  return {
+    access: isReading ? "read" : "write",
+    contents: flags & O_TRUNC ? "truncate" : "keep",
+    mayMap: (flags & O_ACCMODE) === O_RDWR,
+  };
 }
 
 /** @throws {ErrnoError} ENAMETOOLONG, EINVAL. */
