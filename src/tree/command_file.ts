@@ -10,6 +10,12 @@ export interface Content {
   foreignWriter: number | null;
 }
 
+/** Who has it open. */
+export interface Opener {
+  readonly uid: number;
+  readonly access: "read" | "write";
+}
+
 /**
  * The content of a pending job that somebody has open, shared by all who have: what each of them writes, the others
  * read. It knows which of it is stored, and how far.
@@ -24,10 +30,7 @@ export class CommandFile {
   #closedVersion: number;
   /** Who may have written what is not closed yet; `all`, if it was emptied before. */
   #writers: { uids: Set<number>; of: Writers["of"] } = { uids: new Set(), of: "part" };
-  /** How many handles each user has of it. */
-  readonly #openers = new Map<number, number>();
-  /** Who opened those among them that keep the job from starting. */
-  holders: number[] = [];
+  readonly #openers = new Set<Opener>();
   /** Last change, epoch ms; `undefined`: none since it was opened. */
   modifiedAt: number | undefined;
   /** The job is removed, or has left pending/: who has it open goes on, and nothing of it is stored. */
@@ -53,24 +56,26 @@ export class CommandFile {
     if (origin === "new") this.before = "none";
   }
 
-  get handles(): number {
-    let handles = 0;
-    for (const count of this.#openers.values()) handles += count;
-    return handles;
+  get isOpen(): boolean {
+    return this.#openers.size > 0;
   }
 
-  opened(uid: number) {
-    this.#openers.set(uid, (this.#openers.get(uid) ?? 0) + 1);
+  /** Whether somebody may write to it, which keeps the job from starting. */
+  get hasWriter(): boolean {
+    return this.#openers.values().some(({ access }) => access === "write");
   }
 
-  /** One of this user's handles is gone, and with the last of all the content. */
-  closed(uid: number) {
-    const left = (this.#openers.get(uid) ?? 1) - 1;
-    if (left > 0) return void this.#openers.set(uid, left);
-    this.#openers.delete(uid);
-    const [other] = this.#openers.keys();
-    if (other === undefined) this.charge.set(0);
-    else if (uid === this.charge.uid) this.charge.passTo(other);
+  opened(opener: Opener) {
+    this.#openers.add(opener);
+  }
+
+  /** With the last that one of the users has, the content is another's to be charged for; with the last of all, it goes. */
+  closed(opener: Opener) {
+    this.#openers.delete(opener);
+    const [other] = this.#openers;
+    const isChargedStill = this.#openers.values().some(({ uid }) => uid === this.charge.uid);
+    if (!other) this.charge.set(0);
+    else if (!isChargedStill) this.charge.passTo(other.uid);
   }
 
   /** Nobody may write any more. @returns What those who wrote have found, and left; it is kept no longer. */
@@ -157,17 +162,17 @@ export class CommandFile {
   }
 
   #allocate(size: number): Uint8Array {
-    if (this.#openers.size > 0) this.charge.resize(this.#chargeFor(size));
+    if (this.isOpen) this.charge.resize(this.#chargeFor(size));
     return new Uint8Array(size);
   }
 
   #chargeFor(size: number): number {
-    return this.holders.length > 0 ? Math.max(size, this.charge.bytes) : size;
+    return this.hasWriter ? Math.max(size, this.charge.bytes) : size;
   }
 
   /** What nobody has open any more is gone with what is still under way for it. */
   #recharge(bytes: number) {
-    if (this.#openers.size > 0) this.charge.set(bytes);
+    if (this.isOpen) this.charge.set(bytes);
   }
 
   /** @param charged What was charged before. */
@@ -177,7 +182,7 @@ export class CommandFile {
     this.#bytes = bytes;
     this.modifiedAt = now;
     // All of them: what is written to a shared mapping comes through any handle.
-    for (const uid of this.holders) this.#writers.uids.add(uid);
+    for (const { uid, access } of this.#openers) if (access === "write") this.#writers.uids.add(uid);
     return () => {
       if (this.#version !== version) return; // Somebody wrote after us; theirs is stored or taken back by itself.
       this.#recharge(charged);

@@ -8,6 +8,8 @@ const utf8 = (text: string) => new TextEncoder().encode(text);
 const text = (file: CommandFile) => new TextDecoder().decode(file.bytes);
 const JOB = { number: 1, id: "x" } as Job;
 const NOW = 1_000;
+const writer = (uid: number) => ({ uid, access: "write" } as const);
+const FIRST = writer(1);
 const charge = () => new Charge(new Accounts(), 1, 0);
 
 function stored(content: string): CommandFile {
@@ -87,17 +89,18 @@ async function writersOf(file: CommandFile, how: "written" | "closed" = "closed"
 
 Deno.test("all who have it open for writing when it changes may have written it", async () => {
   const file = stored("abcd");
-  file.holders.push(1, 2, 1);
+  for (const uid of [1, 2, 1]) file.opened(writer(uid));
   file.write(0, utf8("A"), NOW);
   assert.deepEqual(await writersOf(file), { uids: [1, 2], of: "part" });
 });
 
 Deno.test("who wrote what is closed is forgotten, and not before", async () => {
   const file = stored("abcd");
-  file.holders.push(1);
+  file.opened(FIRST);
   file.write(0, utf8("A"), NOW);
   await writersOf(file, "written");
-  file.holders = [2];
+  file.closed(FIRST);
+  file.opened(writer(2));
   file.write(0, utf8("B"), NOW);
   assert.deepEqual(await writersOf(file), { uids: [1, 2], of: "part" });
   file.write(0, utf8("C"), NOW);
@@ -106,9 +109,10 @@ Deno.test("who wrote what is closed is forgotten, and not before", async () => {
 
 Deno.test("who wrote before it was emptied does not count", async () => {
   const file = stored("abcd");
-  file.holders.push(1);
+  file.opened(FIRST);
   file.write(0, utf8("A"), NOW);
-  file.holders = [2];
+  file.closed(FIRST);
+  file.opened(writer(2));
   file.truncate(0, NOW);
   file.write(0, utf8("B"), NOW);
   assert.deepEqual(await writersOf(file), { uids: [2], of: "all" });
@@ -116,7 +120,7 @@ Deno.test("who wrote before it was emptied does not count", async () => {
 
 Deno.test("what comes back from the store is not taken for all new", async () => {
   const file = stored("abcd");
-  file.holders.push(1);
+  file.opened(FIRST);
   file.truncate(0, NOW);
   file.fill(utf8("abcd"));
   file.write(4, utf8("e"), NOW);

@@ -38,8 +38,7 @@ export class CommandHandle implements Handle {
   ) {
     this.#mayMap = how.mayMap;
     this.#desk = desk;
-    file.opened(uid);
-    if (access === "write") file.holders.push(uid);
+    file.opened(this);
   }
 
   read(offset: number, sizeBytes: number): Uint8Array {

@@ -1,4 +1,4 @@
-import type { Request } from "../fuse/mod.ts";
+import { type Request, S_IFREG } from "../fuse/mod.ts";
 import { FixedNode } from "./fixed_node.ts";
 import type { Handle, Opening } from "./node.ts";
 import { RootFileHandle } from "./root_file_handle.ts";
@@ -8,7 +8,7 @@ import { RootFileHandle } from "./root_file_handle.ts";
  * it writes is applied once it is whole.
  */
 export class ConfigFile extends FixedNode {
-  protected override readonly defaultMode = 0o644;
+  protected override readonly defaultMode = S_IFREG | 0o644;
   protected override readonly validMs = 0;
   /** A rename leaves the kernel with the new name for what had the old one: it is to ask. */
   override readonly nameValidMs = 0;

@@ -6,7 +6,7 @@ import {
   type NodeId,
   type Request,
   S_IFDIR,
-  S_IFREG,
+  S_IFMT,
 } from "../fuse/mod.ts";
 import type { Ownership } from "../queue/queue.ts";
 import { BLOCK_BYTES } from "./attributes.ts";
@@ -31,8 +31,9 @@ export abstract class FixedNode implements Node {
   readonly name: string;
   protected readonly parts: Parts;
   readonly #born: number;
-  /** Permission bits, until somebody changes them. */
+  /** Its type, and its permission bits until somebody changes those. */
   protected abstract readonly defaultMode: number;
+  protected nlink = 1;
   /** For how long the kernel may answer from what it knows, ms. */
   protected readonly validMs: number = VALID_MS;
   /** For how long it may resolve the name. */
@@ -43,14 +44,6 @@ export abstract class FixedNode implements Node {
     this.nodeid = nodeid;
     this.name = name;
     this.#born = parts.now();
-  }
-
-  protected get nlink(): number {
-    return 1;
-  }
-
-  protected get type(): number {
-    return S_IFREG;
   }
 
   protected sizeBytes(): Maybe<number> {
@@ -67,7 +60,7 @@ export abstract class FixedNode implements Node {
     const attributes = {
       ino: this.nodeid,
       sizeBytes: await this.sizeBytes(),
-      mode: this.type | mode,
+      mode: this.defaultMode & S_IFMT | mode,
       nlink: this.nlink,
       uid,
       gid,
@@ -81,7 +74,8 @@ export abstract class FixedNode implements Node {
   }
 
   async ownership(): Promise<Ownership> {
-    return await this.parts.queue.node(this.name) ?? { ...this.parts.owner, mode: this.defaultMode };
+    return await this.parts.queue.node(this.name) ??
+      { ...this.parts.owner, mode: this.defaultMode & ~S_IFMT };
   }
 
   /** Owner and mode; the times are what they are. @throws {ErrnoError} EACCES for a size, where it can't be changed. */
@@ -102,15 +96,8 @@ export abstract class FixedNode implements Node {
 }
 
 export abstract class FixedDirectory extends FixedNode {
-  protected override readonly defaultMode = 0o755;
-
-  protected override get nlink(): number {
-    return 2;
-  }
-
-  protected override get type(): number {
-    return S_IFDIR;
-  }
+  protected override readonly defaultMode = S_IFDIR | 0o755;
+  protected override nlink = 2;
 
   /** Whose a new file in it is. */
   protected async ownershipOfNew({ uid, gid }: Request, { mode, umask }: Making): Promise<Ownership> {

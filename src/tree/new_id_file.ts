@@ -1,4 +1,4 @@
-import { ErrnoError, type Request } from "../fuse/mod.ts";
+import { ErrnoError, type Request, S_IFREG } from "../fuse/mod.ts";
 import { FixedNode } from "./fixed_node.ts";
 import type { Handle, Opening } from "./node.ts";
 
@@ -6,7 +6,7 @@ const ENCODER = new TextEncoder();
 
 /** `new-id`: each open of it gives another id. */
 export class NewIdFile extends FixedNode {
-  protected override readonly defaultMode = 0o444;
+  protected override readonly defaultMode = S_IFREG | 0o444;
   /** How long the next id is likely to be, with its newline. */
   #likelyBytes = 5;
 

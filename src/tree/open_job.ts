@@ -98,7 +98,7 @@ export class OpenJob {
     const { file } = this;
     if (file) {
       file.isRemoved = true;
-      if (how === "moved" && file.holders.length > 0) file.spoiled = new ErrnoError("ESTALE");
+      if (how === "moved" && file.hasWriter) file.spoiled = new ErrnoError("ESTALE");
       this.file = undefined;
       this.removedFile = file;
     }

@@ -61,7 +61,7 @@ Deno.test("a job is idle once nothing is known of it", () => {
   job.isUnfinished = true;
   assert.equal(job.isIdle, false);
   const file = job.file = new CommandFile(JOB, "new", new Charge(new Accounts(), ANN, 0));
-  file.holders.push(ANN);
+  file.opened({ uid: ANN, access: "write" });
   job.open(ANN);
   job.remove("moved");
   assert.deepEqual([job.isHeld, job.isUnfinished, job.file, job.removedFile], [

@@ -103,7 +103,7 @@ export class OpenJobs implements Disposable {
   async requireSound(draft: Job): Promise<void> {
     const { number } = draft;
     const file = this.file(number);
-    const fault = file && file.holders.length > 0
+    const fault = file?.hasWriter
       ? faultOf(file.bytes, "part")
       : faultOf(await this.#queue.command(number) ?? new Uint8Array(), "whole");
     if (fault === undefined) return;
@@ -139,24 +139,23 @@ export class OpenJobs implements Disposable {
     for (const open of this.#jobs.values()) open[Symbol.dispose]();
   }
 
-  async #released({ file, uid, access }: CommandHandle): Promise<void> {
-    const { number } = file.job;
-    const open = this.#of(number);
-    file.closed(uid);
-    if (access === "write") file.holders.splice(file.holders.indexOf(uid), 1);
-    const isLastWriter = access === "write" && file.holders.length === 0;
+  async #released(handle: CommandHandle): Promise<void> {
+    const { file } = handle;
+    const open = this.#of(file.job.number);
+    file.closed(handle);
+    const isLastWriter = handle.access === "write" && !file.hasWriter;
     if (isLastWriter) {
       if (!file.isRemoved) open.close();
       await this.#takeBackRefused(file);
     }
-    if (file.handles === 0) open.forget(file);
+    if (!file.isOpen) open.forget(file);
     // Meanwhile somebody may have opened or removed it.
     if (!isLastWriter || file.isRemoved || open.hold !== "closed") return this.#forgetIdle(open);
     // One closed empty stays unfinished: its maker only wanted the name, and opens it again to write.
     const mayStart = !open.isUnfinished || file.bytes.length === 0;
     if (mayStart) await this.#letGo(open);
     else this.#wait(open, open.owner, FINISH_WAIT_MS);
-    if (file.handles > 0 && !file.isClosed) await this.#reload(file); // Its readers see what there is now.
+    if (file.isOpen && !file.isClosed) await this.#reload(file); // Its readers see what there is now.
   }
 
   /**

@@ -32,10 +32,7 @@ export class RootDirectory extends FixedDirectory implements Directory {
     super(parts, { nodeid: ROOT_NODE, name: "" });
     this.#children = new Map(children.map((child) => [child.name, child]));
     this.#absent = new AbsentSettings(parts.now);
-  }
-
-  protected override get nlink(): number {
-    return 2 + this.#children.values().filter(isDirectory).toArray().length;
+    this.nlink += children.filter(isDirectory).length;
   }
 
   /** @throws {ErrnoError} ENOENT. */

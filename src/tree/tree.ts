@@ -1,16 +1,7 @@
 import {
-  type AttributeChanges,
-  type AttributesReply,
-  type Created,
-  type DirectorySink,
-  type Entry,
-  type EntrySink,
   ErrnoError,
   type ErrnoName,
-  type Fh,
   type FileSystem,
-  type Maybe,
-  type NodeId,
   O_ACCMODE,
   O_APPEND,
   O_EXCL,
@@ -18,9 +9,7 @@ import {
   O_RDWR,
   O_TRUNC,
   O_WRONLY,
-  type Opened,
   RENAME_NOREPLACE,
-  type Request,
   S_IFMT,
   S_IFREG,
   type StatFs,
@@ -31,7 +20,7 @@ import { Accounts } from "./accounts.ts";
 import { ConfigText } from "./config_text.ts";
 import { Handles } from "./handles.ts";
 import { Makers } from "./makers.ts";
-import type { Opening } from "./node.ts";
+import type { Making, Opening } from "./node.ts";
 import { Nodes } from "./nodes.ts";
 import { OpenJobs } from "./open_jobs.ts";
 import { OpenLogs } from "./open_logs.ts";
@@ -46,144 +35,100 @@ export interface TreeOptions {
   accounts?: Accounts;
 }
 
+type Handler<Name extends keyof FileSystem> = Required<FileSystem>[Name];
+type AsyncHandler<Name extends keyof FileSystem> = (
+  ...request: Parameters<Handler<Name>>
+) => Promise<Awaited<ReturnType<Handler<Name>>>>;
+
 /**
  * The directory contract: each request of the kernel goes to the node or the handle that it names. Who may do what, the kernel
  * decides from the attributes (`default_permissions`); the nodes decide what makes sense.
  */
 export class Tree implements FileSystem, Disposable {
-  readonly #statfs: () => Promise<StatFs>;
   readonly #jobs: OpenJobs;
   readonly #nodes: Nodes;
   readonly #handles: Handles;
+  readonly statfs: () => Promise<StatFs>;
 
-  constructor(queue: Queue, options: TreeOptions, now: () => number = Date.now) {
-    const { owner, accounts = new Accounts() } = options;
-    this.#statfs = () => options.statfs();
-    this.#jobs = new OpenJobs(queue, accounts, now);
-    this.#handles = new Handles(accounts);
+  constructor(queue: Queue, { owner, statfs, accounts = new Accounts() }: TreeOptions, now = Date.now) {
+    this.statfs = statfs;
     const config = new ConfigText(queue, now);
-    this.#nodes = new Nodes({
-      queue,
-      now,
-      accounts,
-      owner,
-      jobs: this.#jobs,
-      logs: new OpenLogs(queue),
-      makers: new Makers(now),
-      config,
-      rootFiles: new RootFiles(accounts, config, now),
-    });
+    const jobs = this.#jobs = new OpenJobs(queue, accounts, now);
+    const rootFiles = new RootFiles(accounts, config, now);
+    const [logs, makers] = [new OpenLogs(queue), new Makers(now)];
+    this.#nodes = new Nodes({ queue, now, accounts, owner, jobs, logs, makers, config, rootFiles });
+    this.#handles = new Handles(accounts);
   }
 
-  lookup(request: Request, parent: NodeId, name: Uint8Array): Maybe<Entry> {
-    return this.#nodes.directory(parent).lookup(request, idOf(name));
-  }
+  readonly lookup: Handler<"lookup"> = (request, parent, name) =>
+    this.#nodes.directory(parent).lookup(request, idOf(name));
 
-  getattr(request: Request, nodeid: NodeId): Maybe<AttributesReply> {
-    return this.#nodes.byId(nodeid).attributes(request);
-  }
+  readonly getattr: Handler<"getattr"> = (request, nodeid) => this.#nodes.byId(nodeid).attributes(request);
 
-  setattr(request: Request, nodeid: NodeId, changes: AttributeChanges): Maybe<AttributesReply> {
+  readonly setattr: Handler<"setattr"> = (request, nodeid, changes) => {
     const through = changes.fh === undefined ? undefined : this.#handles.byId(changes.fh);
     return this.#nodes.byId(nodeid).change(request, changes, through);
-  }
+  };
 
-  async create(
-    request: Request,
-    parent: NodeId,
-    name: Uint8Array,
-    { flags, mode, umask }: { flags: number; mode: number; umask: number },
-  ): Promise<Created> {
-    const making = { ...openingOf(flags), isExclusive: (flags & O_EXCL) !== 0, mode, umask };
+  readonly create: AsyncHandler<"create"> = async (request, parent, name, { flags, mode, umask }) => {
     const { made, opened } = await this.#handles.add(request.uid, () => {
-      const directory = this.#nodes.directory(parent);
-      return directory.create?.(request, idOf(name), making) ?? refuse("EPERM");
+      const making = makingOf(flags, mode, umask);
+      return this.#nodes.directory(parent).create?.(request, idOf(name), making) ?? refuse("EPERM");
     });
     return { entry: made.entry, opened };
-  }
+  };
 
-  async mknod(
-    request: Request,
-    parent: NodeId,
-    name: Uint8Array,
-    { mode, umask }: { mode: number; umask: number },
-  ): Promise<Entry> {
+  readonly mknod: AsyncHandler<"mknod"> = async (request, parent, name, { mode, umask }) => {
     if ((mode & S_IFMT) !== S_IFREG) refuse("EPERM");
-    const making = { ...openingOf(O_WRONLY), isExclusive: true, mode, umask };
+    const making = makingOf(O_WRONLY | O_EXCL, mode, umask);
     return await (this.#nodes.directory(parent).make?.(request, idOf(name), making) ?? refuse("EPERM"));
-  }
+  };
 
-  async unlink(request: Request, parent: NodeId, name: Uint8Array): Promise<void> {
+  readonly unlink: AsyncHandler<"unlink"> = async (request, parent, name) => {
     const directory = this.#nodes.directory(parent);
     if (!directory.unlink) refuse("EPERM");
     await directory.unlink(request, idOf(name));
-  }
+  };
 
-  async rename(
-    request: Request,
-    parent: NodeId,
-    name: Uint8Array,
-    newParent: NodeId,
-    newName: Uint8Array,
-    flags: number,
-  ): Promise<void> {
+  readonly rename: AsyncHandler<"rename"> = async (request, parent, name, newParent, newName, flags) => {
     if ((flags & ~RENAME_NOREPLACE) !== 0) refuse("EINVAL");
     const newId = idOf(newName);
     const [from, to] = [this.#nodes.directory(parent), this.#nodes.directory(newParent)];
     await (from.rename?.(request, idOf(name), to, newId, flags) ?? refuse("EPERM"));
-  }
+  };
 
-  async open(request: Request, nodeid: NodeId, flags: number): Promise<Opened> {
-    const { opened } = await this.#handles.add(request.uid, async () => {
-      const handle = this.#nodes.byId(nodeid).open?.(request, openingOf(flags)) ?? refuse("EISDIR");
-      return { handle: await handle };
-    });
+  readonly open: AsyncHandler<"open"> = async (request, nodeid, flags) => {
+    const { opened } = await this.#handles.add(request.uid, async () => ({
+      handle: await (this.#nodes.byId(nodeid).open?.(request, openingOf(flags)) ?? refuse("EISDIR")),
+    }));
     return opened;
-  }
+  };
 
-  read(request: Request, _: NodeId, fh: Fh, offset: number, sizeBytes: number): Maybe<Uint8Array> {
-    return this.#handles.byId(fh).read(offset, sizeBytes, request);
-  }
+  readonly read: Handler<"read"> = (request, _nodeid, fh, offset, sizeBytes) =>
+    this.#handles.byId(fh).read(offset, sizeBytes, request);
 
-  write(
-    _request: Request,
-    _nodeid: NodeId,
-    fh: Fh,
-    offset: number,
-    data: Uint8Array,
-    flags: number,
-  ): Maybe<number> {
+  readonly write: Handler<"write"> = (_request, _nodeid, fh, offset, data, flags) => {
     const where = flags & O_APPEND ? "end" : "at";
     // Pages come without the flags of an open(2), which those of write(2) have.
     const source = (flags & O_ACCMODE) === O_RDONLY ? "mapping" : "call";
     return this.#handles.byId(fh).write?.(offset, data, { where, source }) ?? refuse("EBADF");
-  }
+  };
 
-  flush(_request: Request, _nodeid: NodeId, fh: Fh): Maybe<void> {
-    return this.#handles.byId(fh).flush?.();
-  }
+  readonly flush: Handler<"flush"> = (_request, _nodeid, fh) => this.#handles.byId(fh).flush?.();
 
-  fsync(_request: Request, _nodeid: NodeId, fh: Fh): Maybe<void> {
-    return this.#handles.byId(fh).sync?.();
-  }
+  readonly fsync: Handler<"fsync"> = (_request, _nodeid, fh) => this.#handles.byId(fh).sync?.();
 
-  release(_request: Request, _nodeid: NodeId, fh: Fh): Maybe<void> {
-    return this.#handles.remove(fh).release?.();
-  }
+  readonly release: Handler<"release"> = (_request, _nodeid, fh) => this.#handles.remove(fh).release?.();
 
-  readdir(_request: Request, nodeid: NodeId, _fh: Fh, cookie: number, sink: DirectorySink): Maybe<void> {
-    return this.#nodes.directory(nodeid).list(cookie, sink);
-  }
+  readonly readdir: Handler<"readdir"> = (_request, nodeid, _fh, cookie, sink) =>
+    this.#nodes.directory(nodeid).list(cookie, sink);
 
-  readdirplus(_request: Request, nodeid: NodeId, _fh: Fh, cookie: number, sink: EntrySink): Maybe<void> {
+  readonly readdirplus: Handler<"readdirplus"> = (_request, nodeid, _fh, cookie, sink) => {
     const directory = this.#nodes.directory(nodeid);
-    if (directory.listEntries) return directory.listEntries(cookie, sink);
-    return directory.list(cookie, { add: (entry) => sink.add(entry, undefined) });
-  }
-
-  statfs(): Promise<StatFs> {
-    return this.#statfs();
-  }
+    return directory.listEntries
+      ? directory.listEntries(cookie, sink)
+      : directory.list(cookie, { add: (entry) => sink.add(entry, undefined) });
+  };
 
   [Symbol.dispose]() {
     this.#jobs[Symbol.dispose]();
@@ -198,6 +143,10 @@ function openingOf(flags: number): Opening {
     contents: flags & O_TRUNC ? "truncate" : "keep",
     mayMap: (flags & O_ACCMODE) === O_RDWR,
   };
+}
+
+function makingOf(flags: number, mode: number, umask: number): Making {
+  return { ...openingOf(flags), isExclusive: (flags & O_EXCL) !== 0, mode, umask };
 }
 
 /** @throws {ErrnoError} ENAMETOOLONG, EINVAL. */

@@ -97,7 +97,7 @@ Deno.test("whatever users open, write, cut, remove and close, they are charged w
         const isCommand = nodeid !== CONFIG && nodeid !== NEW_ID;
         const isOpen = open.some(({ content }) => content === contentOf(nodeid));
         const found = isCommand && !isOpen ? (await store.find(`job${job}`))?.commandBytes ?? 0 : 0;
-        const { fh } = await tree.open(by(uid), nodeid, flags);
+        const { fh } = await tree.open(by(uid), nodeid, flags, "keep");
         const content = isCommand ? contentOf(nodeid) : `handle ${fh}`;
         const isHolder = isCommand && flags !== O_RDONLY;
         open.push({ fh, nodeid, uid, content, isHolder });
@@ -109,7 +109,12 @@ Deno.test("whatever users open, write, cut, remove and close, they are charged w
         switch (what) {
           case "create": {
             const mode = size % 2 ? 0o100600 : 0o100644; // The first kind waits once it is closed.
-            const created = await tree.create(by(uid), PENDING, name(job), { flags: O_RDWR, mode, umask: 0 });
+            const created = await tree.create(by(uid), PENDING, name(job), {
+              flags: O_RDWR,
+              mode,
+              umask: 0,
+              privileges: "keep",
+            });
             const { nodeid } = created.entry;
             const content = contentOf(nodeid);
             return void open.push({ fh: created.opened.fh, nodeid, uid, content, isHolder: true });
@@ -149,7 +154,15 @@ Deno.test("whatever users open, write, cut, remove and close, they are charged w
         }
         if (!at) return;
         if (what === "write") {
-          return void await tree.write(by(0), at.nodeid, at.fh, offset, new Uint8Array(size).fill(32), 0);
+          return void await tree.write(
+            by(0),
+            at.nodeid,
+            at.fh,
+            offset,
+            new Uint8Array(size).fill(32),
+            0,
+            "keep",
+          );
         }
         if (what === "truncate") {
           return void await tree.setattr(by(0), at.nodeid, {
@@ -160,7 +173,7 @@ Deno.test("whatever users open, write, cut, remove and close, they are charged w
         }
         if (what === "flush") return await tree.flush(by(0), at.nodeid, at.fh);
         open.splice(open.indexOf(at), 1);
-        await tree.release(by(0), at.nodeid, at.fh);
+        await tree.release(by(0), at.nodeid, at.fh, 0);
       };
       let sizes = new Map<string, number>();
       for (const step of steps) {
@@ -191,7 +204,7 @@ Deno.test("whatever users open, write, cut, remove and close, they are charged w
         assert.equal(charged, inMemory(open), "each content is charged once");
       }
       isFull = false;
-      for (const { fh, nodeid } of open) await tree.release(by(0), nodeid, fh);
+      for (const { fh, nodeid } of open) await tree.release(by(0), nodeid, fh, 0);
       for (const uid of USERS) assert.deepEqual({ ...accounts.of(uid), heldJobs: 0 }, NOTHING);
       for (const directory of [PENDING, FAILED]) {
         for (let job = 0; job < 6; job++) await tree.unlink(by(0), directory, name(job)).catch(() => {});
@@ -219,7 +232,7 @@ async function sizesOf(tree: Tree, open: readonly Open[]): Promise<Map<string, n
   for (const { fh, nodeid, content } of open) {
     const address = addressOf(nodeid);
     if (nodeid === NEW_ID || address.of === "job" && address.kind === LOG) continue;
-    bytes.set(content, (await tree.read(by(0), nodeid, fh, 0, 1_000)).length);
+    bytes.set(content, (await tree.read(by(0), nodeid, fh, 0, 1_000, 0)).length);
   }
   return bytes;
 }
