@@ -1,6 +1,7 @@
 /* What the benchmarks do to a mount, in C, so that the client's own cost does not drown the figure.
  *
- *   client create DIR PREFIX COUNT CLIENTS [fsync]   files PREFIX-0.., made by so many processes at once; prints ns
+ *   client create DIR PREFIX COUNT CLIENTS [SYNCS]   files PREFIX-0.., made by so many processes at once; prints ns.
+ *                                                    SYNCS: 1, an fsync before each close; 2, one before the write too
  *   client finish MOUNT PREFIX COUNT CLIENTS         the same in MOUNT/pending, until all are in complete/; prints ns
  *   client drain MOUNT PREFIX COUNT                  lets a paused queue run, until all are in complete/; prints ns
  *   client stat PATH COUNT                           prints ns
@@ -8,8 +9,9 @@
  *   client remove DIR PREFIX COUNT                   prints ns
  *   client hold MOUNT PREFIX COUNT                   submits jobs and keeps them open; prints 0, and stays until its
  *                                                    input ends
- *   client latency MOUNT FIFO COUNT [PREFIX]         prints, in turn, ns from close() of a job to its first
- *                                                    instruction, and from a spawn of the same shell to the same
+ *   client latency MOUNT FIFO COUNT                  prints, in turn, ns from before close() of a job to its first
+ *                                                    instruction, from after close(), and from a spawn of the same
+ *                                                    shell to the same
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -44,16 +46,17 @@ static char *path_of(const char *dir, const char *prefix, long number) {
 	return path;
 }
 
-static void create_file(const char *path, const char *text, int must_sync) {
+static void create_file(const char *path, const char *text, long syncs) {
 	int fd = open(path, O_CREAT | O_EXCL | O_WRONLY, 0644);
 	if (fd < 0) err(1, "open %s", path);
+	if (syncs > 1 && fsync(fd) < 0) err(1, "fsync %s", path);
 	if (write(fd, text, strlen(text)) < 0) err(1, "write %s", path);
-	if (must_sync && fsync(fd) < 0) err(1, "fsync %s", path);
+	if (syncs > 0 && fsync(fd) < 0) err(1, "fsync %s", path);
 	if (close(fd) < 0) err(1, "close %s", path);
 }
 
 /* Each client makes its share, all from the same moment on. Returns that moment. */
-static int64_t create_all(const char *dir, const char *prefix, long count, long clients, int must_sync) {
+static int64_t create_all(const char *dir, const char *prefix, long count, long clients, long syncs) {
 	int gate[2];
 	if (pipe(gate) < 0) err(1, "pipe");
 	for (long client = 0; client < clients; client++) {
@@ -63,7 +66,7 @@ static int64_t create_all(const char *dir, const char *prefix, long count, long 
 		char byte;
 		close(gate[1]);
 		if (read(gate[0], &byte, 1) < 0) err(1, "read");
-		for (long i = client; i < count; i += clients) create_file(path_of(dir, prefix, i), JOB, must_sync);
+		for (long i = client; i < count; i += clients) create_file(path_of(dir, prefix, i), JOB, syncs);
 		_exit(0);
 	}
 	close(gate[0]);
@@ -162,17 +165,20 @@ static void hold(const char *mount, const char *prefix, long count) {
 	for (long i = 0; i < count; i++) unlink(path_of(dir, prefix, i));
 }
 
-static void await_byte(int fifo, int64_t start) {
+/* Returns the moment at which somebody has written. */
+static int64_t await_byte(int fifo) {
 	struct pollfd wanted = {.fd = fifo, .events = POLLIN};
 	char text[16];
 	if (poll(&wanted, 1, LIMIT_SECONDS * 1000) != 1) errx(1, "no job has started");
-	print_since(start);
+	int64_t moment = now();
 	if (read(fifo, text, sizeof text) < 0) err(1, "read");
+	return moment;
 }
 
-static void measure_latency(const char *mount, char *fifo_path, long count, const char *prefix) {
-	char dir[4096], command[4096];
+static void measure_latency(const char *mount, char *fifo_path, long count) {
+	char dir[4096], prefix[64], command[4096];
 	snprintf(dir, sizeof dir, "%s/pending", mount);
+	snprintf(prefix, sizeof prefix, "latency-%d", getpid());
 	snprintf(command, sizeof command, "echo >%s", fifo_path);
 	int fifo = open(fifo_path, O_RDWR);
 	if (fifo < 0) err(1, "%s", fifo_path);
@@ -180,17 +186,18 @@ static void measure_latency(const char *mount, char *fifo_path, long count, cons
 		usleep(REST_US);
 		int fd = open(path_of(dir, prefix, i), O_CREAT | O_EXCL | O_WRONLY, 0644);
 		if (fd < 0 || write(fd, command, strlen(command)) < 0) err(1, "%s", dir);
-		int64_t start = now();
+		int64_t before = now();
 		if (close(fd) < 0) err(1, "close");
-		await_byte(fifo, start);
+		int64_t after = now(), started = await_byte(fifo);
 
 		usleep(REST_US);
 		char *args[] = {"sh", "-c", command, NULL};
 		pid_t pid;
-		start = now();
+		int64_t spawned = now();
 		if (posix_spawn(&pid, "/bin/sh", NULL, NULL, args, environ) != 0) errx(1, "posix_spawn");
-		await_byte(fifo, start);
+		int64_t theirs = await_byte(fifo) - spawned;
 		waitpid(pid, NULL, 0);
+		printf("%lld\n%lld\n%lld\n", (long long)(started - before), (long long)(started - after), (long long)theirs);
 	}
 }
 
@@ -199,7 +206,7 @@ int main(int argc, char **argv) {
 	char pending[4096];
 	int64_t start;
 	if (strcmp(what, "create") == 0 && argc >= 6) {
-		print_since(create_all(argv[2], argv[3], atol(argv[4]), atol(argv[5]), argc > 6));
+		print_since(create_all(argv[2], argv[3], atol(argv[4]), atol(argv[5]), argc > 6 ? atol(argv[6]) : 0));
 	} else if (strcmp(what, "finish") == 0 && argc == 6) {
 		snprintf(pending, sizeof pending, "%s/pending", argv[2]);
 		start = create_all(pending, argv[3], atol(argv[4]), atol(argv[5]), 0);
@@ -215,8 +222,8 @@ int main(int argc, char **argv) {
 		remove_all(argv[2], argv[3], atol(argv[4]));
 	} else if (strcmp(what, "hold") == 0 && argc == 5) {
 		hold(argv[2], argv[3], atol(argv[4]));
-	} else if (strcmp(what, "latency") == 0 && argc >= 5) {
-		measure_latency(argv[2], argv[3], atol(argv[4]), argc > 5 ? argv[5] : "latency");
+	} else if (strcmp(what, "latency") == 0 && argc == 5) {
+		measure_latency(argv[2], argv[3], atol(argv[4]));
 	} else {
 		errx(2, "see the top of client.c");
 	}

@@ -11,6 +11,12 @@ export interface Pairs {
   reference: number[];
 }
 
+/** Figures of the same rounds, by what was measured; `first` are those of the round before, in which all was cold. */
+export interface Series<Name extends string> {
+  rounds: Record<Name, number[]>;
+  first: Record<Name, number>;
+}
+
 export function spreadOf(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b);
   return { median: quantile(sorted, 0.5), low: sorted.at(0) ?? NaN, high: sorted.at(-1) ?? NaN };
@@ -23,22 +29,30 @@ export function quantile(sorted: readonly number[], share: number): number {
   return below + (above - below) * (place - Math.floor(place));
 }
 
-/** Measures by turns, each first as often as the other, after a round that does not count. */
+/** Measures by turns, each first as often as last, after a round that does not count, -1. */
+export async function alternateAll<Name extends string>(
+  rounds: number,
+  measures: Record<Name, (round: number) => Promise<number>>,
+): Promise<Series<Name>> {
+  const names = Object.keys(measures) as Name[];
+  const same = <T>(value: () => T) =>
+    Object.fromEntries(names.map((name) => [name, value()])) as Record<Name, T>;
+  const [first, figures] = [same(() => NaN), same(() => [] as number[])];
+  for (const name of names) first[name] = await measures[name](-1);
+  for (let round = 0; round < rounds; round++) {
+    const order = round % 2 === 0 ? names : names.toReversed();
+    for (const name of order) figures[name].push(await measures[name](round));
+  }
+  return { rounds: figures, first };
+}
+
+/** The same with one reference. */
 export async function alternate(
   rounds: number,
   filed: (round: number) => Promise<number>,
   reference: (round: number) => Promise<number>,
 ): Promise<Pairs> {
-  await filed(-1);
-  await reference(-1);
-  const pairs: Pairs = { filed: [], reference: [] };
-  for (let round = 0; round < rounds; round++) {
-    const isFirst = round % 2 === 0;
-    if (isFirst) pairs.filed.push(await filed(round));
-    pairs.reference.push(await reference(round));
-    if (!isFirst) pairs.filed.push(await filed(round));
-  }
-  return pairs;
+  return (await alternateAll(rounds, { filed, reference })).rounds;
 }
 
 /** What filed took in units of the reference, round by round. */

@@ -113,21 +113,35 @@ async function openOriginal(rig: Rig, program: string): Promise<HeldQueue> {
   };
 }
 
-/** filed itself as one of them. */
-export async function openFiled(rig: Rig): Promise<HeldQueue> {
-  const daemon: Daemon = await rig.start();
-  return { ...heldMount(rig, daemon.mount), [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose]() };
+/** filed itself as one of them; it takes a fill and a drain again and again. */
+export async function openFiled(rig: Rig): Promise<HeldQueue & { daemon: Daemon }> {
+  const daemon = await rig.start();
+  return {
+    ...heldMount(rig, daemon.mount),
+    daemon,
+    [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose](),
+  };
+}
+
+/** And the floor. */
+export async function openFloor(rig: Rig): Promise<HeldQueue | undefined> {
+  const floor = await rig.floor();
+  return floor && {
+    ...heldMount(rig, floor.mount),
+    [Symbol.asyncDispose]: () => floor[Symbol.asyncDispose](),
+  };
 }
 
 function heldMount(rig: Rig, mount: string): Omit<HeldQueue, typeof Symbol.asyncDispose> {
+  let fills = 0;
   let queued = 0;
   return {
     async fill(count) {
       await Deno.writeTextFile(`${mount}/config.json`, '{"max_job_count": 0}');
       queued = count;
-      return await timeMs(loop(`printf true >${mount}/pending/job-$((i - 1))`, count));
+      return await timeMs(loop(`printf true >${mount}/pending/job${++fills}-$((i - 1))`, count));
     },
-    drain: () => rig.clientMs("drain", mount, "job", queued),
+    drain: () => rig.clientMs("drain", mount, `job${fills}`, queued),
   };
 }
 

@@ -1,9 +1,11 @@
 /** Where the benchmarks run: a folder on a disk, the daemons and the mounts in it, and the C client. */
-import { alternate, type Pairs } from "./pairs.ts";
+import { alternate, alternateAll, type Pairs, type Series } from "./pairs.ts";
 import { type Kind, StateFiles } from "./states.ts";
 
 /** A real disk, where /tmp may be memory. */
 const PARENT = "/var/tmp";
+/** The unit of times in /proc/PID/stat, the same on all machines that filed runs on. */
+const TICK_MS = 10;
 const TREE = new URL("..", import.meta.url).pathname;
 
 export const PERMISSIONS = /^PERMISSIONS := (.*)$/m.exec(await Deno.readTextFile(`${TREE}Makefile`))?.[1]
@@ -31,7 +33,10 @@ export class Rig implements AsyncDisposable {
     const rig = new Rig(folder, isQuick, file ? [file] : source);
     rig.#stack.defer(() => Deno.remove(folder, { recursive: true }));
     try {
-      await run(["cc", "-O2", "-Wall", "-Wextra", "-o", `${folder}/client`, `${TREE}bench/client.c`]);
+      for (const program of ["client", "floor"]) {
+        const flags = ["-O2", "-Wall", "-Wextra", "-pthread"];
+        await run(["cc", ...flags, "-o", `${folder}/${program}`, `${TREE}bench/${program}.c`]);
+      }
       rig.#resting = rig.#stack.use(await rig.start());
     } catch (error) {
       await rig[Symbol.asyncDispose]();
@@ -59,6 +64,14 @@ export class Rig implements AsyncDisposable {
     return alternate(rounds, filed, reference);
   }
 
+  /** The same for filed and several references. */
+  alternateAll<Name extends string>(
+    measures: Record<Name, (round: number) => Promise<number>>,
+    rounds: number = this.size(7, 3),
+  ): Promise<Series<Name>> {
+    return alternateAll(rounds, measures);
+  }
+
   /** A new name in the folder. */
   path(name: string): string {
     return `${this.folder}/${name}-${this.#count++}`;
@@ -82,6 +95,14 @@ export class Rig implements AsyncDisposable {
     return (await this.client(...args))[0] ?? NaN;
   }
 
+  /** How long `count` jobs and as many spawns took to their first instruction, us, in ascending order. */
+  async latencies(mount: string, fifo: string, count: number): Promise<Latencies> {
+    const times = await this.client("latency", mount, fifo, count);
+    const nth = (n: number) =>
+      times.filter((_, i) => i % 3 === n).map((ms) => ms * 1_000).sort((a, b) => a - b);
+    return { closing: nth(0), closed: nth(1), spawned: nth(2) };
+  }
+
   /** Starts a daemon on a state file, by default an empty one. */
   start(options: StartOptions = {}): Promise<Daemon> {
     return Daemon.start(this, { state: this.path("state.db"), ...options });
@@ -100,7 +121,7 @@ export class Rig implements AsyncDisposable {
   }
 
   /** A directory of the disk, and `bindfs`, a FUSE server in C, over it. */
-  async bindfs(options: string[] = []): Promise<{ mount: string } & AsyncDisposable> {
+  async bindfs(options: string[] = []): Promise<Mounted> {
     const [source, mount] = [await this.directory("source"), await this.directory("bindfs")];
     await run(["bindfs", ...options, source, mount]);
     return {
@@ -112,9 +133,40 @@ export class Rig implements AsyncDisposable {
     };
   }
 
+  /** The least that such a queue costs, see floor.c. Only root mounts it: `undefined` for others. */
+  async floor(): Promise<Mounted | undefined> {
+    if (Deno.uid() !== 0) return undefined;
+    const [mount, journal] = [await this.directory("floor"), this.path("journal")];
+    const args = [mount, journal];
+    const child = new Deno.Command(`${this.folder}/floor`, { args, stdin: "null", stdout: "piped" }).spawn();
+    const { done } = await child.stdout[Symbol.asyncIterator]().next();
+    if (done) throw new Error("the floor can't be mounted");
+    return {
+      mount,
+      [Symbol.asyncDispose]: async () => {
+        await cleanUp(["umount", mount]);
+        await child.status;
+        await Deno.remove(journal);
+      },
+    };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync();
   }
+}
+
+export interface Mounted extends AsyncDisposable {
+  readonly mount: string;
+}
+
+export interface Latencies {
+  /** Of jobs, from before close(). */
+  closing: number[];
+  /** Of the same, from when close() had returned. */
+  closed: number[];
+  /** Of posix_spawn. */
+  spawned: number[];
 }
 
 export interface StartOptions {
@@ -153,6 +205,13 @@ export class Daemon implements AsyncDisposable {
     const daemon = new Daemon(mount, child.pid, performance.now() - startedAt, child);
     if (Object.keys(config).length > 0) await daemon.configure(config);
     return daemon;
+  }
+
+  /** What it and its threads, the ended ones too, have had of the processors by now. */
+  async cpuMs(): Promise<number> {
+    const text = await Deno.readTextFile(`/proc/${this.pid}/stat`);
+    const [user, system] = text.slice(text.lastIndexOf(")") + 2).split(" ").slice(11, 13).map(Number);
+    return ((user ?? NaN) + (system ?? NaN)) * TICK_MS;
   }
 
   configure(config: Record<string, number>): Promise<void> {

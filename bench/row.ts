@@ -1,8 +1,11 @@
 /** The lines of the table. */
 import { type Pairs, ratiosOf, type Spread, spreadOf } from "./pairs.ts";
 
-/** Of the ratio to the reference, or of the figure itself where there is none. */
-export type Target = { atMost: number } | { atLeast: number };
+/**
+ * Of the ratio to the reference, or of the figure itself where there is none. `later` is where it should go from
+ * there. A row without a target is there to be read.
+ */
+export type Target = ({ atMost: number } | { atLeast: number }) & { later?: number };
 
 export interface Row {
   what: string;
@@ -10,7 +13,7 @@ export interface Row {
   reference: string;
   ratio: string;
   target: string;
-  verdict: "met" | "missed";
+  verdict: "met" | "missed" | "";
 }
 
 /** A row that compares with a reference. */
@@ -19,7 +22,7 @@ export function compare(
   unit: string,
   against: string,
   pairs: Pairs,
-  target: Target,
+  target?: Target,
 ): Row {
   const ratio = spreadOf(ratiosOf(pairs));
   return {
@@ -27,13 +30,13 @@ export function compare(
     filed: `${format(spreadOf(pairs.filed).median)} ${unit}`,
     reference: `${against}: ${format(spreadOf(pairs.reference).median)} ${unit}`,
     ratio: `${format(ratio.median)} x (${format(ratio.low)} to ${format(ratio.high)})`,
-    target: `${limitOf(target)} x`,
+    target: limitOf(target, "x"),
     verdict: verdictOf(ratio.median, target),
   };
 }
 
 /** A row that stands for itself. */
-export function measured(what: string, unit: string, values: readonly number[], target: Target): Row {
+export function measured(what: string, unit: string, values: readonly number[], target?: Target): Row {
   const { median, low, high }: Spread = spreadOf(values);
   const spread = values.length > 1 ? ` (${format(low)} to ${format(high)})` : "";
   return {
@@ -41,17 +44,28 @@ export function measured(what: string, unit: string, values: readonly number[], 
     filed: `${format(median)} ${unit}${spread}`,
     reference: "",
     ratio: "",
-    target: `${limitOf(target)} ${unit}`,
+    target: limitOf(target, unit),
     verdict: verdictOf(median, target),
   };
 }
 
-function verdictOf(value: number, target: Target): Row["verdict"] {
+/** Says in a row how far filed is from the floor too, where that could be mounted. */
+export function besideFloor(row: Row, unit: string, filed: readonly number[], floor: readonly number[]): Row {
+  if (floor.some(Number.isNaN)) return row;
+  const ratio = spreadOf(ratiosOf({ filed: [...filed], reference: [...floor] })).median;
+  const figure = `floor: ${format(spreadOf(floor).median)} ${unit} (${format(ratio)} x)`;
+  return { ...row, reference: `${row.reference}, ${figure}` };
+}
+
+function verdictOf(value: number, target: Target | undefined): Row["verdict"] {
+  if (!target) return "";
   return ("atMost" in target ? value <= target.atMost : value >= target.atLeast) ? "met" : "missed";
 }
 
-function limitOf(target: Target): string {
-  return "atMost" in target ? `at most ${target.atMost}` : `at least ${target.atLeast}`;
+function limitOf(target: Target | undefined, unit: string): string {
+  if (!target) return "";
+  const limit = "atMost" in target ? `at most ${target.atMost}` : `at least ${target.atLeast}`;
+  return `${limit} ${unit}${target.later === undefined ? "" : `, later ${target.later}`}`;
 }
 
 /** Three digits that count. */

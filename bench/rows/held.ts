@@ -21,12 +21,9 @@ export async function* held(rig: Rig): AsyncGenerator<Row> {
   await using _held = await hold(rig, behind, count);
   const fifo = rig.path("fifo");
   await run(["mkfifo", fifo]);
-  const medianUs = async ({ mount }: Daemon, round: number) => {
-    const times = await rig.client("latency", mount, fifo, STARTS, `round${round}`);
-    const ours = times.filter((_, i) => i % 2 === 0).map((ms) => ms * 1_000).sort((a, b) => a - b);
-    return quantile(ours, 0.5);
-  };
-  const pairs = await rig.alternate((round) => medianUs(behind, round), (round) => medianUs(empty, round));
+  const medianUs = async ({ mount }: Daemon) =>
+    quantile((await rig.latencies(mount, fifo, STARTS)).closing, 0.5);
+  const pairs = await rig.alternate(() => medianUs(behind), () => medianUs(empty));
   yield compare(`a start behind ${count.toLocaleString("en")} held jobs`, "us", "none held", pairs, {
     atMost: 1.2,
   });
