@@ -1,8 +1,7 @@
 /**
- * The layout of the protocol: opcodes, flags, and one offset table per struct, each named as in the header,
- * with `sizeof` for its size. Padding is in comments.
- * @see linux/fuse.h 7.38; what is newer says since when. The minor by kernel: 5.15 = 7.34, 6.1 = 7.38, 6.18 =
- * 7.45.
+ * The layout of the protocol: opcodes, flags, and one offset table for each struct, named as in the header.
+ * `sizeof` is the struct's size; padding is in comments.
+ * @see linux/fuse.h 7.38; newer parts say since when. Kernel 5.15 speaks 7.34, 6.1 7.38, 6.18 7.45.
  */
 
 /** Every supported CPU is little-endian; the protocol is in the host's order. */
@@ -11,12 +10,10 @@ export const HOST_ENDIAN = true;
 export const FUSE_KERNEL_VERSION = 7;
 /** The newest minor we reply. */
 export const FUSE_KERNEL_MINOR_VERSION = 38;
-/** The oldest minor we serve: that of kernel 5.4. Struct sizes have not changed since 7.23. */
+/** The oldest minor we serve, that of kernel 5.4. No struct has changed its size since 7.23. */
 export const FUSE_MINOR_OLDEST = 31;
 
-/**
- * The most that one READ, WRITE or READDIR carries: we offer it as `max_write`, and in pages as `max_pages`.
- */
+/** The most bytes in one READ, WRITE or READDIR. We tell it as `max_write`, and in pages as `max_pages`. */
 export const MAX_TRANSFER_BYTES = 131_072;
 
 export const OPCODE = {
@@ -73,7 +70,7 @@ export const OPCODE = {
   COPY_FILE_RANGE_64: 53, // since 7.45
 } as const;
 
-/** Bits of `fuse_init_in.flags`; we ask for these and no others. */
+/** The bits of `fuse_init_in.flags` that we ask for. */
 export const INIT_FLAGS = {
   FUSE_ASYNC_READ: 1 << 0,
   FUSE_ATOMIC_O_TRUNC: 1 << 3,
@@ -191,9 +188,9 @@ export const ATTR_OUT = {
 export const OPEN_OUT = { fh: 0, open_flags: 8, /* padding: 12, */ sizeof: 16 } as const;
 export const WRITE_OUT = { size: 0, /* padding: 4, */ sizeof: 8 } as const;
 export const GETXATTR_OUT = { size: 0, /* padding: 4, */ sizeof: 8 } as const;
-/** The name follows; a record is padded to 8 bytes. */
 /** fuse_direntplus: a fuse_entry_out, and then a fuse_dirent. */
 export const DIRENTPLUS = { entry_out: 0, dirent: 128 } as const;
+/** The name follows. A record is padded to 8 bytes. */
 export const DIRENT = { ino: 0, off: 8, namelen: 16, type: 20, sizeof: 24 } as const;
 export const KSTATFS = {
   blocks: 0,

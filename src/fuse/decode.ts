@@ -14,7 +14,6 @@ import {
   FUSE_WRITE_KILL_SUIDGID,
   GETATTR_IN,
   GETXATTR_IN,
-  HOST_ENDIAN,
   INTERRUPT_IN,
   LINK_IN,
   MAX_TRANSFER_BYTES,
@@ -31,7 +30,7 @@ import {
 } from "./abi.ts";
 import type { Fh, NodeId } from "./attributes.ts";
 import type { AttributeChanges, Privileges } from "./filesystem.ts";
-import { bytesOf, readExact, readTimeMs, requireSize } from "./wire.ts";
+import { bytesOf, readExact, readTimeMs, readU32, readU64, requireSize } from "./wire.ts";
 
 /** The permission bits of a mode; SETATTR sends type bits along. */
 const PERMISSIONS = 0o7777;
@@ -53,8 +52,8 @@ function readNames(body: DataView, start: number): [Uint8Array, Uint8Array] {
   return [first, readName(body, start + first.length + 1)];
 }
 
-const readFh = (body: DataView, offset: number) => body.getBigUint64(offset, HOST_ENDIAN) as Fh;
-const readNode = (body: DataView, offset: number) => body.getBigUint64(offset, HOST_ENDIAN) as NodeId;
+const readFh = (body: DataView, offset: number) => readU64(body, offset) as Fh;
+const readNode = (body: DataView, offset: number) => readU64(body, offset) as NodeId;
 
 function privileges(flags: number, kill: number): Privileges {
   return flags & kill ? "kill" : "keep";
@@ -79,7 +78,7 @@ export function decodeForgetIn(body: DataView): number {
 
 export function decodeBatchForgetIn(body: DataView): { nodeid: NodeId; count: number }[] {
   requireSize(body, BATCH_FORGET_IN.sizeof, "fuse_batch_forget_in");
-  const count = body.getUint32(BATCH_FORGET_IN.count, HOST_ENDIAN);
+  const count = readU32(body, BATCH_FORGET_IN.count);
   requireSize(body, BATCH_FORGET_IN.sizeof + count * FORGET_ONE.sizeof, "its count of fuse_forget_one");
   return Array.from({ length: count }, (_, i) => {
     const at = BATCH_FORGET_IN.sizeof + i * FORGET_ONE.sizeof;
@@ -93,27 +92,27 @@ export function decodeBatchForgetIn(body: DataView): { nodeid: NodeId; count: nu
 /** The `unique` of the request whose caller got a signal. */
 export function decodeInterruptIn(body: DataView): bigint {
   requireSize(body, INTERRUPT_IN.sizeof, "fuse_interrupt_in");
-  return body.getBigUint64(INTERRUPT_IN.unique, HOST_ENDIAN);
+  return readU64(body, INTERRUPT_IN.unique);
 }
 
 /** Also `fuse_statx_in`, which starts alike. */
 export function decodeGetattrIn(body: DataView): Fh | undefined {
   requireSize(body, GETATTR_IN.sizeof, "fuse_getattr_in");
-  const hasFh = body.getUint32(GETATTR_IN.getattr_flags, HOST_ENDIAN) & FUSE_GETATTR_FH;
+  const hasFh = readU32(body, GETATTR_IN.getattr_flags) & FUSE_GETATTR_FH;
   return hasFh ? readFh(body, GETATTR_IN.fh) : undefined;
 }
 
 export function decodeSetattrIn(body: DataView): AttributeChanges {
   requireSize(body, SETATTR_IN.sizeof, "fuse_setattr_in");
-  const valid = body.getUint32(SETATTR_IN.valid, HOST_ENDIAN);
+  const valid = readU32(body, SETATTR_IN.valid);
   const time = (now: number, set: number, seconds: number, nanoseconds: number) =>
     valid & now ? "now" : valid & set ? readTimeMs(body, seconds, nanoseconds) : undefined;
   const atime = time(FATTR.ATIME_NOW, FATTR.ATIME, SETATTR_IN.atime, SETATTR_IN.atimensec);
   const mtime = time(FATTR.MTIME_NOW, FATTR.MTIME, SETATTR_IN.mtime, SETATTR_IN.mtimensec);
   return {
-    ...(valid & FATTR.MODE && { mode: body.getUint32(SETATTR_IN.mode, HOST_ENDIAN) & PERMISSIONS }),
-    ...(valid & FATTR.UID && { uid: body.getUint32(SETATTR_IN.uid, HOST_ENDIAN) }),
-    ...(valid & FATTR.GID && { gid: body.getUint32(SETATTR_IN.gid, HOST_ENDIAN) }),
+    ...(valid & FATTR.MODE && { mode: readU32(body, SETATTR_IN.mode) & PERMISSIONS }),
+    ...(valid & FATTR.UID && { uid: readU32(body, SETATTR_IN.uid) }),
+    ...(valid & FATTR.GID && { gid: readU32(body, SETATTR_IN.gid) }),
     ...(valid & FATTR.SIZE && { sizeBytes: readExact(body, SETATTR_IN.size, "EFBIG") }),
     ...(atime !== undefined && { atime }),
     ...(mtime !== undefined && { mtime }),
@@ -128,9 +127,9 @@ export function decodeMknodIn(
   requireSize(body, MKNOD_IN.sizeof, "fuse_mknod_in");
   return {
     name: readName(body, MKNOD_IN.sizeof),
-    mode: body.getUint32(MKNOD_IN.mode, HOST_ENDIAN),
-    rdev: body.getUint32(MKNOD_IN.rdev, HOST_ENDIAN),
-    umask: body.getUint32(MKNOD_IN.umask, HOST_ENDIAN),
+    mode: readU32(body, MKNOD_IN.mode),
+    rdev: readU32(body, MKNOD_IN.rdev),
+    umask: readU32(body, MKNOD_IN.umask),
   };
 }
 
@@ -138,8 +137,8 @@ export function decodeMkdirIn(body: DataView): { name: Uint8Array; mode: number;
   requireSize(body, MKDIR_IN.sizeof, "fuse_mkdir_in");
   return {
     name: readName(body, MKDIR_IN.sizeof),
-    mode: body.getUint32(MKDIR_IN.mode, HOST_ENDIAN),
-    umask: body.getUint32(MKDIR_IN.umask, HOST_ENDIAN),
+    mode: readU32(body, MKDIR_IN.mode),
+    umask: readU32(body, MKDIR_IN.umask),
   };
 }
 
@@ -165,15 +164,15 @@ export function decodeRenameIn(body: DataView): Rename {
 export function decodeRename2In(body: DataView): Rename {
   requireSize(body, RENAME2_IN.sizeof, "fuse_rename2_in");
   const [name, newName] = readNames(body, RENAME2_IN.sizeof);
-  const flags = body.getUint32(RENAME2_IN.flags, HOST_ENDIAN);
+  const flags = readU32(body, RENAME2_IN.flags);
   return { name, newName, newParent: readNode(body, RENAME2_IN.newdir), flags };
 }
 
 export function decodeOpenIn(body: DataView): { flags: number; privileges: Privileges } {
   requireSize(body, OPEN_IN.sizeof, "fuse_open_in");
   return {
-    flags: body.getUint32(OPEN_IN.flags, HOST_ENDIAN),
-    privileges: privileges(body.getUint32(OPEN_IN.open_flags, HOST_ENDIAN), FUSE_OPEN_KILL_SUIDGID),
+    flags: readU32(body, OPEN_IN.flags),
+    privileges: privileges(readU32(body, OPEN_IN.open_flags), FUSE_OPEN_KILL_SUIDGID),
   };
 }
 
@@ -189,10 +188,10 @@ export function decodeCreateIn(body: DataView): Create {
   requireSize(body, CREATE_IN.sizeof, "fuse_create_in");
   return {
     name: readName(body, CREATE_IN.sizeof),
-    flags: body.getUint32(CREATE_IN.flags, HOST_ENDIAN),
-    mode: body.getUint32(CREATE_IN.mode, HOST_ENDIAN),
-    umask: body.getUint32(CREATE_IN.umask, HOST_ENDIAN),
-    privileges: privileges(body.getUint32(CREATE_IN.open_flags, HOST_ENDIAN), FUSE_OPEN_KILL_SUIDGID),
+    flags: readU32(body, CREATE_IN.flags),
+    mode: readU32(body, CREATE_IN.mode),
+    umask: readU32(body, CREATE_IN.umask),
+    privileges: privileges(readU32(body, CREATE_IN.open_flags), FUSE_OPEN_KILL_SUIDGID),
   };
 }
 
@@ -206,13 +205,13 @@ export interface Read {
 
 export function decodeReadIn(body: DataView): Read {
   requireSize(body, READ_IN.sizeof, "fuse_read_in");
-  const sizeBytes = body.getUint32(READ_IN.size, HOST_ENDIAN);
+  const sizeBytes = readU32(body, READ_IN.size);
   if (sizeBytes > MAX_TRANSFER_BYTES) throw new ErrnoError("EINVAL", `Request for ${sizeBytes} bytes`);
   return {
     fh: readFh(body, READ_IN.fh),
     offset: readExact(body, READ_IN.offset, "EINVAL"),
     sizeBytes,
-    flags: body.getUint32(READ_IN.flags, HOST_ENDIAN),
+    flags: readU32(body, READ_IN.flags),
   };
 }
 
@@ -227,14 +226,14 @@ export interface Write {
 
 export function decodeWriteIn(body: DataView): Write {
   requireSize(body, WRITE_IN.sizeof, "fuse_write_in");
-  const end = WRITE_IN.sizeof + body.getUint32(WRITE_IN.size, HOST_ENDIAN);
+  const end = WRITE_IN.sizeof + readU32(body, WRITE_IN.size);
   requireSize(body, end, "fuse_write_in and its data");
   return {
     fh: readFh(body, WRITE_IN.fh),
     offset: readExact(body, WRITE_IN.offset, "EFBIG"),
     data: bytesOf(body, WRITE_IN.sizeof, end),
-    flags: body.getUint32(WRITE_IN.flags, HOST_ENDIAN),
-    privileges: privileges(body.getUint32(WRITE_IN.write_flags, HOST_ENDIAN), FUSE_WRITE_KILL_SUIDGID),
+    flags: readU32(body, WRITE_IN.flags),
+    privileges: privileges(readU32(body, WRITE_IN.write_flags), FUSE_WRITE_KILL_SUIDGID),
   };
 }
 
@@ -245,18 +244,18 @@ export function decodeFlushIn(body: DataView): Fh {
 
 export function decodeReleaseIn(body: DataView): { fh: Fh; flags: number } {
   requireSize(body, RELEASE_IN.sizeof, "fuse_release_in");
-  return { fh: readFh(body, RELEASE_IN.fh), flags: body.getUint32(RELEASE_IN.flags, HOST_ENDIAN) };
+  return { fh: readFh(body, RELEASE_IN.fh), flags: readU32(body, RELEASE_IN.flags) };
 }
 
 export function decodeFsyncIn(body: DataView): { fh: Fh; what: "data" | "all" } {
   requireSize(body, FSYNC_IN.sizeof, "fuse_fsync_in");
-  const datasync = body.getUint32(FSYNC_IN.fsync_flags, HOST_ENDIAN) & FUSE_FSYNC_FDATASYNC;
+  const datasync = readU32(body, FSYNC_IN.fsync_flags) & FUSE_FSYNC_FDATASYNC;
   return { fh: readFh(body, FSYNC_IN.fh), what: datasync ? "data" : "all" };
 }
 
 export function decodeAccessIn(body: DataView): number {
   requireSize(body, ACCESS_IN.sizeof, "fuse_access_in");
-  return body.getUint32(ACCESS_IN.mask, HOST_ENDIAN);
+  return readU32(body, ACCESS_IN.mask);
 }
 
 /**
@@ -265,7 +264,7 @@ export function decodeAccessIn(body: DataView): number {
  */
 export function decodeXattrRoom(body: DataView): number | undefined {
   requireSize(body, GETXATTR_IN.sizeof, "fuse_getxattr_in");
-  return body.getUint32(GETXATTR_IN.size, HOST_ENDIAN) || undefined;
+  return readU32(body, GETXATTR_IN.size) || undefined;
 }
 
 export function decodeGetxattrIn(body: DataView): { name: Uint8Array; roomBytes: number | undefined } {
@@ -276,11 +275,11 @@ export function decodeSetxattrIn(body: DataView): { name: Uint8Array; value: Uin
   requireSize(body, SETXATTR_IN.sizeof, "fuse_setxattr_in");
   const name = readName(body, SETXATTR_IN.sizeof);
   const start = SETXATTR_IN.sizeof + name.length + 1;
-  const end = start + body.getUint32(SETXATTR_IN.size, HOST_ENDIAN);
+  const end = start + readU32(body, SETXATTR_IN.size);
   requireSize(body, end, "fuse_setxattr_in and its value");
   return {
     name,
     value: bytesOf(body, start, end).slice(),
-    flags: body.getUint32(SETXATTR_IN.flags, HOST_ENDIAN),
+    flags: readU32(body, SETXATTR_IN.flags),
   };
 }

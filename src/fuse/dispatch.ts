@@ -6,28 +6,30 @@ import type { FileSystem } from "./filesystem.ts";
 import { decodeInitIn, encodeInitOut, negotiate } from "./init.ts";
 import { type AnyOperation, OPERATIONS, REFUSED } from "./operations.ts";
 import { Request } from "./request.ts";
+import { readU32, readU64, writeU32, writeU64 } from "./wire.ts";
 
 /** Names of opcodes, for people. */
 const OPCODE_NAME = new Map<number, string>(Object.entries(OPCODE).map(([name, number]) => [number, name]));
 
-/** A reply with a larger one is refused, and its client would wait for ever. */
+/** The kernel refuses a reply with a larger one, and its client would wait for ever. */
 const MAX_ERRNO = 511;
 
 /** The request that an error belongs to. */
 export interface Where {
-  /** As in the header, `opcode 4711` for one that is not known. */
+  /** Its name in the header, or `opcode 4711` if it has none there. */
   readonly opcode: string;
   readonly unique: bigint;
   readonly nodeid: NodeId;
 }
 
 /**
- * Hears of what a handler threw that is no `ErrnoError`, and of replies that the kernel refused. Must not throw.
- * @returns What the caller is told; EIO if that is `undefined`.
+ * Hears of bugs: a handler threw something else than an `ErrnoError`, or the kernel refused a reply. Must not
+ * throw.
+ * @returns The errno for the client; `undefined` means EIO.
  */
 export type OnError = (error: unknown, where: Where) => ErrnoName | undefined | void;
 
-/** Hears of each reply: 0, or the errno. Must not throw. */
+/** Hears of each reply, with 0 or its errno. Must not throw. */
 export type OnReply = (where: Where, errno: number) => void;
 
 export interface DispatcherOptions {
@@ -48,7 +50,7 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   /** Requests whose handler has returned a promise, by `unique`. */
   readonly #pending = new Map<bigint, Request>();
-  /** A reply is written before the next is encoded, so one buffer does. */
+  /** One buffer serves all replies: we write each before we encode the next. */
   readonly #reply = new Uint8Array(OUT_HEADER.sizeof + MAX_TRANSFER_BYTES);
   readonly #header = new DataView(this.#reply.buffer, 0, OUT_HEADER.sizeof);
   readonly #body = new DataView(this.#reply.buffer, OUT_HEADER.sizeof);
@@ -56,8 +58,8 @@ export class Dispatcher {
   #ended = false;
 
   /**
-   * @param write Hands the first `sizeBytes` of `reply` to the kernel at once. It throws an `ErrnoError`
-   * ENOENT if nobody waits for this answer any more.
+   * @param write Hands the first `sizeBytes` of `reply` to the kernel at once; throws an `ErrnoError` ENOENT
+   * if nobody waits for this answer any more.
    */
   constructor(
     fs: FileSystem,
@@ -74,28 +76,28 @@ export class Dispatcher {
     return this.#pending.size;
   }
 
-  /** How many requests have come, and replies gone out, for which somebody waits. */
+  /** Requests and replies so far, without those that nobody waits for. */
   get exchanges(): number {
     return this.#exchanges;
   }
 
-  /** Handles one request: `message` is what one read(2) returned, and is the caller's again afterwards. */
+  /** Handles one request. `message` is what read(2) returned; the caller may reuse it afterwards. */
   dispatch(message: DataView): void {
     if (message.byteLength < IN_HEADER.sizeof) return; // without `unique` there is nothing to answer to
     const request = new Request(
-      message.getUint32(IN_HEADER.opcode, HOST_ENDIAN),
-      message.getBigUint64(IN_HEADER.unique, HOST_ENDIAN),
-      message.getBigUint64(IN_HEADER.nodeid, HOST_ENDIAN) as NodeId,
-      message.getUint32(IN_HEADER.uid, HOST_ENDIAN),
-      message.getUint32(IN_HEADER.gid, HOST_ENDIAN),
-      message.getUint32(IN_HEADER.pid, HOST_ENDIAN),
+      readU32(message, IN_HEADER.opcode),
+      readU64(message, IN_HEADER.unique),
+      readU64(message, IN_HEADER.nodeid) as NodeId,
+      readU32(message, IN_HEADER.uid),
+      readU32(message, IN_HEADER.gid),
+      readU32(message, IN_HEADER.pid),
     );
     const body = new DataView(
       message.buffer,
       message.byteOffset + IN_HEADER.sizeof,
       message.byteLength - IN_HEADER.sizeof,
     );
-    const whole = message.getUint32(IN_HEADER.len, HOST_ENDIAN) === message.byteLength;
+    const whole = readU32(message, IN_HEADER.len) === message.byteLength;
     if (isAwaited(request)) this.#exchanges++;
     try {
       switch (request.opcode) {
@@ -120,7 +122,7 @@ export class Dispatcher {
     this.#run(operation, request, body);
   }
 
-  /** The session is over: no reply goes out any more, and handlers that wait hear of it by their signal. */
+  /** Ends the session: no reply goes out any more, and handlers that wait hear of it by their signal. */
   end(): void {
     this.#ended = true;
     this.interruptAll();
@@ -200,14 +202,14 @@ export class Dispatcher {
     if (isAwaited(request)) this.#exchanges++;
     this.#options.onReply?.(whereOf(request), errno);
     const sizeBytes = OUT_HEADER.sizeof + bodyBytes;
-    this.#header.setUint32(OUT_HEADER.len, sizeBytes, HOST_ENDIAN);
+    writeU32(this.#header, OUT_HEADER.len, sizeBytes);
     this.#header.setInt32(OUT_HEADER.error, -errno, HOST_ENDIAN);
-    this.#header.setBigUint64(OUT_HEADER.unique, request.unique, HOST_ENDIAN);
+    writeU64(this.#header, OUT_HEADER.unique, request.unique);
     try {
       this.#write(this.#reply, sizeBytes);
       return true;
     } catch (error) {
-      // ENOENT: the request was aborted meanwhile, so nobody is left to be told.
+      // ENOENT: the kernel aborted the request meanwhile, so nobody waits for the answer.
       if (!(error instanceof ErrnoError && error.is("ENOENT"))) this.#complain(error, request);
       return false;
     }
@@ -228,7 +230,7 @@ export class Dispatcher {
   }
 }
 
-/** Whether its caller goes on only after the reply. */
+/** Whether the kernel's caller waits for the reply. */
 function isAwaited({ opcode }: Request): boolean {
   return !UNAWAITED.has(opcode);
 }

@@ -21,9 +21,9 @@ import {
 } from "./abi.ts";
 import type { Attributes, AttributesReply, Entry, StatFs } from "./attributes.ts";
 import type { Created, DirectoryEntry, DirectorySink, EntrySink, Opened } from "./filesystem.ts";
-import { bytesOf, writeTimeMs, writeValidMs } from "./wire.ts";
+import { bytesOf, writeTimeMs, writeU32, writeU64, writeValidMs } from "./wire.ts";
 
-/** stat(2) counts in blocks of this, whatever `blksize` says. */
+/** The unit of stat(2)'s `st_blocks`, whatever `blksize` says. */
 const STAT_BLOCK_BYTES = 512;
 
 /** The `DT_` number of each type: the type bits of its mode, shifted. */
@@ -37,7 +37,7 @@ const DIRENT_TYPE: Record<DirectoryEntry["type"], number> = {
   socket: 12,
 };
 
-/** Each encoder below writes a reply's body at the start of `body` and returns its size in bytes. */
+/** Each encoder below writes a reply's body at the start of `body`. It returns the size in bytes. */
 export const encodeNothing = (): number => 0;
 
 function clear(body: DataView, offset: number, sizeBytes: number): void {
@@ -47,8 +47,8 @@ function clear(body: DataView, offset: number, sizeBytes: number): void {
 const blocks = (sizeBytes: number) => BigInt(Math.ceil(sizeBytes / STAT_BLOCK_BYTES));
 
 function writeAttr(body: DataView, at: number, attributes: Attributes): void {
-  const u32 = (offset: number, value: number) => body.setUint32(at + offset, value, HOST_ENDIAN);
-  const u64 = (offset: number, value: bigint) => body.setBigUint64(at + offset, value, HOST_ENDIAN);
+  const u32 = (offset: number, value: number) => writeU32(body, at + offset, value);
+  const u64 = (offset: number, value: bigint) => writeU64(body, at + offset, value);
   u64(ATTR.ino, attributes.ino);
   u64(ATTR.size, BigInt(attributes.sizeBytes));
   u64(ATTR.blocks, blocks(attributes.sizeBytes));
@@ -64,7 +64,7 @@ function writeAttr(body: DataView, at: number, attributes: Attributes): void {
 
 export function encodeEntryOut(body: DataView, entry: Entry): number {
   clear(body, 0, ENTRY_OUT.sizeof);
-  body.setBigUint64(ENTRY_OUT.nodeid, entry.nodeid, HOST_ENDIAN);
+  writeU64(body, ENTRY_OUT.nodeid, entry.nodeid);
   writeValidMs(body, ENTRY_OUT.entry_valid, ENTRY_OUT.entry_valid_nsec, entry.entryValidMs);
   writeValidMs(body, ENTRY_OUT.attr_valid, ENTRY_OUT.attr_valid_nsec, entry.attributesValidMs);
   writeAttr(body, ENTRY_OUT.attr, entry.attributes);
@@ -82,8 +82,8 @@ export function encodeStatxOut(body: DataView, { attributes, attributesValidMs }
   clear(body, 0, STATX_OUT.sizeof);
   writeValidMs(body, STATX_OUT.attr_valid, STATX_OUT.attr_valid_nsec, attributesValidMs);
   const at = STATX_OUT.stat;
-  const u32 = (offset: number, value: number) => body.setUint32(at + offset, value, HOST_ENDIAN);
-  const u64 = (offset: number, value: bigint) => body.setBigUint64(at + offset, value, HOST_ENDIAN);
+  const u32 = (offset: number, value: number) => writeU32(body, at + offset, value);
+  const u64 = (offset: number, value: bigint) => writeU64(body, at + offset, value);
   const time = (offset: number, ms: number) =>
     writeTimeMs(body, at + offset + SX_TIME.tv_sec, at + offset + SX_TIME.tv_nsec, ms);
   u32(STATX.mask, STATX_BASIC_STATS | (attributes.birthMs === undefined ? 0 : STATX_BTIME));
@@ -107,8 +107,8 @@ export function encodeOpenOut(body: DataView, opened: Opened): number {
   const flags = (opened.cache === "direct" ? FOPEN_DIRECT_IO : 0) |
     (opened.cache === "keep" ? FOPEN_KEEP_CACHE : 0) |
     (opened.seek === "none" ? FOPEN_NONSEEKABLE : 0);
-  body.setBigUint64(OPEN_OUT.fh, opened.fh, HOST_ENDIAN);
-  body.setUint32(OPEN_OUT.open_flags, flags, HOST_ENDIAN);
+  writeU64(body, OPEN_OUT.fh, opened.fh);
+  writeU32(body, OPEN_OUT.open_flags, flags);
   return OPEN_OUT.sizeof;
 }
 
@@ -120,11 +120,11 @@ export function encodeCreateOut(body: DataView, { entry, opened }: Created): num
 
 export function encodeWriteOut(body: DataView, writtenBytes: number): number {
   clear(body, 0, WRITE_OUT.sizeof);
-  body.setUint32(WRITE_OUT.size, writtenBytes, HOST_ENDIAN);
+  writeU32(body, WRITE_OUT.size, writtenBytes);
   return WRITE_OUT.sizeof;
 }
 
-/** @throws {RangeError} If there are more than `maxBytes`, which the kernel would refuse. */
+/** @throws {RangeError} If there are more than `maxBytes`: the kernel would refuse the reply. */
 export function encodeBytes(body: DataView, bytes: Uint8Array, maxBytes: number): number {
   if (bytes.length > maxBytes) {
     throw new RangeError(`Answer of ${bytes.length} bytes to a request for ${maxBytes}`);
@@ -140,7 +140,7 @@ export function encodeBytes(body: DataView, bytes: Uint8Array, maxBytes: number)
 export function encodeXattr(body: DataView, value: Uint8Array, roomBytes: number | undefined): number {
   if (roomBytes === undefined) {
     clear(body, 0, GETXATTR_OUT.sizeof);
-    body.setUint32(GETXATTR_OUT.size, value.length, HOST_ENDIAN);
+    writeU32(body, GETXATTR_OUT.size, value.length);
     return GETXATTR_OUT.sizeof;
   }
   if (value.length > roomBytes) throw new ErrnoError("ERANGE");
@@ -149,65 +149,65 @@ export function encodeXattr(body: DataView, value: Uint8Array, roomBytes: number
 
 export function encodeKstatfs(body: DataView, statfs: StatFs): number {
   clear(body, 0, KSTATFS.sizeof);
-  body.setBigUint64(KSTATFS.blocks, statfs.blocks, HOST_ENDIAN);
-  body.setBigUint64(KSTATFS.bfree, statfs.blocksFree, HOST_ENDIAN);
-  body.setBigUint64(KSTATFS.bavail, statfs.blocksAvailable, HOST_ENDIAN);
-  body.setBigUint64(KSTATFS.files, statfs.files, HOST_ENDIAN);
-  body.setBigUint64(KSTATFS.ffree, statfs.filesFree, HOST_ENDIAN);
-  body.setUint32(KSTATFS.bsize, statfs.blockSizeBytes, HOST_ENDIAN);
-  body.setUint32(KSTATFS.namelen, statfs.nameMax, HOST_ENDIAN);
-  body.setUint32(KSTATFS.frsize, statfs.fragmentSizeBytes, HOST_ENDIAN);
+  writeU64(body, KSTATFS.blocks, statfs.blocks);
+  writeU64(body, KSTATFS.bfree, statfs.blocksFree);
+  writeU64(body, KSTATFS.bavail, statfs.blocksAvailable);
+  writeU64(body, KSTATFS.files, statfs.files);
+  writeU64(body, KSTATFS.ffree, statfs.filesFree);
+  writeU32(body, KSTATFS.bsize, statfs.blockSizeBytes);
+  writeU32(body, KSTATFS.namelen, statfs.nameMax);
+  writeU32(body, KSTATFS.frsize, statfs.fragmentSizeBytes);
   return KSTATFS.sizeof;
 }
 
-/** Packs `fuse_dirent` records into a buffer of the size that the READDIR asked for. */
-export class DirentPacker implements DirectorySink {
-  readonly #body: DataView;
+/** Packs records into a buffer of the size that the request asked for. */
+class Packer {
+  protected readonly body: DataView;
   #used = 0;
 
   constructor(sizeBytes: number) {
-    this.#body = new DataView(new ArrayBuffer(sizeBytes));
-  }
-
-  add(entry: DirectoryEntry): boolean {
-    const sizeBytes = direntBytes(entry);
-    if (this.#used + sizeBytes > this.#body.byteLength) return false;
-    writeDirent(this.#body, this.#used, entry);
-    this.#used += sizeBytes;
-    return true;
+    this.body = new DataView(new ArrayBuffer(sizeBytes));
   }
 
   /** The records so far. */
   get bytes(): Uint8Array {
-    return bytesOf(this.#body, 0, this.#used);
+    return bytesOf(this.body, 0, this.#used);
+  }
+
+  protected get roomBytes(): number {
+    return this.body.byteLength - this.#used;
+  }
+
+  /** @returns Where a record of `sizeBytes` goes, `undefined` if there is no room for it. */
+  protected take(sizeBytes: number): number | undefined {
+    if (sizeBytes > this.roomBytes) return undefined;
+    this.#used += sizeBytes;
+    return this.#used - sizeBytes;
   }
 }
 
-/** Packs `fuse_direntplus` records into a buffer of the size that the READDIRPLUS asked for. */
-export class DirentPlusPacker implements EntrySink {
-  readonly #body: DataView;
-  #used = 0;
-
-  constructor(sizeBytes: number) {
-    this.#body = new DataView(new ArrayBuffer(sizeBytes));
+/** Packs the `fuse_dirent` records of a READDIR. */
+export class DirentPacker extends Packer implements DirectorySink {
+  add(entry: DirectoryEntry): boolean {
+    const at = this.take(direntBytes(entry));
+    if (at === undefined) return false;
+    writeDirent(this.body, at, entry);
+    return true;
   }
+}
 
+/** Packs the `fuse_direntplus` records of a READDIRPLUS. */
+export class DirentPlusPacker extends Packer implements EntrySink {
   get capacity(): number {
-    return Math.floor((this.#body.byteLength - this.#used) / SMALLEST_DIRENTPLUS_BYTES);
+    return Math.floor(this.roomBytes / SMALLEST_DIRENTPLUS_BYTES);
   }
 
   add(entry: DirectoryEntry, node: Entry | undefined): boolean {
-    const sizeBytes = DIRENTPLUS.dirent + direntBytes(entry);
-    if (this.#used + sizeBytes > this.#body.byteLength) return false;
-    if (node) encodeEntryOut(new DataView(this.#body.buffer, this.#used + DIRENTPLUS.entry_out), node);
-    writeDirent(this.#body, this.#used + DIRENTPLUS.dirent, entry);
-    this.#used += sizeBytes;
+    const at = this.take(DIRENTPLUS.dirent + direntBytes(entry));
+    if (at === undefined) return false;
+    if (node) encodeEntryOut(new DataView(this.body.buffer, at + DIRENTPLUS.entry_out), node);
+    writeDirent(this.body, at + DIRENTPLUS.dirent, entry);
     return true;
-  }
-
-  /** The records so far. */
-  get bytes(): Uint8Array {
-    return bytesOf(this.#body, 0, this.#used);
   }
 }
 
@@ -219,9 +219,9 @@ function direntBytes({ name }: Pick<DirectoryEntry, "name">): number {
 }
 
 function writeDirent(body: DataView, at: number, { ino, cookie, type, name }: DirectoryEntry) {
-  body.setBigUint64(at + DIRENT.ino, ino, HOST_ENDIAN);
-  body.setBigUint64(at + DIRENT.off, BigInt(cookie), HOST_ENDIAN);
-  body.setUint32(at + DIRENT.namelen, name.length, HOST_ENDIAN);
-  body.setUint32(at + DIRENT.type, DIRENT_TYPE[type], HOST_ENDIAN);
+  writeU64(body, at + DIRENT.ino, ino);
+  writeU64(body, at + DIRENT.off, BigInt(cookie));
+  writeU32(body, at + DIRENT.namelen, name.length);
+  writeU32(body, at + DIRENT.type, DIRENT_TYPE[type]);
   bytesOf(body, at + DIRENT.sizeof).set(name);
 }

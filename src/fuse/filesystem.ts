@@ -1,12 +1,12 @@
 import type { AttributesReply, Entry, Fh, NodeId, StatFs } from "./attributes.ts";
 import type { Request } from "./request.ts";
 
-/** A handler's answer: at once, which is the fast path, or later. */
+/** A handler's answer: at once, which is faster, or later. */
 export type Maybe<T> = T | Promise<T>;
 
 /**
- * `"kill"`: clear set-user-ID, and set-group-ID if the group may execute. Asked for when the caller lacks
- * CAP_FSETID.
+ * `"kill"`: clear set-user-ID, and set-group-ID if the group may execute. The kernel asks for it when the
+ * caller lacks CAP_FSETID.
  */
 export type Privileges = "keep" | "kill";
 
@@ -53,8 +53,8 @@ export interface DirectoryEntry {
   /** As in `Attributes.ino`, never 0. */
   readonly ino: bigint;
   /**
-   * Where to go on after this record: positive, unique in the directory, and still right when other entries
-   * vanish. So number the entries as they come, never by their index.
+   * Where a listing goes on after this record: positive, unique in the directory, and still right when other
+   * entries vanish. So number entries as they come, never by their index.
    */
   readonly cookie: number;
   readonly type: "file" | "directory" | "symlink" | "fifo" | "socket" | "block" | "character";
@@ -72,8 +72,8 @@ export interface EntrySink {
   /** How many more records fit, at most. */
   readonly capacity: number;
   /**
-   * @param node What a lookup of the name would answer, which it then counts as; `undefined` for `.` and `..`, and for
-   * what is to be looked up.
+   * @param node What a lookup of the name would answer; it counts as a lookup. `undefined` for `.` and `..`,
+   * and where the kernel is to look up the name.
    * @returns `false` if the record did not fit: the same one is the first of the next call.
    */
   add(entry: DirectoryEntry, node: Entry | undefined): boolean;
@@ -83,17 +83,17 @@ export interface EntrySink {
  * What a file system implements. A handler returns its answer, or a promise of it, or throws an `ErrnoError`;
  * anything else thrown is a bug, reported to `SessionOptions.onError` and answered with EIO.
  *
- * Handlers run synchronously until their first `await`, in the order of the requests; all requests that wait
- * in the queue are handed over before a promise of one of them goes on. Names are bytes without the NUL, at
- * most 4095 of them, the handler's to keep: see `decodeName`. `flags` are those of open(2), as the CPU spells
- * them.
+ * Handlers run synchronously until their first `await`, in the order of the requests. All requests of a drain
+ * are dispatched before a promise of one of them goes on: see `SessionOptions.onDrained`. Names are bytes
+ * without the NUL, at most 4095 of them, and the handler may keep them: see `decodeName`. `flags` are those
+ * of open(2), with this CPU's values.
  *
  * What is left out is answered as Linux does for a file system without that operation. Throw ENOSYS never:
  * the kernel remembers it for the life of the mount, and does without the opcode for all nodes.
  *
- * **Lookup counts.** Each `Entry` answered by `lookup`, `readdirplus`, `create`, `mknod`, `mkdir`, `symlink` or `link`
- * counts one lookup of its node, added before the handler returns. `forget` takes them back, also for an
- * answer that could not be delivered. A node may go once it has no count, no open handle and no name. At the
+ * **Lookup counts.** Each `Entry` answered by `lookup`, `readdirplus`, `create`, `mknod`, `mkdir`, `symlink`
+ * or `link` counts one lookup of its node, added before the handler returns. `forget` takes them back, also
+ * for an answer that nobody got. A node may go once it has no count, no open handle and no name. At the
  * end of the session the rest is forgotten without a call.
  */
 export interface FileSystem {
@@ -191,12 +191,13 @@ export interface FileSystem {
     privileges: Privileges,
   ): Maybe<number>;
   /**
-   * Once for each close(2) of each descriptor, with uninterruptible callers. Absent: close always succeeds.
+   * Called for each close(2) of each descriptor; a signal does not end the wait for it. Absent: close always
+   * succeeds.
    */
   flush?(request: Request, nodeid: NodeId, fh: Fh): Maybe<void>;
   /**
-   * Once for each `open` and `create`, when the last reference is gone. Nobody waits for it or hears of its
-   * error.
+   * Called once for each `open` and `create`, when the last reference is gone. Nobody waits for it or hears
+   * of its error.
    */
   release?(request: Request, nodeid: NodeId, fh: Fh, flags: number): Maybe<void>;
   /** Absent: succeeds. `what`: `"data"` for fdatasync(2). */
@@ -209,7 +210,7 @@ export interface FileSystem {
    * `sink.add` answers `false`; none added means the end. The sink is valid until the answer.
    */
   readdir?(request: Request, nodeid: NodeId, fh: Fh, cookie: number, sink: DirectorySink): Maybe<void>;
-  /** As `readdir`, with what lookups would answer. Absent: the kernel lists by `readdir` and looks up each name. */
+  /** As `readdir`, with what lookups would answer. Absent: the kernel uses `readdir` and looks up each name. */
   readdirplus?(request: Request, nodeid: NodeId, fh: Fh, cookie: number, sink: EntrySink): Maybe<void>;
   releasedir?(request: Request, nodeid: NodeId, fh: Fh, flags: number): Maybe<void>;
   /** Absent: succeeds. */
@@ -217,7 +218,7 @@ export interface FileSystem {
 
   /** Absent: zeros. */
   statfs?(request: Request, nodeid: NodeId): Maybe<StatFs>;
-  /** Not called under `defaultPermissions`. Absent: succeeds. `mask`: R 4, W 2, X 1. */
+  /** Not called if `MountOptions.permissions` is `"kernel"`. Absent: succeeds. `mask`: R 4, W 2, X 1. */
   access?(request: Request, nodeid: NodeId, mask: number): Maybe<void>;
   /**
    * The whole value; probing for its size, and ERANGE, are the session's. Absent: EOPNOTSUPP, for all four.

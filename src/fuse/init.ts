@@ -9,9 +9,9 @@ import {
   INIT_OUT,
   MAX_TRANSFER_BYTES,
 } from "./abi.ts";
-import { bytesOf, requireSize } from "./wire.ts";
+import { bytesOf, readU32, requireSize, writeU32 } from "./wire.ts";
 
-/** Requests the kernel may have open that nobody waits for, RELEASE among them, before it holds more back. */
+/** The kernel holds back what nobody waits for, RELEASE among it, while so many such requests are open. */
 const MAX_BACKGROUND = 64;
 const CONGESTION_THRESHOLD = 48;
 
@@ -36,7 +36,7 @@ export interface Terms {
 
 export type Negotiation =
   | { readonly kind: "agreed"; readonly terms: Terms }
-  /** The kernel is newer than the protocol: it must ask again, in ours. */
+  /** The kernel speaks a newer major version: it must ask again in ours. */
   | { readonly kind: "ask-again" }
   /** Older than what we speak: EPROTO. */
   | { readonly kind: "too-old" };
@@ -69,25 +69,25 @@ export function negotiate(
 export function decodeInitIn(body: DataView): InitOffer {
   requireSize(body, INIT_IN_SIZE_OLD, "fuse_init_in");
   return {
-    major: body.getUint32(INIT_IN.major, HOST_ENDIAN),
-    minor: body.getUint32(INIT_IN.minor, HOST_ENDIAN),
-    maxReadaheadBytes: body.getUint32(INIT_IN.max_readahead, HOST_ENDIAN),
-    flags: body.getUint32(INIT_IN.flags, HOST_ENDIAN),
+    major: readU32(body, INIT_IN.major),
+    minor: readU32(body, INIT_IN.minor),
+    maxReadaheadBytes: readU32(body, INIT_IN.max_readahead),
+    flags: readU32(body, INIT_IN.flags),
   };
 }
 
-/** @param terms `undefined`: only our version, for a kernel that must ask again. */
+/** @param terms `undefined` tells our version only, to a kernel that must ask again. */
 export function encodeInitOut(body: DataView, terms: Terms | undefined): number {
   bytesOf(body, 0, INIT_OUT.sizeof).fill(0);
-  body.setUint32(INIT_OUT.major, FUSE_KERNEL_VERSION, HOST_ENDIAN);
-  body.setUint32(INIT_OUT.minor, terms?.minor ?? FUSE_KERNEL_MINOR_VERSION, HOST_ENDIAN);
+  writeU32(body, INIT_OUT.major, FUSE_KERNEL_VERSION);
+  writeU32(body, INIT_OUT.minor, terms?.minor ?? FUSE_KERNEL_MINOR_VERSION);
   if (terms === undefined) return INIT_OUT.sizeof;
-  body.setUint32(INIT_OUT.max_readahead, terms.maxReadaheadBytes, HOST_ENDIAN);
-  body.setUint32(INIT_OUT.flags, terms.flags, HOST_ENDIAN);
+  writeU32(body, INIT_OUT.max_readahead, terms.maxReadaheadBytes);
+  writeU32(body, INIT_OUT.flags, terms.flags);
   body.setUint16(INIT_OUT.max_background, MAX_BACKGROUND, HOST_ENDIAN);
   body.setUint16(INIT_OUT.congestion_threshold, CONGESTION_THRESHOLD, HOST_ENDIAN);
-  body.setUint32(INIT_OUT.max_write, MAX_TRANSFER_BYTES, HOST_ENDIAN);
-  body.setUint32(INIT_OUT.time_gran, terms.timeGranularityNs, HOST_ENDIAN);
+  writeU32(body, INIT_OUT.max_write, MAX_TRANSFER_BYTES);
+  writeU32(body, INIT_OUT.time_gran, terms.timeGranularityNs);
   body.setUint16(INIT_OUT.max_pages, terms.maxPages, HOST_ENDIAN);
   return INIT_OUT.sizeof;
 }

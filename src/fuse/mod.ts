@@ -34,21 +34,21 @@
  *   getattr: (_request, nodeid) => stat(nodeid),
  *   read: (_request, _nodeid, _fh, offset, sizeBytes) => text.subarray(offset, offset + sizeBytes),
  *   readdir: (_request, _nodeid, _fh, cookie, sink) => {
- *     if (cookie < 1) sink.add({ ino: HELLO, cookie: 1, type: "file", name: new TextEncoder().encode("hello")
- * });
+ *     const name = new TextEncoder().encode("hello");
+ *     if (cookie < 1) sink.add({ ino: HELLO, cookie: 1, type: "file", name });
  *   },
  * };
  *
- * await using mounted = await mount("/mnt", { fsname: "hello", subtype: "hello", admit: "owner", permissions:
- * "kernel" });
+ * const options = { fsname: "hello", subtype: "hello", admit: "owner", permissions: "kernel" } as const;
+ * await using mounted = await mount("/mnt", options);
  * await using session = new Session(mounted.fd, hello, { onError: console.error });
  * Deno.addSignalListener("SIGINT", () => mounted.unmount("lazy"));
  * console.log(await session.run()); // "unmounted"
  * ```
  *
- * **Never use the mount in the process that serves it** other than by asynchronous calls: `Deno.statSync` of
- * it, or a `Deno.Command` whose `cwd` is in it, waits for an answer that the same thread would have to give,
- * and not even SIGKILL ends that.
+ * **Never use the mount in the process that serves it**, except by asynchronous calls. `Deno.statSync` of it,
+ * or a `Deno.Command` whose `cwd` is in it, waits for an answer that the same thread would have to give, and
+ * not even SIGKILL ends that.
  *
  * @module
  */

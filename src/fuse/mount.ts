@@ -1,3 +1,4 @@
+import { must } from "../must.ts";
 import { ErrnoError } from "../sys/errno.ts";
 import { close, openPathItself, openReadWrite } from "../sys/files/file.ts";
 import { readKernelLink } from "../sys/files/kernel_files.ts";
@@ -11,7 +12,7 @@ import { readMountInfo } from "./mountinfo.ts";
 const DEVICE = "/dev/fuse";
 
 export interface MountOptions {
-  /** What `df` and `mount` name as the source. */
+  /** The source that `df` and `mount` name. */
   readonly fsname: string;
   /** The file system's type is then `fuse.SUBTYPE`. */
   readonly subtype: string;
@@ -42,10 +43,7 @@ export async function mount(mountpoint: string, options: MountOptions): Promise<
   }
 }
 
-/**
- * A mount of this process. Disposing of it unmounts, lazily, and closes `fd`: end the session that serves it
- * first.
- */
+/** A mount of this process. Disposing of it unmounts lazily and closes `fd`: end its session first. */
 export class Mount {
   #closed = false;
 
@@ -59,8 +57,8 @@ export class Mount {
   ) {}
 
   /**
-   * Takes the mount away, if it is still there. The session goes on until it reads the end, with `"lazy"` not
-   * before the last open file is closed; it must run meanwhile.
+   * Takes the mount away, if it is still there. The session must run meanwhile, and until it reads the end:
+   * with `"lazy"` that comes once the last open file is closed.
    * @throws {MountError} `busy` if `"when-unused"` and somebody uses it, or if another mount covers it.
    */
   async unmount(how: "lazy" | "when-unused"): Promise<void> {
@@ -79,12 +77,14 @@ export class Mount {
     close(this.fd);
   }
 
-  /** By the descriptor and by the path, which could mean another mount by now. */
+  /** Asks the descriptor first, then the mount table: the path could mean another mount by now. */
   #isThere(): boolean {
     if (new PollSet([this.fd]).now(0) & POLLERR) return false;
     const here = readMountInfo().filter(({ mountpoint }) => mountpoint === this.mountpoint);
     if (!here.some(({ device }) => this.#isOurs(device))) return false;
-    if (this.#isOurs(here.at(-1)!.device)) return true;
+    if (this.#isOurs(must(here.at(-1), "a list in which something was found is not empty").device)) {
+      return true;
+    }
     throw new MountError("busy", `Cannot unmount ${this.mountpoint}: another mount covers it`);
   }
 
@@ -101,7 +101,7 @@ async function resolveDirectory(mountpoint: string): Promise<string> {
   }
 }
 
-/** By a descriptor of the directory: its path could lead elsewhere by now, if others can write above it. */
+/** Mounts on an open descriptor: the path could lead elsewhere by now, if others can write above it. */
 function mountAsRoot(path: string, options: MountOptions): number {
   using place = holdDirectory(path);
   const fd = openDevice();
@@ -128,7 +128,7 @@ function mountAsRoot(path: string, options: MountOptions): number {
   }
 }
 
-/** @returns An open directory as a path of /proc, and what closes it. @throws {MountError} */
+/** @returns A path of /proc that leads to the directory until it is disposed of. @throws {MountError} */
 function holdDirectory(path: string): Disposable & { link: string } {
   let fd: number;
   try {

@@ -5,8 +5,8 @@ import type { Mount } from "./mount.ts";
 import { isListed, MOUNTINFO } from "./mountinfo.ts";
 
 /**
- * Tells when somebody unmounts. The session of a mount that was unmounted lazily hears of it only once the last open
- * file is closed, which may be never. Waiting costs nothing: the kernel reports each change of the mount table.
+ * Tells when somebody unmounts. After a lazy unmount the session hears of it only once the last open file is
+ * closed, which may be never. Waiting costs nothing: the kernel reports each change of the mount table.
  * @see proc(5) on polling /proc/self/mountinfo
  */
 export class MountWatch implements AsyncDisposable {
@@ -35,7 +35,7 @@ export class MountWatch implements AsyncDisposable {
   async #watch(connection: number, onGone: () => void) {
     const sleep = new PollSet([{ fd: this.#table, events: POLLPRI }, { fd: this.#waker.fd, events: POLLIN }]);
     while (!this.#isClosing) {
-      // Read where it is open: others mount things also while there is no descriptor left.
+      // Read the descriptor that we have: we may have none left when somebody mounts something.
       if (!isListed(connection, readOpenKernelFile(this.#table))) return onGone();
       await sleep.wait();
     }

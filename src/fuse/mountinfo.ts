@@ -12,12 +12,12 @@ export interface MountInfo {
   readonly source: string;
 }
 
-/** Polling it tells of changes. */
+/** The mount table; poll(2) reports its changes. */
 export const MOUNTINFO = "/proc/self/mountinfo";
 
 /**
- * The mounts that this process can see, oldest first: of several at one path the last is on top. Never
- * blocks, whatever their servers do.
+ * The mounts that this process can see, oldest first: of several at one path the last is on top. No server
+ * can make us wait for this.
  */
 export function readMountInfo(): MountInfo[] {
   return parseMountInfo(readKernelFile(MOUNTINFO));

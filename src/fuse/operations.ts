@@ -6,25 +6,24 @@ import * as encode from "./encode.ts";
 import type { FileSystem, Maybe, Opened } from "./filesystem.ts";
 import type { Request } from "./request.ts";
 
-/** One opcode: from the request's body, through a handler, to the body of the reply. */
+/** One opcode: from the request's body, through a handler, to the reply's body. */
 export interface Operation<In, Out> {
   readonly handler: keyof FileSystem;
   /**
    * What the client gets if the file system lacks the handler. The kernel remembers ENOSYS for the life of
-   * the mount, and then does without the opcode: that is right where the name appears below, and nowhere
-   * else.
+   * the mount and does without the opcode from then on, so it stands only where that is right.
    */
   readonly absent: ErrnoName | { readonly answer: Out };
   decode(body: DataView): In;
   call(fs: Required<FileSystem>, request: Request, input: In): Maybe<Out>;
   encode(body: DataView, output: Out, input: In): number;
-  /** Takes back an answer that could not be delivered. */
+  /** Takes back an answer that nobody got. */
   undo?(fs: FileSystem, request: Request, output: Out): Maybe<void>;
 }
 
 export type AnyOperation = Operation<unknown, unknown>;
 
-/** Keeps the two types of an operation together, and forgets them for the table. */
+/** Checks the two types of an operation against each other, and forgets them for the table. */
 function operation<In, Out>(definition: Operation<In, Out>): AnyOperation {
   return definition;
 }
@@ -41,7 +40,7 @@ const NO_STATFS: StatFs = {
   nameMax: 255,
 };
 
-/** A longer target does not fit the page that readlink(2) uses. */
+/** The kernel reads a target into one page, with a NUL. */
 const PATH_MAX = 4095;
 
 /** The flags of a RELEASE that the kernel did not send. */
@@ -56,7 +55,7 @@ function mapAnswer<T, U>(answer: Maybe<T>, map: (value: T) => U): Maybe<U> {
   return answer instanceof Promise ? answer.then(map) : map(answer);
 }
 
-/** Names as LISTXATTR returns them, each ended by NUL. */
+/** What LISTXATTR returns: each name and a NUL. */
 function joinNames(names: readonly Uint8Array[]): Uint8Array {
   const joined = new Uint8Array(names.reduce((size, name) => size + name.length + 1, 0));
   let at = 0;
@@ -67,7 +66,7 @@ function joinNames(names: readonly Uint8Array[]): Uint8Array {
   return joined;
 }
 
-/** All that a file system can be asked. INIT, FORGET, BATCH_FORGET and INTERRUPT are the dispatcher's own. */
+/** All that a file system can be asked; the dispatcher handles INIT, INTERRUPT and the two FORGETs itself. */
 export const OPERATIONS: Readonly<Record<number, AnyOperation>> = {
   [OPCODE.LOOKUP]: operation({
     handler: "lookup",
@@ -308,9 +307,8 @@ export const OPERATIONS: Readonly<Record<number, AnyOperation>> = {
 };
 
 /**
- * Known opcodes that no handler exists for, and the errno that is right for each. All others get ENOSYS: the
- * kernel then falls back to something else (POLL, LSEEK, COPY_FILE_RANGE, ...) or was not told that we could
- * (GETLK, ...).
+ * Opcodes without a handler that need another errno than ENOSYS. With ENOSYS the kernel falls back to
+ * something else (POLL, LSEEK, COPY_FILE_RANGE, ...). Some it never sends: we claim no locks (GETLK, ...).
  */
 export const REFUSED: Readonly<Record<number, ErrnoName>> = {
   [OPCODE.IOCTL]: "ENOTTY",

@@ -1,7 +1,7 @@
 import { ErrnoError } from "../sys/errno.ts";
 import type { NodeId } from "./attributes.ts";
 
-/** Who asks for what. A request is made by the session and lives until its answer. */
+/** Who asks for what. The session makes it, and it lives until its answer. */
 export class Request {
   #controller: AbortController | undefined;
   #aborted = false;
@@ -28,7 +28,7 @@ export class Request {
     return this.#controller.signal;
   }
 
-  /** For the session: the caller no longer wants to wait. */
+  /** Tells the handler, for the session, that the caller no longer wants to wait. */
   abort(): void {
     this.#aborted = true;
     this.#controller?.abort(new ErrnoError("EINTR"));

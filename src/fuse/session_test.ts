@@ -1,5 +1,5 @@
-// Sessions on a socket: we are the kernel, and decide what waits when. tests/fuse/session_test.ts has the real
-// one.
+// Sessions on a socket: we play the kernel, and decide what waits when. In tests/fuse/session_test.ts the
+// real kernel does.
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 import { close, write } from "../sys/files/file.ts";

@@ -10,8 +10,8 @@ import { type MountInfo, readMountInfo } from "./mountinfo.ts";
 const ANSWER_MS = 3000;
 
 /**
- * `stat -f` asks for what the kernel never answers from its cache; but those kept out get an error from
- * `stat` only.
+ * Only `stat -f` always asks the server, as the kernel has no cache for that. Only `stat` fails for those
+ * whom the mount keeps out.
  */
 const PROBES = [["--"], ["-f", "--"]] as const;
 
@@ -32,8 +32,8 @@ export async function clearStale(mountpoint: string, type: string): Promise<void
 }
 
 /**
- * What is mounted on top at a path. The path of a mount is not resolved any further: its server may be gone
- * or hang.
+ * The topmost mount at a path. We resolve its parent only, and the path itself only if nothing is mounted
+ * there: a server may be gone or hang.
  */
 async function topMount(mountpoint: string): Promise<MountInfo | undefined> {
   const mounts = readMountInfo();

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { runProgram } from "./harness.ts";
 
 /** The sources that `serve.ts` needs, from the tree's top. */
-const NEEDED = ["src/fuse", "src/sys", "tests/fuse"];
+const NEEDED = ["src/must.ts", "src/fuse", "src/sys", "tests/fuse"];
 const TREE = fileURLToPath(new URL("../../", import.meta.url));
 
 /** `serve.ts` in a process of its own, which is killed at the end as by a crash: its mount stays. */
