@@ -7,8 +7,8 @@ const LEAST_DESCRIPTORS = 64;
 const OF_SANDBOX = 24;
 
 /**
- * Refuses a start with too few descriptors: where they run out in the midst of it, we can't unmount either. The
- * runtime has raised the soft limit to the hard one by now.
+ * Refuses a start with too few descriptors: where they run out in the midst of it, we can't unmount either.
+ * The runtime has raised the soft limit to the hard one by now.
  * @param sandbox The rules that confine jobs, if any.
  * @throws {StartError}
  */

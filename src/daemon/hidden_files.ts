@@ -4,8 +4,8 @@ import { ANSWER_MS, outputWithin } from "../sys/waiting/deadline.ts";
 const log = getLogger(["filed", "daemon"]);
 
 /**
- * Prints how many files are in a directory, and in those below it where jobs would be: `2 pending`. It follows no
- * symbolic link, which may lead to where nobody answers.
+ * Prints how many files are in a directory, and in those below it where jobs would be: `2 pending`. It
+ * follows no symbolic link, which may lead to where nobody answers.
  */
 const COUNT = `
 for name in . pending active complete failed; do
@@ -18,10 +18,10 @@ for name in . pending active complete failed; do
 done`;
 
 /**
- * Warns of files in a directory that we are about to mount on. Who submitted a job while filed was down wrote an
- * ordinary file there: the mount hides it, and it does not run.
- * @throws {LateError} If the directory does not answer. Then we can't mount on it either: the kernel would wait
- * for the look to end.
+ * Warns of files in a directory that we are about to mount on. Who submitted a job while filed was down wrote
+ * an ordinary file there: the mount hides it, and it does not run.
+ * @throws {LateError} If the directory does not answer. Then we can't mount on it either: the kernel would
+ * wait for the look to end.
  */
 export async function warnOfHidden(mountpoint: string): Promise<void> {
   const counts = parse(await look(mountpoint));

@@ -1,4 +1,6 @@
-/** Calls `act` once nothing has disturbed it for `quietMs`, and again after the next disturbance: a debounce. */
+/**
+ * Calls `act` once nothing has disturbed it for `quietMs`, and again after the next disturbance: a debounce.
+ */
 export class IdleTimer implements Disposable {
   readonly #act: () => void;
   readonly #quietMs: number;
@@ -10,7 +12,8 @@ export class IdleTimer implements Disposable {
 
   /**
    * @param now A clock, ms.
-   * @param onLook Called whenever we look whether it is quiet: at most once in `quietMs`, while it is disturbed too.
+   * @param onLook Called whenever we look whether it is quiet: at most once in `quietMs`, while it is
+   * disturbed too.
    */
   constructor(
     act: () => void,

@@ -11,7 +11,8 @@ const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 const CLOSE_MS = 1_000;
 
 /**
- * Sends the daemon's log to standard error, one line an event. Nothing in an event can start a line of its own.
+ * Sends the daemon's log to standard error, one line an event. Nothing in an event can start a line of its
+ * own.
  * @returns The journal; disposing of it writes the last lines.
  */
 export async function openJournal(
@@ -38,14 +39,14 @@ export async function openJournal(
 
 const STDERR = 2;
 /**
- * A pipe that can be written takes as much without waiting (PIPE_BUF, pipe(7)); so do a socket, a terminal and a
- * file.
+ * A pipe that can be written takes as much without waiting (PIPE_BUF, pipe(7)); so do a socket, a terminal
+ * and a file.
  */
 const READY_BYTES = 4_096;
 
 /**
- * Writes the lines of one turn of the event loop at once, and never waits: a full pipe must not stop the thread
- * that serves the kernel. Another thread writes what standard error does not take at once.
+ * Writes the lines of one turn of the event loop at once, and never waits: a full pipe must not stop the
+ * thread that serves the kernel. Another thread writes what standard error does not take at once.
  */
 class LineWriter {
   readonly #encoder = new TextEncoder();
@@ -132,8 +133,8 @@ function formatValue(value: unknown): string {
 }
 
 /**
- * JSON escapes C0 only. To a terminal, DEL and C1 are control characters too, and other invisible ones may end a
- * line, or turn the order of the text around.
+ * JSON escapes C0 only. To a terminal, DEL and C1 are control characters too, and other invisible ones may
+ * end a line, or turn the order of the text around.
  */
 function escapeInvisible(line: string): string {
   return line.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {

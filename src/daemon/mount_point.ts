@@ -32,7 +32,10 @@ export class MountPoint implements AsyncDisposable {
     }
   }
 
-  /** Warns of files that the mount is about to hide. @throws {MountError} If the directory does not answer. */
+  /**
+   * Warns of files that the mount is about to hide.
+   * @throws {MountError} If the directory does not answer.
+   */
   async lookBelow(): Promise<void> {
     try {
       await warnOfHidden(this.path);

@@ -58,7 +58,7 @@ export class Notifier implements Disposable {
       const status = await this.#status();
       if (this.#state === "ready") this.#send(`STATUS=${status}`);
     } catch (error) {
-      log.warn("cannot tell the status", { error }); // We could not read the state; the next change tries again.
+      log.warn("cannot tell the status", { error }); // The next change tries again.
     }
   }
 

@@ -5,7 +5,10 @@ const log = getLogger(["filed", "daemon"]);
 /** Between two steps, so that a request waits for one step at most. */
 const PAUSE_MS = 10;
 
-/** Makes the state file smaller where much of it is free: in small steps, and between requests, which may come. */
+/**
+ * Makes the state file smaller where much of it is free: in small steps, and between requests, which may
+ * come.
+ */
 export class Shrinking implements Disposable {
   readonly #step: () => Promise<boolean>;
   #timer: ReturnType<typeof setTimeout> | undefined;

@@ -8,9 +8,9 @@ interface Kept {
 }
 
 /**
- * Keeps the state file at its path. Who removes it, or puts another one there, would take away all jobs with the
- * next start, though we have acknowledged them. Disposing of the keeper writes them back: do it before the store
- * is closed.
+ * Keeps the state file at its path. Who removes it, or puts another one there, would take away all jobs with
+ * the next start, though we have acknowledged them. Disposing of the keeper writes them back: do it before
+ * the store is closed.
  */
 export class StateKeeper implements AsyncDisposable {
   readonly #store: Kept;

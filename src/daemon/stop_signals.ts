@@ -9,7 +9,10 @@ const MEANINGLESS = ["SIGUSR1", "SIGUSR2"] as const;
 
 // By number, which is the same on x86-64 and arm64.
 const SIGTERM = 15;
-/** Ends a process that passes its limit of file sizes. If we ignore it, the write fails, and its request alone. */
+/**
+ * Ends a process that passes its limit of file sizes. If we ignore it, the write fails, and its request
+ * alone.
+ */
 const SIGXFSZ = 25;
 /** Where it is ignored, nobody can ask how a child ended: waitpid(2) says ECHILD. */
 const SIGCHLD = 17;
@@ -17,8 +20,8 @@ const SIGCHLD = 17;
 const HEARD: readonly number[] = [SIGTERM, SIGCHLD];
 
 /**
- * The signals that stop filed: the first asks to stop, the second to hurry. SIGQUIT does both. A signal that filed
- * was started to ignore stays ignored, but for those that it has to hear.
+ * The signals that stop filed: the first asks to stop, the second to hurry. SIGQUIT does both. A signal that
+ * filed was started to ignore stays ignored, but for those that it has to hear.
  */
 export class StopSignals implements Disposable {
   readonly #hurry = new AbortController();

@@ -15,8 +15,8 @@ const MAP_SHARED_ANONYMOUS = 0x21;
 const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 
 /**
- * Memory of C's, zeros at first. It stays at one address until it is disposed of, even if the thread that made
- * it ends before.
+ * Memory of C's, zeros at first. It stays at one address until it is disposed of, even if the thread that
+ * made it ends before.
  */
 export class CMemory implements Disposable {
   readonly address: bigint;

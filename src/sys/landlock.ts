@@ -1,8 +1,9 @@
+import { must } from "../must.ts";
 import { ErrnoError } from "./errno.ts";
 import { close } from "./files/file.ts";
 import { check, HOST_ENDIAN, LIBC } from "./libc.ts";
 
-// syscall(2), since the C library has no functions for these. The calls' numbers are the same on all architectures.
+// The C library has no functions for these. Their numbers are the same on all architectures.
 const { symbols } = Deno.dlopen(LIBC, {
   create_ruleset: { name: "syscall", parameters: ["i64", "buffer", "usize", "usize"], result: "i32" },
   add_rule: { name: "syscall", parameters: ["i64", "i64", "i64", "buffer", "usize"], result: "i32" },
@@ -19,7 +20,7 @@ const RULESET_ATTR = { handledAccessFs: 0, handledAccessNet: 8, scoped: 16, size
 const PATH_BENEATH_ATTR = { allowedAccess: 0, parentFd: 8, sizeof: 12 } as const; // packed
 const NET_PORT_ATTR = { allowedAccess: 0, port: 8, sizeof: 16 } as const;
 
-/** What can be done with files: LANDLOCK_ACCESS_FS_*. */
+/** Rights on files: LANDLOCK_ACCESS_FS_*. */
 export const ACCESS_FS = {
   EXECUTE: 1 << 0,
   WRITE_FILE: 1 << 1,
@@ -41,17 +42,17 @@ export const ACCESS_FS = {
   IOCTL_DEV: 1 << 15,
 } as const;
 
-/** What can be done with TCP sockets: LANDLOCK_ACCESS_NET_*. */
+/** Rights on TCP sockets: LANDLOCK_ACCESS_NET_*. */
 export const ACCESS_NET = { BIND_TCP: 1 << 0, CONNECT_TCP: 1 << 1 } as const;
 
-/** What reaches nothing outside of the sandbox: LANDLOCK_SCOPE_*. */
+/** Ways out of the sandbox that a ruleset can close: LANDLOCK_SCOPE_*. */
 export const SCOPE = { ABSTRACT_UNIX_SOCKET: 1 << 0, SIGNAL: 1 << 1 } as const;
 
-/** What a file that is no directory can have; a rule for one that says more is refused (EINVAL). */
+/** Rights on a file that is no directory; the kernel refuses a rule for one that has others (EINVAL). */
 const ON_FILES = ACCESS_FS.EXECUTE | ACCESS_FS.WRITE_FILE | ACCESS_FS.READ_FILE | ACCESS_FS.TRUNCATE |
   ACCESS_FS.IOCTL_DEV;
 
-/** What a ruleset takes away, where no rule gives it back: bits of the three tables above. */
+/** The rights that a ruleset takes away, unless a rule gives them back: bits of the three tables above. */
 export interface Handled {
   fs: number;
   net: number;
@@ -60,7 +61,7 @@ export interface Handled {
 
 /**
  * The most that a version of the kernel's interface can take away.
- * @param abi As {@link landlockAbi}; what later ones add is not used.
+ * @param abi As {@link landlockAbi}; we don't use what later versions add.
  * @see linux/landlock.h; the chapter "Previous limitations" of the kernel's userspace-api/landlock
  */
 export function handledBy(abi: number): Handled {
@@ -91,7 +92,7 @@ export function landlockAbi(): number {
   }
 }
 
-/** An exception that a ruleset makes, ready for the kernel, so that it can be added to many. */
+/** An exception that a ruleset makes, laid out for the kernel: many rulesets can have it. */
 export interface Rule {
   type: bigint;
   attr: Uint8Array<ArrayBuffer>;
@@ -120,7 +121,7 @@ export function portRule(port: number, access: number): Rule {
   return { type: LANDLOCK_RULE_NET_PORT, attr };
 }
 
-/** What a thread can restrict itself to, for good. Close-on-exec. */
+/** A thread can restrict itself to this, for good. Close-on-exec. */
 export class Ruleset implements Disposable {
   #fd: number | undefined;
 
@@ -137,8 +138,7 @@ export class Ruleset implements Disposable {
   }
 
   get fd(): number {
-    if (this.#fd === undefined) throw new Error("the ruleset is closed");
-    return this.#fd;
+    return must(this.#fd, "a ruleset is used before it is closed");
   }
 
   /** @throws {ErrnoError} As landlock_add_rule(2). */

@@ -2,8 +2,8 @@ import { must } from "../must.ts";
 import { ErrnoError } from "./errno.ts";
 
 /**
- * The library that all of `src/sys/` calls. Before glibc 2.34, functions of threads (pthread_) and of the linker
- * (dlsym) are in others: we use none of them.
+ * The library that all of `src/sys/` calls. Before glibc 2.34, functions of threads (pthread_) and of the
+ * linker (dlsym) are in others: we use none of them.
  */
 export const LIBC = "libc.so.6";
 
@@ -12,7 +12,9 @@ const { symbols } = Deno.dlopen(LIBC, {
   strerror: { parameters: ["i32"], result: "pointer" },
 });
 
-/** The `littleEndian` that DataView wants for what libc and the kernel lay out: so it is on x86-64 and arm64. */
+/**
+ * The `littleEndian` that DataView wants for what libc and the kernel lay out: so it is on x86-64 and arm64.
+ */
 export const HOST_ENDIAN = true;
 
 /** This thread's errno, in place. */

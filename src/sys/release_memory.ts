@@ -15,8 +15,8 @@ export interface Mapping {
 }
 
 /**
- * Gives the kernel back what is free of C's heap, and the pages of the program's own file: those that are used again come
- * back from the page cache, or from the file. Takes some milliseconds.
+ * Gives the kernel back the free part of C's heap, and the pages of the program's own file: pages that are
+ * used again come back from the page cache, or from the file. Takes some milliseconds.
  * @throws {ErrnoError} Where there is no /proc.
  * @see malloc_trim(3), madvise(2)
  */
@@ -32,14 +32,17 @@ const HEAD = /^([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \d+ +(.*)$/;
 /** Pages that were changed, in memory and swapped out. */
 const CHANGED = /^(?:Anonymous|Swap): +[1-9]/;
 
-/** What of a file is mapped, can't be written to and never was: its pages are those of the file. @see proc_pid_smaps(5) */
+/**
+ * The mappings of a file that can't be written to and never were: their pages are those of the file.
+ * @see proc_pid_smaps(5)
+ */
 export function unchangedMappings(smaps: string, path: string): Mapping[] {
   const mappings: Mapping[] = [];
   let isCandidate = false;
   for (const line of smaps.split("\n")) {
     const head = HEAD.exec(line);
     if (head) {
-      const [, start, end, permissions, name] = head as unknown as [string, string, string, string, string];
+      const [, start, end, permissions = "", name] = head;
       isCandidate = name === path && !permissions.includes("w");
       if (isCandidate) mappings.push(mappingOf(BigInt(`0x${start}`), BigInt(`0x${end}`)));
     } else if (isCandidate && CHANGED.test(line)) {

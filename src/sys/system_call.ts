@@ -51,7 +51,10 @@ const { symbols } = Deno.dlopen(LIBC, {
   syscall: { parameters: ["i64", "i64", "i64", "i64", "i64"], result: "i64" },
 });
 
-/** Makes a call of four arguments at most on this thread. @returns What it gives; -1 if it fails, with errno. */
+/**
+ * Makes a call of four arguments at most on this thread.
+ * @returns What it gives; -1 if it fails, with errno.
+ */
 export function perform({ number, args: [a = 0n, b = 0n, c = 0n, d = 0n] }: SystemCall): number {
   return Number(symbols.syscall(number, a, b, c, d));
 }

@@ -7,8 +7,8 @@ const F_SETFD = 2; // fcntl.h
 const FD_CLOEXEC = 1;
 
 /**
- * Keeps every descriptor that is open now, but 0, 1 and 2, from the programs that this process starts.
- * What it opens itself is close-on-exec from the start; what it inherited is not.
+ * Keeps every descriptor that is open now, but 0, 1 and 2, from the programs that we start: those that we
+ * have inherited are not close-on-exec.
  */
 export function closeInheritedOnExec(): void {
   const fds = listKernelDirectory("/proc/self/fd").map(({ name }) => Number(name)).filter((fd) => fd > 2);

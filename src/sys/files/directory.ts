@@ -1,3 +1,4 @@
+import { must } from "../../must.ts";
 import { readDirents } from "./dirents.ts";
 import { ErrnoError, type ErrnoName } from "../errno.ts";
 import { factsOf } from "./facts.ts";
@@ -21,12 +22,12 @@ const WHITEOUT_DEV = 0n; // linux/fs.h
 const LISTING_BYTES = 32_768;
 const DECODER = new TextDecoder();
 
-/** What a lookup finds where there is nothing that is to be found. */
+/** Errors of a lookup that finds nothing, or nothing of this file system. */
 const NOT_THERE: readonly ErrnoName[] = ["ENOENT", "ENOTDIR", "ELOOP", "EXDEV", "EACCES"];
 
 /**
- * An open directory. What is done by it concerns what is in its own file system, and follows no symbolic
- * link: nothing that is mounted below is asked for anything. Close-on-exec.
+ * An open directory. Its methods stay in its own file system and follow no symbolic link, so they never ask
+ * what is mounted below. Close-on-exec.
  */
 export class Directory implements Disposable {
   #fd: number | undefined;
@@ -41,8 +42,7 @@ export class Directory implements Disposable {
   }
 
   get fd(): number {
-    if (this.#fd === undefined) throw new Error("the directory is closed");
-    return this.#fd;
+    return must(this.#fd, "a directory is used before it is closed");
   }
 
   /**
@@ -54,9 +54,9 @@ export class Directory implements Disposable {
   }
 
   /**
-   * Looks where something is, which takes no right to read it and asks nobody.
+   * Looks for an entry, which takes no right to read it and asks nobody.
    * @param path Of one or more names.
-   * @returns Its inode's number, `undefined` if there is nothing of this file system.
+   * @returns Its inode's number, `undefined` if this file system has nothing there.
    * @throws {ErrnoError} EMFILE, ENFILE, ENOMEM.
    */
   inodeAt(path: string): bigint | undefined {
@@ -85,19 +85,22 @@ export class Directory implements Disposable {
   }
 
   /**
-   * Makes a character device that stands for nothing, as overlay file systems mark what was removed.
+   * Makes a character device that stands for nothing, as overlay file systems mark a removed file.
    * @throws {ErrnoError} As mknodat(2): EPERM on an overlay file system itself.
    */
   makeWhiteout(name: string): void {
     check(symbols.mknodat(SYS_MKNODAT, this.fd, cString(name), S_IFCHR, WHITEOUT_DEV), "mknodat");
   }
 
-  /** Not for what another user owns, who can hold its lock for ever. @returns Whether it was possible. */
+  /**
+   * Not for another user's directory: its owner can hold its lock for ever.
+   * @returns Whether it was possible.
+   */
   removeDirectory(name: string): boolean {
     return symbols.unlinkat(this.fd, cString(name), AT_REMOVEDIR) === 0;
   }
 
-  /** Removes what is no directory, and not another user's. @returns Whether it was possible. */
+  /** Removes a file that is no directory, and not another user's. @returns Whether it was possible. */
   removeFile(name: string): boolean {
     return symbols.unlinkat(this.fd, cString(name), 0) === 0;
   }

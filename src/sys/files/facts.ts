@@ -25,12 +25,12 @@ const S_IFDIR = 0o040000;
 const S_IFREG = 0o100000;
 const NS_PER_SEC = 1_000_000_000n;
 const EMPTY_PATH = new Uint8Array(1);
-/** Read at once, so that the next call may fill it again. */
+/** We read it at once, so the next call may fill it again. */
 const BUFFER = new DataView(new ArrayBuffer(STATX.sizeof));
 
 export interface FileFacts {
   kind: "directory" | "file";
-  /** A file that is read and written, and no device, pipe or symbolic link. */
+  /** Whether it is read and written, and no device, pipe or symbolic link. */
   isRegular: boolean;
   uid: number;
   gid: number;
@@ -40,13 +40,13 @@ export interface FileFacts {
   /** The file system that the inode is of: `major:minor`. */
   device: string;
   /**
-   * When anything of it, or any entry of a directory, was last changed, in epoch ns. The clock for that has steps of up to
-   * 10 ms before Linux 6.13: within one, two changes look like one.
+   * When it, or an entry of a directory, was last changed, in epoch ns. Before Linux 6.13 that clock has
+   * steps of up to 10 ms: two changes within one look like one.
    */
   changedAtNs: bigint;
 }
 
-/** What is known of an open file; O_PATH will do. @throws {ErrnoError} As statx(2). */
+/** Looks at an open file; O_PATH will do. @throws {ErrnoError} As statx(2). */
 export function factsOf(fd: number): FileFacts {
   check(symbols.statx(fd, EMPTY_PATH, AT_EMPTY_PATH, STATX_BASIC_STATS, BUFFER), "statx");
   const changedSec = BUFFER.getBigInt64(STATX.ctime_sec, HOST_ENDIAN);

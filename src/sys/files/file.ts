@@ -110,8 +110,8 @@ export function openWriteOnly(path: string): number {
 }
 
 /**
- * Opens a file of any kind by O_PATH, which takes no right to read it; a symbolic link itself, where there is one
- * at the end of the path. Close-on-exec.
+ * Opens a file of any kind by O_PATH, which takes no right to read it; a symbolic link itself, where there is
+ * one at the end of the path. Close-on-exec.
  * @throws {ErrnoError} As open(2).
  */
 export function openPathItself(path: string): number {
@@ -123,7 +123,10 @@ export function openDirectory(path: string): number {
   return open(path, O_DIRECTORY | O_NOFOLLOW);
 }
 
-/** Another descriptor of what is open, the lowest from `least` on; close-on-exec. @throws {ErrnoError} As fcntl(2). */
+/**
+ * Another descriptor of what is open, the lowest from `least` on; close-on-exec.
+ * @throws {ErrnoError} As fcntl(2).
+ */
 export function duplicate(fd: number, least: number): number {
   return check(symbols.fcntl(fd, F_DUPFD_CLOEXEC, least), "fcntl F_DUPFD_CLOEXEC");
 }

@@ -1,6 +1,6 @@
 /**
- * Files of /proc and /sys, through libc: Deno opens none of them without the permission for everything, the network
- * included. What is read here is made by the kernel from memory, so that no call waits for a disk.
+ * Files of /proc and /sys, through libc: Deno opens them only with the permission for everything, the network
+ * included. The kernel makes their content from memory, so no call waits for a disk.
  */
 import { Buffer } from "node:buffer";
 import { DT_DIR, readDirents } from "./dirents.ts";
@@ -19,7 +19,7 @@ const DIRECTORY_MODE = 0o777; // less the umask
 let buffer = new Uint8Array(65_536);
 const decoder = new TextDecoder();
 
-/** @returns All of the file. @throws {ErrnoError} As open(2) and read(2); ESRCH if it is of a process that ends. */
+/** @returns All of the file. @throws {ErrnoError} As open(2) and read(2); ESRCH for a process that ends. */
 export function readKernelFile(path: string): string {
   return within(path, (fd) => decoder.decode(readOpen(fd)));
 }
@@ -29,12 +29,12 @@ export function readKernelBytes(path: string): string {
   return within(path, (fd) => Buffer.from(readOpen(fd)).toString("latin1"));
 }
 
-/** The same of one that is open, from its beginning: for a look that must not fail for want of a descriptor. */
+/** The same of an open file, from its beginning: for a look that must not fail for want of a descriptor. */
 export function readOpenKernelFile(fd: number): string {
   return decoder.decode(readOpen(fd));
 }
 
-/** @returns All of it, until something else is read. */
+/** @returns All of the file, in a buffer that the next read fills again. */
 function readOpen(fd: number): Uint8Array {
   let sizeBytes = 0;
   for (;;) {
@@ -71,13 +71,13 @@ export function writeKernelFile(path: string, text: string): void {
   }
 }
 
-/** What a directory has, in its order. */
+/** An entry of a directory. */
 export interface KernelEntry {
   name: string;
   isDirectory: boolean;
 }
 
-/** @throws {ErrnoError} As open(2) and getdents(2). */
+/** @returns The entries in the directory's order. @throws {ErrnoError} As open(2) and getdents(2). */
 export function listKernelDirectory(path: string): KernelEntry[] {
   return within(path, (fd) => {
     const entries: KernelEntry[] = [];
@@ -90,7 +90,7 @@ export function listKernelDirectory(path: string): KernelEntry[] {
   });
 }
 
-/** Makes a directory, which is how a cgroup is made. @throws {ErrnoError} As mkdir(2). */
+/** Makes a directory: so one makes a cgroup. @throws {ErrnoError} As mkdir(2). */
 export function makeKernelDirectory(path: string): void {
   check(symbols.mkdir(cString(path), DIRECTORY_MODE), `mkdir ${path}`);
 }
@@ -100,7 +100,7 @@ export function removeKernelDirectory(path: string): void {
   check(symbols.rmdir(cString(path)), `rmdir ${path}`);
 }
 
-/** @returns What a link says. @throws {ErrnoError} As readlink(2). */
+/** @returns The target of a link. @throws {ErrnoError} As readlink(2). */
 export function readKernelLink(path: string): string {
   const sizeBytes = check(
     symbols.readlink(cString(path), buffer, BigInt(buffer.length)),

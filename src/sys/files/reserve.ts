@@ -1,7 +1,7 @@
 /**
- * Descriptors that a thread keeps for when there are no others: then something that has to be opened takes
- * the place of one. Without them, EMFILE would have to be expected of each look at a process, and a process
- * that can't be looked at is not one that is gone.
+ * Descriptors that a thread keeps for when there are no others: a look that has to succeed then takes the
+ * place of one. Without them any look at a process could fail with EMFILE, and a process that we can't look
+ * at is not one that is gone.
  */
 import { ERRNO, ErrnoError } from "../errno.ts";
 import { check, lastErrno, LIBC } from "../libc.ts";
@@ -13,7 +13,7 @@ const { symbols } = Deno.dlopen(LIBC, {
 });
 
 const EFD_CLOEXEC = 0o2000000;
-/** Between two tries when nothing is kept any more: somebody else was faster to take what was given up. */
+/** Between two tries once we keep none: somebody else was faster to take the one that we gave up. */
 const WAIT_MS = 10;
 const WAITS = 100;
 
@@ -21,19 +21,19 @@ const kept: number[] = [];
 let wanted = 0;
 const sleeper = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
 
-/** Has this thread keep so many. @throws {ErrnoError} EMFILE, ENFILE if there are not as many. */
+/** Has this thread keep so many. @throws {ErrnoError} EMFILE, ENFILE if there are not so many. */
 export function keepDescriptors(count: number): void {
   wanted = count;
   requireReserve();
 }
 
-/** Takes what is missing of them. @throws {ErrnoError} EMFILE, ENFILE if that is not possible now. */
+/** Opens those that are missing. @throws {ErrnoError} EMFILE, ENFILE if that is not possible now. */
 export function requireReserve(): void {
   // Each is a file of its own, and not a copy, so that one less is open in the whole system too.
   while (kept.length < wanted) kept.push(check(symbols.eventfd(0, EFD_CLOEXEC), "eventfd"));
 }
 
-/** The same as far as possible: to be called when something was closed. */
+/** The same as far as possible. Called whenever something was closed. */
 export function refillReserve(): void {
   while (kept.length < wanted) {
     const fd = symbols.eventfd(0, EFD_CLOEXEC);
@@ -42,20 +42,20 @@ export function refillReserve(): void {
   }
 }
 
-/** Whether nothing has had to take the place of one of them. */
+/** Whether no look has had to take the place of one. */
 export function isReserveWhole(): boolean {
   return kept.length >= wanted;
 }
 
 /**
- * Numbers below the limit that nothing has for long: what the C library, the runtime and SQLite open for a
- * moment finds one there.
+ * How many numbers below the limit nothing takes for long: the C library, the runtime and SQLite open files
+ * there.
  */
 const HEADROOM = 8;
 
 /**
- * Whether enough are left. To be asked of each that stays open, as those of a run do: the kernel gives the
- * lowest number that is free.
+ * Whether enough descriptors are left below the limit. Ask of each that stays open, as those of a run do: the
+ * kernel gives the lowest number that is free.
  */
 export function hasHeadroom(fd: number): boolean {
   return fd < resourceLimit("NOFILE").soft - HEADROOM;
@@ -67,7 +67,7 @@ export function requireHeadroom(fd: number, what: string): void {
 }
 
 /**
- * Opens something for a short while, if need be in the place of what is kept.
+ * Opens something for a short while, if need be in the place of a kept descriptor.
  * @param open Gives a descriptor, or -1 and errno.
  * @throws {ErrnoError} As `open` does, with `what` was tried.
  */

@@ -8,9 +8,9 @@ const SIG_DFL = 0n;
 const SIG_IGN = 1n;
 
 /**
- * The numbers of the signals that this process ignores by now. Who asks before anybody listens to one sees
- * what it was started with: nohup(1) ignores SIGHUP, and a shell SIGINT and SIGQUIT for what it starts in the
- * background.
+ * The numbers of the signals that this process ignores now. Ask before anybody listens to a signal, and you
+ * learn which it was started to ignore: nohup(1) ignores SIGHUP, and a shell SIGINT and SIGQUIT of background
+ * commands.
  */
 export function ignoredSignals(): ReadonlySet<number> {
   const [, mask = "0"] = /^SigIgn:\t(\w+)$/m.exec(readKernelFile("/proc/self/status")) ?? [];
@@ -19,7 +19,7 @@ export function ignoredSignals(): ReadonlySet<number> {
   return new Set(numbers.filter((number) => (bits >> BigInt(number - 1) & 1n) === 1n));
 }
 
-/** Has a signal do by its number what it does where nobody has said anything of it. @see signal(2) */
+/** Has a signal, by its number, do what it does by default. @see signal(2) */
 export function resetSignal(number: number): void {
   symbols.signal(number, SIG_DFL);
 }

@@ -21,7 +21,10 @@ const PRIO_PROCESS = 0; // sys/resource.h
 /** How nice this thread is, -20 to 19. */
 export const niceness = (): number => symbols.getpriority(PRIO_PROCESS, 0);
 
-/** The group that a process is in, also a zombie; 0: nobody says. @returns `undefined` if there is no such process. */
+/**
+ * The group of a process, also of a zombie; 0 if nobody says.
+ * @returns `undefined` if there is no such process.
+ */
 export function processGroup(pid: number): number | undefined {
   const group = symbols.getpgid(pid);
   if (group !== -1) return group;
@@ -35,8 +38,8 @@ const PR_GET_CHILD_SUBREAPER = 37; // linux/prctl.h
 const INIT = 1;
 
 /**
- * Whether processes become children of this one when their parent ends: it is the first of its PID namespace,
- * or a subreaper.
+ * Whether processes become our children when their parent ends: we are the first of the PID namespace, or a
+ * subreaper.
  */
 export function adoptsOrphans(): boolean {
   const isSubreaper = new Int32Array(1);

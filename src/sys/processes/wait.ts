@@ -63,14 +63,14 @@ export function waitIfEnded(pid: number): WaitStatus | undefined {
   return decodeWaitStatus(status[0] ?? 0);
 }
 
-/** What a process is to us: a child that lives, one that has ended and that nobody has asked how, or no child. */
+/** Whether a process is our child: one that lives, or has ended and was not waited for. */
 export function childState(pid: number): "lives" | "ended" | "no child" {
   const info = new Uint8Array(SIGINFO.sizeof);
   if (symbols.waitid(P_PID, pid, info, WEXITED | WNOHANG | WNOWAIT) !== 0) return "no child";
   return new DataView(info.buffer).getInt32(SIGINFO.pid, HOST_ENDIAN) === pid ? "ended" : "lives";
 }
 
-/** @param status What waitpid(2) gives for a process that has ended. */
+/** @param status As waitpid(2) gives it for a process that has ended. */
 export function decodeWaitStatus(status: number): WaitStatus {
   const signal = status & 0x7f;
   return signal === 0

@@ -1,3 +1,4 @@
+import { must } from "../../must.ts";
 import { ErrnoError } from "../errno.ts";
 import { close } from "../files/file.ts";
 import { check, HOST_ENDIAN, LIBC } from "../libc.ts";
@@ -31,11 +32,11 @@ export class DatagramSender implements Disposable {
 
   /** @throws {ErrnoError} As sendto(2); EAGAIN if the receiver has too many unread. */
   send(text: string): void {
-    if (this.#fd === undefined) throw new Error("the socket is closed");
+    const fd = must(this.#fd, "a socket is used before it is closed");
     const bytes = new TextEncoder().encode(text);
     const address = this.#address;
     check(
-      symbols.sendto(this.#fd, bytes, BigInt(bytes.length), MSG_NOSIGNAL, address, address.length),
+      symbols.sendto(fd, bytes, BigInt(bytes.length), MSG_NOSIGNAL, address, address.length),
       "sendto",
     );
   }

@@ -1,3 +1,4 @@
+import { must } from "../../must.ts";
 import { addressOf } from "../c_memory.ts";
 import { ErrnoError } from "../errno.ts";
 import { check, LIBC } from "../libc.ts";
@@ -25,10 +26,10 @@ const CMSGHDR = { len: 0, level: 8, type: 12, fd: 16, end: 20, sizeof: 24 } as c
 export function socketpair(): [number, number] {
   const fds = new Int32Array(2);
   check(symbols.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), "socketpair");
-  return [fds[0]!, fds[1]!];
+  return [must(fds[0], "a pair has two sockets"), must(fds[1], "a pair has two sockets")];
 }
 
-/** One buffer for the message and all that it points to, so that nothing of it can be moved or freed meanwhile. */
+/** One buffer for the message and all that it points to, so that nothing of it is freed meanwhile. */
 const MESSAGE = { header: 0, iovec: 56, control: 72, byte: 96, sizeof: 97 } as const;
 
 /**

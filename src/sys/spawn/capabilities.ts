@@ -22,8 +22,8 @@ export const NO_CAPABILITIES: CapabilitySets = {
 };
 
 /**
- * The capabilities, linux/capability.h, over files, users, their processes, and sockets. Root needs them to run
- * jobs as others, and its own jobs to work with others' files.
+ * The capabilities, linux/capability.h, over files, users, their processes, and sockets. Root needs them to
+ * run jobs as others, and its own jobs to work with others' files.
  */
 const OF_FILES_AND_USERS = {
   CAP_CHOWN: 0,

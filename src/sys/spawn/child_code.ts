@@ -19,7 +19,9 @@ export function toSucceed(...calls: SystemCall[]): Step[] {
   return calls.map((call) => ({ call, is: "to succeed" }));
 }
 
-/** A call as the code below reads it, in words of 8 bytes. `wrong`: where it leaves a result that must not be. */
+/**
+ * A call as the code below reads it, in words of 8 bytes. `wrong`: where it leaves a result that must not be.
+ */
 const CALL = { number: 0, args: 1, mask: 6, flip: 7, wrong: 8, sizeof: 9 } as const;
 /** The sign of what a call returns, which is -errno if it fails. */
 const SIGN = -(1n << 63n);
@@ -33,8 +35,8 @@ const JUDGED = {
 /**
  * int start(struct call *clone, struct call *calls)
  *
- * The child never touches a stack, and so needs none of its own while the parent goes on with theirs. It changes
- * its own registers, and the last word of a call that did not end as it had to; nothing else.
+ * The child never touches a stack, and so needs none of its own while the parent goes on with theirs. It
+ * changes its own registers, and the last word of a call that did not end as it had to; nothing else.
  */
 // deno-fmt-ignore
 const CODE = {
@@ -159,8 +161,8 @@ const native = new Deno.UnsafeFnPointer(loadCode(CODE[Deno.build.arch]), {
 
 /**
  * Starts a child that shares our memory, or has a copy of it, until it executes a program.
- * @param clone clone3(2) or clone(2). We make it with all signals blocked, in the child too: none of our handlers
- *   may run there.
+ * @param clone clone3(2) or clone(2). We make it with all signals blocked, in the child too: none of our
+ *   handlers may run there.
  * @param calls The child's calls. It reads them, and all that they point to, until it executes its program.
  * @returns Its number; or -errno of the clone, if there is no child.
  */

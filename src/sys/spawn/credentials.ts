@@ -23,7 +23,8 @@ const O_WRONLY = 1n;
 const GROUP_AND_OTHERS_WRITE = 0o022;
 
 /**
- * How a child of root becomes another user for good, with nothing of root's left: setuid(2) alone leaves some.
+ * How a child of root becomes another user for good, with nothing of root's left: setuid(2) alone leaves
+ * some.
  *
  * The child shares our memory until it executes its program, so its user must not trace it before. Each time
  * that the effective user changes, setresuid(2) gives that memory what fs.suid_dumpable says; prctl(2) then

@@ -1,13 +1,13 @@
 /**
  * The one way to start a job's process, or a program that works for us on the worker.
  *
- * clone3(2), which libc has no function for, runs the child beside us in our own memory. A few bytes of machine
- * code (`child_code.ts`) make its system calls, one after another (`child_steps.ts`), until it executes its
- * program. Measured against posix_spawn(3), which waits for each child's execve(2): a backlog drains 1.23 times
- * as fast on a calm machine, 1.04 to 1.7 times on a busy one, and a job starts after 2 ms, not 15. Only
- * clone3(2) starts a process in a cgroup (CLONE_INTO_CGROUP): a process that joins by writing to cgroup.procs
- * waits for 10 ms or more where nobody has joined for a while, as the kernel waits until all processors have
- * passed by. No thread of ours is ever restricted as the child is, nor becomes another user.
+ * clone3(2), which libc has no function for, runs the child beside us in our own memory. A few bytes of
+ * machine code (`child_code.ts`) make its system calls, one after another (`child_steps.ts`), until it
+ * executes its program. Measured against posix_spawn(3), which waits for each child's execve(2): a backlog
+ * drains 1.23 times as fast on a calm machine, 1.04 to 1.7 times on a busy one, and a job starts after 2 ms,
+ * not 15. Only clone3(2) starts a process in a cgroup (CLONE_INTO_CGROUP): a process that joins by writing to
+ * cgroup.procs waits for 10 ms or more where nobody has joined for a while, as the kernel waits until all
+ * processors have passed by. No thread of ours is ever restricted as the child is, nor becomes another user.
  */
 import { CMemory } from "../c_memory.ts";
 import { Calls, startChild } from "./child_code.ts";
@@ -25,7 +25,9 @@ export { AS_WE_ARE, type SpawnSpec } from "./spec.ts";
 /** A process just started, for whose end the caller waits. It may not have come to its program yet. */
 export interface Started {
   pid: number;
-  /** Whether it shares no memory with us: it has executed its program, or ended; or had a copy from the start. */
+  /**
+   * Whether it shares no memory with us: it has executed its program, or ended; or had a copy from the start.
+   */
   hasLeft(): boolean;
   /** Why it has executed nothing: what failed in execve(2), or before. To be asked once it has ended. */
   failure(): ErrnoError | undefined;
@@ -49,8 +51,8 @@ const CLONE_INTO_CGROUP = 0x200000000n; // Linux 5.7
 const SIGCHLD = 17n; // asm/signal.h
 
 /**
- * Whether clone3(2) is there, which a container's filter may not know. Asked for without any arguments, it says
- * EINVAL where it is, and starts nothing.
+ * Whether clone3(2) is there, which a container's filter may not know. Asked for without any arguments, it
+ * says EINVAL where it is, and starts nothing.
  */
 const HAS_CLONE3 = perform(systemCall("clone3")) === -1 && lastErrno() === ERRNO.EINVAL;
 
@@ -108,8 +110,9 @@ function start(spec: SpawnSpec, how: "clone3" | "clone", cgroup: number | undefi
 class Child {
   readonly calls: Calls;
   /**
-   * Whether it shares our memory until it executes its program, which is faster. Where a cgroup limits its memory,
-   * it has a copy, as after fork(2): past the limit, the kernel kills it and all that share its memory.
+   * Whether it shares our memory until it executes its program, which is faster. Where a cgroup limits its
+   * memory, it has a copy, as after fork(2): past the limit, the kernel kills it and all that share its
+   * memory.
    */
   readonly shares: boolean;
   readonly #memory: SpawnMemory;

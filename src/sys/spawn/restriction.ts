@@ -7,15 +7,15 @@ const F_OK = 0n; // unistd.h
 const PR_SET_NO_NEW_PRIVS = 38n; // linux/prctl.h
 
 /**
- * A Landlock domain for a process and all that it starts, with no_new_privs. Of root's capabilities it keeps those
- * over files and users only: others reach around Landlock.
+ * A Landlock domain for a process and all that it starts, with no_new_privs. Of root's capabilities it keeps
+ * those over files and users only: others reach around Landlock.
  */
 export interface Restriction {
   /** A Landlock ruleset's descriptor. */
   ruleset: number;
   /**
-   * The absolute path of something that the ruleset lets nobody rename within its directory. A process that can
-   * rename it is not restricted after all, and then the program is not started.
+   * The absolute path of something that the ruleset lets nobody rename within its directory. A process that
+   * can rename it is not restricted after all, and then the program is not started.
    */
   proof: string;
 }
@@ -23,11 +23,11 @@ export interface Restriction {
 const CAPABILITIES = capabilitiesOfFilesAndUsers();
 
 /**
- * Restricts the process that makes the calls, which then proves that it is: it fails to rename the proof. This
- * takes rights that a change of user takes away, so it comes before that.
+ * Restricts the process that makes the calls, which then proves that it is: it fails to rename the proof.
+ * This takes rights that a change of user takes away, so it comes before that.
  * @param ruleset The descriptor that the process has of it.
- * @param proof Where the path of `Restriction.proof` is in memory, and the name that it would get where nothing
- * is restricted.
+ * @param proof Where the path of `Restriction.proof` is in memory, and the name that it would get where
+ * nothing is restricted.
  */
 export function restricting(ruleset: number, proof: { path: bigint; broken: bigint }): Step[] {
   return [

@@ -23,7 +23,7 @@ const EPOLL_EVENT = Deno.build.arch === "x86_64"
   ? { events: 0, data: 4, sizeof: 12 }
   : { events: 0, data: 8, sizeof: 16 };
 
-/** Taken in one go, at most. */
+/** How many events we take in one go. */
 const MAX_EVENTS = 64;
 const AT_ONCE = 0;
 const FOR_EVER = -1;
@@ -44,12 +44,15 @@ export class Epoll implements Disposable {
     this.#control(EPOLL_CTL_DEL, fd, 0);
   }
 
-  /** The keys of what is ready now. */
+  /** @returns The keys of what is ready now. */
   ready(): number[] {
     return this.#keys(symbols.epoll_wait(this.#fd, this.#events, MAX_EVENTS, AT_ONCE));
   }
 
-  /** The keys of what is ready, waited for without blocking this thread; maybe none. Nothing else may be asked meanwhile. */
+  /**
+   * Waits on another thread until something is ready. Ask for nothing else meanwhile.
+   * @returns Its keys; perhaps none.
+   */
   async untilReady(): Promise<number[]> {
     return this.#keys(await symbols.epollWaitAsync(this.#fd, this.#events, MAX_EVENTS, FOR_EVER));
   }

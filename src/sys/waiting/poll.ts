@@ -43,8 +43,8 @@ export class PollSet {
   }
 
   /**
-   * Waits without blocking this thread. The descriptors must stay open until it returns, which it may also do
-   * for no reason: its errno is lost on the other thread, so the caller tries its read again.
+   * Waits on another thread. The descriptors must stay open until it returns. It may return for no reason, as
+   * its errno is lost on the other thread: try your read again.
    */
   async wait(): Promise<void> {
     await symbols.pollAsync(this.#fds, this.#count, FOR_EVER);

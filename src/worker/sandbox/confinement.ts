@@ -20,7 +20,9 @@ export interface Owner {
 /** What rulesets are made of. */
 export interface Recipe {
   handled: Handled;
-  /** All rules but those for temporary folders. Another list, even of the same rules, makes another ruleset. */
+  /**
+   * All rules but those for temporary folders. Another list, even of the same rules, makes another ruleset.
+   */
   rules: readonly Rule[];
 }
 
@@ -80,7 +82,9 @@ export class Confinement implements Disposable {
     return now - Number(this.#madeNs / 1_000_000n) > CLOCK_STEP_MS;
   }
 
-  /** Whether the folder is as we made it, for certain: its entries, its mode, and all that a file can have. */
+  /**
+   * Whether the folder is as we made it, for certain: its entries, its mode, and all that a file can have.
+   */
   isUntouched(): boolean {
     return this.isSettled(this.#enteredMs) && factsOf(this.#directory.fd).changedAtNs === this.#madeNs;
   }

@@ -56,8 +56,8 @@ export function outermostBelow(folder: string, mounts: readonly Mounted[]): Moun
 }
 
 /**
- * Detaches a mount from its folder, without asking its server. If that is a FUSE server of the folder's own user,
- * we also end its connection: who waits for it gets an error.
+ * Detaches a mount from its folder, without asking its server. If that is a FUSE server of the folder's own
+ * user, we also end its connection: who waits for it gets an error.
  * @param around What the mount is below, and that directory's absolute path without links.
  * @param owner Whose folder the mount is in.
  */

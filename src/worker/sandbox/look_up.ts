@@ -18,7 +18,10 @@ interface OpenFile {
 /** A lookup's answer: the file, or why it can't be opened. */
 export type Found = OpenFile | ErrnoError;
 
-/** Opens what is at a path, if the kernel knows it without asking anybody. @returns `undefined` if it does not. */
+/**
+ * Opens what is at a path, if the kernel knows it without asking anybody.
+ * @returns `undefined` if it does not.
+ */
 export function lookUpKnown(path: string): Found | undefined {
   const directory = openKnownPath(path, O_DIRECTORY);
   if (directory >= 0) return { fd: directory, kind: "directory" };
@@ -40,8 +43,8 @@ fi
 exec sleep 10`;
 
 /**
- * Looks a path up by a helper: a server that does not answer can keep who asks it from ending, even by SIGKILL.
- * We take the open file over from the helper, without asking the server again.
+ * Looks a path up by a helper: a server that does not answer can keep who asks it from ending, even by
+ * SIGKILL. We take the open file over from the helper, without asking the server again.
  */
 export class Lookup {
   /** Never rejects with an `ErrnoError`: where there can be no process, the error is the answer. */

@@ -22,9 +22,9 @@ type PathRule = SandboxRules["paths"][number];
 /**
  * The files that the rules' paths lead to, open.
  *
- * A ruleset is for files, not for paths: we open the paths again and again, as a package's upgrade puts another
- * file in the place of one. A path can lead to a file system whose server does not answer. So what the kernel
- * does not know, a helper looks up; while that hangs, the rule is for the file of before.
+ * A ruleset is for files, not for paths: we open the paths again and again, as a package's upgrade puts
+ * another file in the place of one. A path can lead to a file system whose server does not answer. So what
+ * the kernel does not know, a helper looks up; while that hangs, the rule is for the file of before.
  */
 export class OpenPaths implements Disposable {
   readonly #paths: readonly OpenPath[];

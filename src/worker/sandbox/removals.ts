@@ -13,7 +13,10 @@ const PASSES = 5;
 const PASS_MS = 200;
 /** How many folders of one user one helper removes, so that a burst of jobs is no burst of helpers. */
 const BATCH = 64;
-/** After this we look whether something is mounted there that does not answer; and later again, ever more seldom. */
+/**
+ * After this we look whether something is mounted there that does not answer; and later again, ever more
+ * seldom.
+ */
 const FIRST_LOOK_MS = 500;
 const LONGEST_LOOK_MS = 30_000;
 
@@ -24,8 +27,8 @@ const HARMLESS = ACCESS_FS.EXECUTE | ACCESS_FS.READ_FILE | ACCESS_FS.READ_DIR | 
 /** rm(1) follows no link, goes to any depth, and enters no mount with this option. */
 const REMOVE = 'rm -rf --one-file-system -- "$@"';
 /**
- * An ordinary user's folders may be closed to that user. There a link in the way does no harm: all is that user's.
- * Root needs no modes changed.
+ * An ordinary user's folders may be closed to that user. There a link in the way does no harm: all is that
+ * user's. Root needs no modes changed.
  */
 const LOOSEN = 'find "$@" -xdev -type d ! -perm -700 -execdir chmod 700 {} \\;';
 const REMOVE_OWN = `${REMOVE} || { ${LOOSEN}; ${REMOVE}; }`;
@@ -52,9 +55,9 @@ interface RemovalTools {
 /**
  * Removes what jobs leave: of any depth, with any names, while something still writes to it.
  *
- * Only helpers touch it, processes that can remove beneath the folder and change nothing elsewhere. For who owns
- * a folder can lock it for ever, or mount there what never answers, and not even SIGKILL ends such a wait.
- * The folders of one user are removed one after another, so nobody waits for another user.
+ * Only helpers touch it, processes that can remove beneath the folder and change nothing elsewhere. For who
+ * owns a folder can lock it for ever, or mount there what never answers, and not even SIGKILL ends such a
+ * wait. The folders of one user are removed one after another, so nobody waits for another user.
  */
 export class Removals {
   readonly #tools: RemovalTools;

@@ -27,9 +27,9 @@ export interface SandboxContext {
 /**
  * Confines each job by Landlock to the rules, and to a temporary folder that no other job has.
  *
- * To make and remove a folder costs 0.2 ms on ext4, a sixth of a short job. So the next job of the same user gets
- * a folder that a job has left untouched, with its ruleset. That takes a cgroup: only an empty one shows that no
- * process is left which still has the folder.
+ * To make and remove a folder costs 0.2 ms on ext4, a sixth of a short job. So the next job of the same user
+ * gets a folder that a job has left untouched, with its ruleset. That takes a cgroup: only an empty one shows
+ * that no process is left which still has the folder.
  */
 export class Sandbox implements AsyncDisposable {
   readonly #settings: SandboxSettings;
@@ -116,7 +116,10 @@ export class Sandbox implements AsyncDisposable {
     }
   }
 
-  /** From now on a confinement serves again if it is as it was. Call if it can be known that nothing is left of a job. */
+  /**
+   * From now on a confinement serves again if it is as it was. Call if it can be known that nothing is left
+   * of a job.
+   */
   allowReuse(): void {
     this.#mayReuse = true;
   }

@@ -11,8 +11,9 @@ export const PROOF = "proof";
 export const PASSABLE = 0o711;
 
 /**
- * The directory in which the jobs of one daemon have their temporary folders. We lock it, flock(2), for as long
- * as we live: a later daemon removes what nobody has locked, and systemd-tmpfiles leaves alone what somebody has.
+ * The directory in which the jobs of one daemon have their temporary folders. We lock it, flock(2), for as
+ * long as we live: a later daemon removes what nobody has locked, and systemd-tmpfiles leaves alone what
+ * somebody has.
  */
 export class TempRoot implements Disposable {
   private constructor(
@@ -49,9 +50,9 @@ export class TempRoot implements Disposable {
   }
 
   /**
-   * Makes what sandboxed jobs can't rename, whatever their rules say, if it is not there: a device node, since no
-   * rule allows to make one, which renaming it takes too. Where there can be no such node, a directory does, as
-   * long as no rule is for what is around it.
+   * Makes what sandboxed jobs can't rename, whatever their rules say, if it is not there: a device node,
+   * since no rule allows to make one, which renaming it takes too. Where there can be no such node, a
+   * directory does, as long as no rule is for what is around it.
    * @returns Its path.
    * @throws {ErrnoError} If neither can be made.
    */
