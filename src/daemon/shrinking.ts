@@ -1,4 +1,5 @@
 import { getLogger } from "@logtape/logtape";
+import { delay } from "../run/waiting.ts";
 
 const log = getLogger(["filed", "daemon"]);
 
@@ -6,13 +7,12 @@ const log = getLogger(["filed", "daemon"]);
 const PAUSE_MS = 10;
 
 /**
- * Makes the state file smaller where much of it is free: in small steps, and between requests, which may
- * come.
+ * Makes the state file smaller where much of it is free, in small steps between requests. Without, logs of 40
+ * jobs took it to 673 MB, and it stayed so.
  */
 export class Shrinking implements Disposable {
   readonly #step: () => Promise<boolean>;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #isStepping = false;
+  #isUnderWay = false;
   #isOver = false;
 
   /** @param step Makes the file a little smaller. @returns Whether there is more to do. */
@@ -21,24 +21,18 @@ export class Shrinking implements Disposable {
   }
 
   /** Begins, unless it is under way. */
-  start(): void {
-    if (this.#isOver || this.#isStepping) return;
-    this.#isStepping = true;
-    this.#goOn();
+  async start(): Promise<void> {
+    if (this.#isUnderWay) return;
+    this.#isUnderWay = true;
+    try {
+      while (!this.#isOver && await this.#step()) await delay(PAUSE_MS);
+    } catch (error) {
+      log.warn("cannot make the state file smaller", { error });
+    }
+    this.#isUnderWay = false;
   }
 
   [Symbol.dispose](): void {
     this.#isOver = true;
-    clearTimeout(this.#timer);
-  }
-
-  async #goOn() {
-    try {
-      this.#isStepping = await this.#step();
-    } catch (error) {
-      this.#isStepping = false;
-      log.warn("cannot make the state file smaller", { error });
-    }
-    if (this.#isStepping && !this.#isOver) this.#timer = setTimeout(() => this.#goOn(), PAUSE_MS);
   }
 }

@@ -46,7 +46,7 @@ export const ACCESS_FS = {
 export const ACCESS_NET = { BIND_TCP: 1 << 0, CONNECT_TCP: 1 << 1 } as const;
 
 /** Ways out of the sandbox that a ruleset can close: LANDLOCK_SCOPE_*. */
-export const SCOPE = { ABSTRACT_UNIX_SOCKET: 1 << 0, SIGNAL: 1 << 1 } as const;
+const SCOPE = { ABSTRACT_UNIX_SOCKET: 1 << 0, SIGNAL: 1 << 1 } as const;
 
 /** Rights on a file that is no directory; the kernel refuses a rule for one that has others (EINVAL). */
 const ON_FILES = ACCESS_FS.EXECUTE | ACCESS_FS.WRITE_FILE | ACCESS_FS.READ_FILE | ACCESS_FS.TRUNCATE |

@@ -6,12 +6,12 @@ const { symbols } = Deno.dlopen(LIBC, {
 
 const DIRENT = { reclen: 16, type: 18, name: 19 } as const; // struct linux_dirent64, getdents(2)
 // dirent.h
-export const DT_UNKNOWN = 0; // from file systems that don't say
+const DT_UNKNOWN = 0; // from file systems that don't say
 export const DT_DIR = 4;
 const DOT = 0x2e;
 
 /** An entry of a directory. */
-export interface Dirent {
+interface Dirent {
   /** Any bytes, and the NUL at the end; of the buffer that was read into. */
   name: Uint8Array<ArrayBuffer>;
   /** One of `DT_`. */

@@ -72,7 +72,7 @@ export function writeKernelFile(path: string, text: string): void {
 }
 
 /** An entry of a directory. */
-export interface KernelEntry {
+interface KernelEntry {
   name: string;
   isDirectory: boolean;
 }

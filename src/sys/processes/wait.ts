@@ -13,41 +13,13 @@ const P_PID = 1;
 const SIGINFO = { pid: 16, sizeof: 128 } as const; // siginfo_t, sigaction(2), 64 bit
 const SIGRTMIN = 34; // of glibc; the two below are its own
 
-/** Signals by number, signal(7): the same on x86-64 and arm64. */
+/** The signals from 1 on, signal(7): the same on x86-64 and arm64. */
 const SIGNALS = [
-  "",
-  "SIGHUP",
-  "SIGINT",
-  "SIGQUIT",
-  "SIGILL",
-  "SIGTRAP",
-  "SIGABRT",
-  "SIGBUS",
-  "SIGFPE",
-  "SIGKILL",
-  "SIGUSR1",
-  "SIGSEGV",
-  "SIGUSR2",
-  "SIGPIPE",
-  "SIGALRM",
-  "SIGTERM",
-  "SIGSTKFLT",
-  "SIGCHLD",
-  "SIGCONT",
-  "SIGSTOP",
-  "SIGTSTP",
-  "SIGTTIN",
-  "SIGTTOU",
-  "SIGURG",
-  "SIGXCPU",
-  "SIGXFSZ",
-  "SIGVTALRM",
-  "SIGPROF",
-  "SIGWINCH",
-  "SIGIO",
-  "SIGPWR",
-  "SIGSYS",
-] as const;
+  "SIGHUP SIGINT SIGQUIT SIGILL SIGTRAP SIGABRT SIGBUS SIGFPE",
+  "SIGKILL SIGUSR1 SIGSEGV SIGUSR2 SIGPIPE SIGALRM SIGTERM SIGSTKFLT",
+  "SIGCHLD SIGCONT SIGSTOP SIGTSTP SIGTTIN SIGTTOU SIGURG SIGXCPU",
+  "SIGXFSZ SIGVTALRM SIGPROF SIGWINCH SIGIO SIGPWR SIGSYS",
+].flatMap((names) => names.split(" "));
 
 /** How a process ended; `signal` is a name such as "SIGKILL" or "SIGRTMIN+3". */
 export type WaitStatus = { kind: "exited"; status: number } | { kind: "signaled"; signal: string };
@@ -75,5 +47,5 @@ export function decodeWaitStatus(status: number): WaitStatus {
   const signal = status & 0x7f;
   return signal === 0
     ? { kind: "exited", status: status >> 8 & 0xff }
-    : { kind: "signaled", signal: SIGNALS[signal] ?? `SIGRTMIN+${signal - SIGRTMIN}` };
+    : { kind: "signaled", signal: SIGNALS[signal - 1] ?? `SIGRTMIN+${signal - SIGRTMIN}` };
 }

@@ -19,7 +19,7 @@ const FOR_EVER = -1;
 const AT_ONCE = 0;
 
 /** What to wait for on a descriptor; an error is always reported. */
-export interface Interest {
+interface Interest {
   fd: number;
   /** `POLLIN`, `POLLPRI`, `POLLOUT`: poll(2). */
   events: number;

@@ -13,7 +13,7 @@ import { atMost } from "../../sys/waiting/deadline.ts";
 const UNMOUNT_MS = 2_000;
 
 /** A line of /proc/self/mountinfo, proc(5). */
-export interface Mounted {
+interface Mounted {
   id: number;
   /** One character for each byte. */
   path: string;
