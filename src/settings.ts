@@ -8,11 +8,11 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export type LogFormat = (typeof LOG_FORMATS)[number];
 export type RunAsPolicy = (typeof RUN_AS_POLICIES)[number];
 
-/** What the command line and the environment ask for. */
+/** The wishes of the command line and the environment. */
 export interface Settings {
   mountpoint: string;
   stateFile: string;
-  /** Whether the state file's directory is made where it is missing: not for a place that somebody named. */
+  /** Whether we make the state file's directory where it is missing: not for a path that somebody named. */
   stateDirectory: "made" | "expected";
   /** How long running jobs get when filed stops. */
   graceMs: number;
@@ -23,18 +23,15 @@ export interface Settings {
    * choice.
    */
   runAs: RunAsPolicy;
-  /** What jobs get of the daemon's environment. */
+  /** The variables that jobs get of the daemon's environment. */
   environment: EnvironmentOptions;
   logLevel: LogLevel;
   logFormat: LogFormat;
-  /** What jobs are confined to; by nothing if it is absent. */
+  /** Confines jobs; absent: they are not confined. */
   sandbox?: SandboxOptions;
-  /**
-   * The soft limit of open files that jobs begin with: the runtime has raised filed's own. `undefined`:
-   * filed's.
-   */
+  /** The soft limit of open files that jobs begin with, as the runtime has raised ours. `undefined`: ours. */
   jobOpenFiles?: number;
-  /** Where a service manager wants to hear how filed is, sd_notify(3); none if nobody does. */
+  /** The socket of a service manager that wants to hear how filed is, sd_notify(3). */
   notifySocket?: string;
 }
 
@@ -51,7 +48,7 @@ export interface SandboxOptions {
   tempDirectory: string;
 }
 
-/** What jobs get of the daemon's environment. */
+/** The variables that jobs get of the daemon's environment. */
 export interface EnvironmentOptions {
   /** `none`: nothing but a PATH. */
   base: "daemon" | "none";
@@ -59,7 +56,7 @@ export interface EnvironmentOptions {
   given: { name: string; value: string | undefined }[];
 }
 
-/** What each job has of its own. */
+/** Variables of which each job has its own. */
 const OF_A_JOB = ["FILED_JOB_ID", "FILED_ATTEMPT", "FILED_RUN"];
 /** Whether jobs can be given a variable of that name. */
 export function isSettable(name: string): boolean {

@@ -1,6 +1,6 @@
 import { COMMIT, VERSION } from "../version.ts";
 
-/** What `--version` prints: filed's own version and commit, and what is built into its runtime. */
+/** The text of `--version`: filed's version and commit, and the versions that its runtime has built in. */
 export async function versionText(): Promise<string> {
   const { DatabaseSync } = await import("node:sqlite");
   using database = new DatabaseSync(":memory:"); // process.versions names the SQLite of the Node imitated.
@@ -10,7 +10,7 @@ export async function versionText(): Promise<string> {
 }
 
 /**
- * What `--man` prints: the manual page, for `man -l -`.
+ * The text of `--man`: the manual page, for `man -l -`.
  * @param page Where it is: `make` puts it into every build.
  */
 export async function manual(page: URL): Promise<string> {

@@ -2,14 +2,14 @@
 const EXPECTED = ["StoreError", "MountError", "StartError", "ManualError"];
 
 /**
- * What filed says when it ends because of an error: a line for what went wrong. A bug shows where it is. What
- * went wrong while all was being closed comes after that.
+ * The line that filed ends with after an error. A bug shows where it is. Errors of closing all come after the
+ * first one.
  */
 export function lastWords(error: unknown): string {
   return [...new Set(messagesOf(error))].join("; and then: ");
 }
 
-/** The first one first: a `SuppressedError` is what came after the one that it suppressed. */
+/** In the order in which they came: a `SuppressedError` came after the one that it suppressed. */
 function messagesOf(error: unknown): string[] {
   if (error instanceof SuppressedError) {
     return [...messagesOf(error.suppressed), ...messagesOf(error.error)];

@@ -25,6 +25,8 @@ export class UsageError extends Error {
 
 /** Of those that mount.fuse3(8) takes after -o. */
 const MOUNT_OPTIONS = ["allow_other"] as const;
+const PATH_RULES = ["ro", "rw", "exec"] as const;
+const PORT_RULES = ["connect", "bind"] as const;
 const LAST_PORT = 65_535;
 
 /**
@@ -51,7 +53,7 @@ export function parseCommandLine(args: string[], environment: (name: string) => 
     kind: "run",
     settings: {
       mountpoint,
-      ...placeOfState(values.state, environment),
+      ...stateFileFrom(values.state, environment),
       graceMs: parseSeconds("--grace", values.grace) * 1_000,
       admit: admitted(values.o),
       runAs: oneOf("--run-as", values["run-as"], RUN_AS_POLICIES),
@@ -70,7 +72,7 @@ export function parseCommandLine(args: string[], environment: (name: string) => 
 
 const WHOLE_NUMBER = /^\d{1,10}$/;
 
-/** What may follow `--sandbox=`; parseArgs knows no option that takes a value or none. */
+/** Values of `--sandbox=`. We take it out first, as parseArgs knows no option with or without a value. */
 const ENFORCEMENTS = ["require"] as const;
 const ENFORCEMENT = /^--sandbox=/;
 
@@ -125,16 +127,8 @@ function parseSandbox(
   values: ReturnType<typeof parse>["values"],
   environment: (name: string) => string | undefined,
 ): SandboxOptions | undefined {
-  const { ro, rw, exec, connect, bind } = values;
-  const paths = [
-    ...ro.map((path) => pathRule("--ro", path)),
-    ...rw.map((path) => pathRule("--rw", path)),
-    ...exec.map((path) => pathRule("--exec", path)),
-  ];
-  const ports = [
-    ...connect.map((port) => portRule("--connect", port)),
-    ...bind.map((port) => portRule("--bind", port)),
-  ];
+  const paths = PATH_RULES.flatMap((name) => values[name].map((path) => pathRule(`--${name}`, path)));
+  const ports = PORT_RULES.flatMap((name) => values[name].map((port) => portRule(`--${name}`, port)));
   if (values.sandbox) {
     const enforcement = values.enforcement ?? "as-far-as-possible";
     return { enforcement, paths, ports, tempDirectory: environment("TMPDIR") || "/tmp" };
@@ -161,7 +155,7 @@ function portRule(option: PortRule["option"], text: string): PortRule {
   );
 }
 
-function placeOfState(
+function stateFileFrom(
   option: string | undefined,
   environment: (name: string) => string | undefined,
 ): Pick<Settings, "stateFile" | "stateDirectory"> {

@@ -9,7 +9,10 @@ import { StartError } from "./start_error.ts";
 
 const log = getLogger(["filed", "daemon"]);
 
-/** What this kernel can do of a sandbox. @throws {StartError} If that is nothing, or less than required. */
+/**
+ * The sandbox as far as this kernel can keep it; a warning names the rest.
+ * @throws {StartError} If it can keep none of it, or less than required.
+ */
 export function prepareSandbox(
   { enforcement, paths, ports, tempDirectory }: SandboxOptions,
 ): SandboxSettings {
@@ -36,9 +39,9 @@ export async function confine(
 ): Promise<void> {
   const confined = await executor.confine(sandbox);
   if ("problem" in confined) throw new StartError(`Cannot sandbox jobs: ${confined.problem}`);
-  const rulesAbove = (place: string) =>
+  const rulesAbove = (real: string) =>
     sandbox.rules.paths.filter((_, index) =>
-      `${place}/`.startsWith(`${confined.rules[index]}/`.replace("//", "/"))
+      `${real}/`.startsWith(`${confined.rules[index]}/`.replace("//", "/"))
     );
   for (const { option, path } of rulesAbove(stateFile)) {
     log.warn("a rule of the sandbox reaches the state file", { rule: `${option} ${path}` });

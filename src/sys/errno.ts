@@ -68,7 +68,7 @@ export class ErrnoError extends Error {
   override readonly name = "ErrnoError";
   /** Positive, as in errno(3). */
   readonly errno: number;
-  /** What was tried: the call, most often, and with what. */
+  /** The attempt that failed: most often the call and its arguments. */
   readonly what: string | undefined;
 
   constructor(errno: ErrnoName | number, message?: string, options?: ErrorOptions) {

@@ -47,7 +47,7 @@ export function cString(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(`${text}\0`);
 }
 
-/** What people call an error number: "Argument list too long". */
+/** The text of an error number: "Argument list too long". */
 export function strerror(errno: number): string {
   const text = symbols.strerror(errno);
   return text === null ? `errno ${errno}` : new Deno.UnsafePointerView(text).getCString();

@@ -40,7 +40,7 @@ type Name = keyof typeof NUMBER;
 
 const ARCHITECTURE = Deno.build.arch === "aarch64" ? 1 : 0;
 
-/** What stands for the working directory where a call takes a directory's descriptor; fcntl.h. */
+/** In place of a directory's descriptor: the working directory; fcntl.h. */
 export const AT_FDCWD = BigInt.asUintN(64, -100n);
 
 export function systemCall(name: Name, ...args: readonly bigint[]): SystemCall {

@@ -15,7 +15,7 @@ const RESOLVE_BENEATH = 0x08;
 const RESOLVE_CACHED = 0x20; // Linux 5.12
 const AT_FDCWD = -100;
 
-/** What a lookup may not do. */
+/** Things that a lookup must not do. */
 const RESOLVE = {
   /**
    * Leave the directory, or the file system that it is in, or follow a link. What is mounted below is never

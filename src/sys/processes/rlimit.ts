@@ -17,7 +17,7 @@ export interface Rlimit extends ResourceLimit {
   resource: RlimitName;
 }
 
-/** What this process, and so what it starts, is limited to. @see getrlimit(2) */
+/** The limit of this process, which its children inherit. @see getrlimit(2) */
 export function resourceLimit(resource: RlimitName): ResourceLimit {
   const limit = new BigUint64Array(2); // struct rlimit: rlim_cur, rlim_max
   check(symbols.getrlimit(RLIMIT[resource], new Uint8Array(limit.buffer)), "getrlimit");

@@ -137,7 +137,7 @@ export class Calls implements Disposable {
     return this.#memory.address;
   }
 
-  /** What went wrong, if that has ended the child. */
+  /** The error that has ended the child, if one has. */
   get error(): ErrnoError | undefined {
     for (const [i, { call, is }] of this.#steps.entries()) {
       const wrong = Atomics.load(this.#words, i * CALL.sizeof + CALL.wrong);

@@ -59,7 +59,7 @@ const HAS_CLONE3 = perform(systemCall("clone3")) === -1 && lastErrno() === ERRNO
 /** No program is given a descriptor as high as this. */
 const HIGHEST_FD = 9;
 
-/** What clone3(2) says of a group in which it starts nothing. */
+/** Errors of clone3(2) for a group in which it starts nothing. */
 const NOT_THERE: readonly ErrnoName[] = ["EACCES", "EBADF", "EBUSY", "EINVAL", "EOPNOTSUPP", "EPERM"];
 
 /**

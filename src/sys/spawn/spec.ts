@@ -4,7 +4,7 @@ import type { Credentials } from "./credentials.ts";
 import type { Restriction } from "./restriction.ts";
 import type { Rlimit } from "../processes/rlimit.ts";
 
-/** What to start, and as what. */
+/** A program to start, and all that its process is to have. */
 export interface SpawnSpec {
   /** The absolute path of the program. */
   path: string;
@@ -13,8 +13,8 @@ export interface SpawnSpec {
   /** Its environment, each as `NAME=VALUE`. */
   env: readonly (string | Uint8Array)[];
   /**
-   * Where it begins: the first of these directories that it can enter as whom it is then; at `/` if there is
-   * none. A directory that does not answer keeps waiting nobody but the child.
+   * It begins in the first of these directories that it can enter, as its user; in `/` if it can enter none.
+   * Only the child waits for a directory that does not answer.
    */
   cwd: readonly string[];
   /** Our descriptors that it gets as its 0, 1, 2 and so on. It gets no other. */
@@ -22,15 +22,15 @@ export interface SpawnSpec {
   restriction: Restriction | undefined;
   /** By how much it is nicer than this process, 0 to 19. */
   nice: number;
-  /** What each of its processes is limited to. None is higher than ours. */
+  /** The limits of each of its processes. None is higher than ours. */
   rlimits: readonly Rlimit[];
   /** Whom it becomes; `undefined`: it stays who we are. */
   credentials: Credentials | undefined;
-  /** "limited": its cgroup lets it have so much, and no more. */
+  /** "limited": its cgroup limits it. */
   memory?: "limited" | undefined;
 }
 
-/** Of a program of the system's that works for us: it is as we are, but for what the caller says. */
+/** For a program of the system that works for us: it runs as we do, but for what the caller adds. */
 export const AS_WE_ARE = {
   env: [],
   cwd: [],

@@ -18,7 +18,7 @@ const EFD_CLOEXEC = 0o2000000;
 const FOR_EVER = -1;
 const AT_ONCE = 0;
 
-/** What to wait for on a descriptor; an error is always reported. */
+/** Events to wait for on a descriptor; an error is always reported. */
 interface Interest {
   fd: number;
   /** `POLLIN`, `POLLPRI`, `POLLOUT`: poll(2). */

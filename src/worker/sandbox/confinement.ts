@@ -17,7 +17,7 @@ export interface Owner {
   gid: number;
 }
 
-/** What rulesets are made of. */
+/** The parts of a ruleset that all jobs have in common. */
 export interface Recipe {
   handled: Handled;
   /**
@@ -27,7 +27,7 @@ export interface Recipe {
 }
 
 /**
- * What one job at a time is confined to: a temporary folder, and a ruleset that allows it.
+ * Confines one job at a time: by a temporary folder, and a ruleset that allows it.
  *
  * The folder is alone in a folder of ours. Who removes it may wait for its owner, and locks only that one
  * meanwhile: we can go on to make others in the root.

@@ -21,7 +21,7 @@ const FIRST_LOOK_MS = 500;
 const LONGEST_LOOK_MS = 30_000;
 
 const REMOVING = ACCESS_FS.REMOVE_FILE | ACCESS_FS.REMOVE_DIR;
-/** What a helper may do everywhere: it changes nothing. */
+/** Rights that a helper has everywhere: they change nothing. */
 const HARMLESS = ACCESS_FS.EXECUTE | ACCESS_FS.READ_FILE | ACCESS_FS.READ_DIR | ACCESS_FS.IOCTL_DEV;
 
 /** rm(1) follows no link, goes to any depth, and enters no mount with this option. */

@@ -95,7 +95,8 @@ export class Sandbox implements AsyncDisposable {
    */
   prepare(): Promise<void> | undefined {
     if (performance.now() - this.#lookedAt <= OPENED_MS) return undefined;
-    return this.#paths.look()?.then(() => this.#looked()) ?? this.#looked();
+    this.#lookedAt = performance.now();
+    return this.#paths.look();
   }
 
   /**
@@ -153,10 +154,6 @@ export class Sandbox implements AsyncDisposable {
     this.#paths[Symbol.dispose]();
   }
 
-  #looked(): undefined {
-    this.#lookedAt = performance.now();
-  }
-
   /** @throws {RuleError | ErrnoError} If a rule can't be kept any more; EMFILE, ENFILE, ENOMEM. */
   #currentRecipe(): Recipe {
     const of = this.#paths.rules(this.#handled.fs);
@@ -174,7 +171,8 @@ export class Sandbox implements AsyncDisposable {
       this.#proof = this.#root.makeProof();
       if (this.#root.isWhole()) return;
     } catch (error) {
-      if (!(error instanceof ErrnoError && error.is("ENOENT"))) throw error;
+      // The root is gone, or something else is where the proof was.
+      if (!(error instanceof ErrnoError && error.is("ENOENT", "EEXIST"))) throw error;
     }
     const { path } = this.#root;
     const root = TempRoot.make(this.#settings.tempDirectory);

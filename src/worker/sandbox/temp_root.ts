@@ -1,5 +1,5 @@
 import { Directory } from "../../sys/files/directory.ts";
-import { ErrnoError, type ErrnoName } from "../../sys/errno.ts";
+import { ErrnoError } from "../../sys/errno.ts";
 import { factsOf } from "../../sys/files/facts.ts";
 import { listKernelDirectory } from "../../sys/files/kernel_files.ts";
 import { effectiveUid } from "../../sys/processes/process.ts";
@@ -54,12 +54,10 @@ export class TempRoot implements Disposable {
    * since no rule allows to make one, which renaming it takes too. Where there can be no such node, a
    * directory does, as long as no rule is for what is around it.
    * @returns Its path.
-   * @throws {ErrnoError} If neither can be made.
+   * @throws {ErrnoError} If neither can be made: ENOENT if the root is gone.
    */
   makeProof(): string {
-    if (!make(() => this.directory.makeWhiteout(PROOF), "EPERM")) {
-      make(() => this.directory.makeDirectory(PROOF, 0o700));
-    }
+    if (this.directory.inodeAt(PROOF) === undefined) this.#makeProof();
     return `${this.path}/${PROOF}`;
   }
 
@@ -80,6 +78,15 @@ export class TempRoot implements Disposable {
   [Symbol.dispose](): void {
     this.directory[Symbol.dispose]();
     this.around[Symbol.dispose]();
+  }
+
+  #makeProof() {
+    try {
+      this.directory.makeWhiteout(PROOF);
+    } catch (error) {
+      if (!(error instanceof ErrnoError && error.is("EPERM"))) throw error;
+      this.directory.makeDirectory(PROOF, 0o700);
+    }
   }
 }
 
@@ -107,17 +114,4 @@ function openOurs(around: Directory, name: string): Directory | undefined {
 
 function isAt(around: Directory, name: string, directory: Directory): boolean {
   return around.inodeAt(name) === factsOf(directory.fd).inode;
-}
-
-/** @returns Whether it is there; not if `refusal` is the reason. */
-function make(act: () => void, refusal?: ErrnoName): boolean {
-  try {
-    act();
-    return true;
-  } catch (error) {
-    if (!(error instanceof ErrnoError)) throw error;
-    if (error.is("EEXIST")) return true;
-    if (refusal && error.is(refusal)) return false;
-    throw error;
-  }
 }
