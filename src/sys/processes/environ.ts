@@ -1,12 +1,35 @@
-import { Buffer } from "node:buffer";
-import { readKernelBytes } from "../files/kernel_files.ts";
+import { LIBC } from "../libc.ts";
+
+const { symbols } = Deno.dlopen(LIBC, { environ: { type: "pointer" } });
 
 /**
- * The environment that this process was started with: `NAME=value` each, any bytes but NUL. Deno's own list
- * leaves out what is not UTF-8.
- * @see proc_pid_environ(5)
+ * The environment of this process as it is now: `NAME=value` each, any bytes but NUL. Deno's own list leaves
+ * out what is not UTF-8; /proc/self/environ still has what the shipped file sets for the runtime, and deletes
+ * again.
+ * @see environ(7)
  */
 export function environ(): Uint8Array[] {
-  const entries = readKernelBytes("/proc/self/environ").split("\0").filter((entry) => entry !== "");
-  return entries.map((entry) => new Uint8Array(Buffer.from(entry, "latin1")));
+  const list = pointerAt(symbols.environ);
+  return list === null ? [] : [...readList(new Deno.UnsafePointerView(list))];
+}
+
+const POINTER_BYTES = 8;
+
+function pointerAt(address: Deno.PointerValue): Deno.PointerValue {
+  return address === null ? null : new Deno.UnsafePointerView(address).getPointer();
+}
+
+/** The strings of a list that ends with NULL. */
+function* readList(list: Deno.UnsafePointerView) {
+  for (let at = 0;; at += POINTER_BYTES) {
+    const entry = list.getPointer(at);
+    if (entry === null) return;
+    yield readCString(new Deno.UnsafePointerView(entry));
+  }
+}
+
+function readCString(memory: Deno.UnsafePointerView): Uint8Array {
+  let length = 0;
+  while (memory.getUint8(length) !== 0) length++;
+  return new Uint8Array(memory.getArrayBuffer(length)).slice();
 }
