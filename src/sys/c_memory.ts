@@ -22,10 +22,9 @@ export class CMemory implements Disposable {
   readonly address: bigint;
   /** Not to be touched once it is disposed of. */
   readonly buffer: ArrayBuffer;
+  readonly bytes: Uint8Array;
   readonly #kind: "own" | "shared";
-  readonly #bytes: Uint8Array;
   #pointer: Deno.PointerObject | null;
-  #filledBytes = 0;
 
   /**
    * @param kind "shared": also with a child that has a copy of all the rest.
@@ -38,28 +37,14 @@ export class CMemory implements Disposable {
     this.#pointer = pointer;
     this.address = BigInt(Deno.UnsafePointer.value(pointer));
     this.buffer = Deno.UnsafePointerView.getArrayBuffer(pointer, sizeBytes);
-    this.#bytes = new Uint8Array(this.buffer);
+    this.bytes = new Uint8Array(this.buffer);
   }
 
   /** Memory with these bytes in it. */
   static of(bytes: Uint8Array | Uint32Array): CMemory {
     const memory = new CMemory(bytes.byteLength);
-    memory.append(bytes);
+    memory.bytes.set(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
     return memory;
-  }
-
-  /** Copies bytes behind those that were appended before. @returns Their address. */
-  append(bytes: Uint8Array | Uint32Array | BigUint64Array): bigint {
-    const { buffer, byteOffset, byteLength } = bytes;
-    return this.#appendBytes(
-      bytes instanceof Uint8Array ? bytes : new Uint8Array(buffer, byteOffset, byteLength),
-      0,
-    );
-  }
-
-  /** The same, with a NUL behind them. */
-  appendString(bytes: Uint8Array): bigint {
-    return this.#appendBytes(bytes, 1);
   }
 
   [Symbol.dispose](): void {
@@ -68,13 +53,6 @@ export class CMemory implements Disposable {
     else check(libc.munmap(this.#pointer, BigInt(this.buffer.byteLength)), "munmap");
     this.#pointer = null;
   }
-
-  #appendBytes(bytes: Uint8Array, zeros: number): bigint {
-    const at = this.#filledBytes;
-    this.#bytes.set(bytes, at);
-    this.#filledBytes += bytes.length + zeros;
-    return this.address + BigInt(at);
-  }
 }
 
 function mapShared(sizeBytes: number): Deno.PointerObject {
@@ -82,6 +60,51 @@ function mapShared(sizeBytes: number): Deno.PointerObject {
   if (Deno.UnsafePointer.value(pointer) === MAP_FAILED) throw new ErrnoError(lastErrno(), "mmap");
   return must(pointer, "mmap(2) gives no memory at 0 that was not asked for there");
 }
+
+/** Memory of C's, filled bit by bit: each part stays at its address until the arena is disposed of. */
+export class Arena implements Disposable {
+  readonly #blocks: CMemory[] = [];
+  /** Of the last block. */
+  #filledBytes = 0;
+
+  /** Adds a text, with NUL behind it. @throws {ErrnoError} EINVAL for a NUL in it, ENOMEM. */
+  text(text: string | Uint8Array): bigint {
+    const bytes = typeof text === "string" ? ENCODER.encode(text) : text;
+    if (bytes.includes(0)) throw new ErrnoError("EINVAL", "NUL in a string for C");
+    return this.#add(bytes, bytes.length + 1, 1);
+  }
+
+  /** Adds a list of texts: their addresses, and NULL behind them. @throws {ErrnoError} As `text`. */
+  texts(texts: readonly (string | Uint8Array)[]): bigint {
+    return this.numbers(BigUint64Array.from([...texts.map((text) => this.text(text)), 0n]));
+  }
+
+  /** @throws {ErrnoError} ENOMEM. */
+  numbers(numbers: Uint32Array | BigUint64Array): bigint {
+    const { buffer, byteOffset, byteLength, BYTES_PER_ELEMENT } = numbers;
+    return this.#add(new Uint8Array(buffer, byteOffset, byteLength), byteLength, BYTES_PER_ELEMENT);
+  }
+
+  [Symbol.dispose](): void {
+    for (const block of this.#blocks.splice(0)) block[Symbol.dispose]();
+  }
+
+  #add(bytes: Uint8Array, sizeBytes: number, alignment: number): bigint {
+    let at = Math.ceil(this.#filledBytes / alignment) * alignment;
+    let block = this.#blocks.at(-1);
+    if (!block || at + sizeBytes > block.bytes.length) {
+      block = new CMemory(Math.max(sizeBytes, BLOCK_BYTES));
+      this.#blocks.push(block);
+      at = 0;
+    }
+    block.bytes.set(bytes, at);
+    this.#filledBytes = at + sizeBytes;
+    return block.address + BigInt(at);
+  }
+}
+
+const ENCODER = new TextEncoder();
+const BLOCK_BYTES = 8_192;
 
 /** Where it is, for as long as somebody can reach it. */
 export function addressOf(memory: Uint8Array<ArrayBuffer> | Int32Array<ArrayBuffer>): bigint {

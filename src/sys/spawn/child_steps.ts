@@ -1,5 +1,4 @@
-import { must } from "../../must.ts";
-import { CMemory } from "../c_memory.ts";
+import { type Arena, CMemory } from "../c_memory.ts";
 import { type Step, toSucceed } from "./child_code.ts";
 import { auditedAs, becoming } from "./credentials.ts";
 import { ignoredSignals } from "../processes/ignored_signals.ts";
@@ -7,7 +6,7 @@ import { joiningSessionKeyring, linkingUserKeyring } from "./keyring.ts";
 import { niceness } from "../processes/process.ts";
 import { restricting } from "./restriction.ts";
 import { RLIMIT } from "../processes/rlimit.ts";
-import type { SpawnMemory, SpawnSpec } from "./spec.ts";
+import type { SpawnSpec } from "./spec.ts";
 import { type SystemCall, systemCall } from "../system_call.ts";
 
 // asm/signal.h
@@ -31,13 +30,14 @@ const LAST_FD = 0xffff_ffffn;
  * 5. It becomes its user.
  * 6. It enters its directory, as that user, and executes its program.
  *
+ * @param arena Where the calls find what they point to.
  * @param sources The spec's descriptors, then that of its restriction's ruleset: all above those that they
  * become.
  * @param handlers Whether the clone has set all handlers of signals to their defaults.
  */
 export function stepsOf(
-  { restriction, credentials, nice, rlimits }: SpawnSpec,
-  memory: SpawnMemory,
+  { path, args, env, cwd, restriction, credentials, nice, rlimits }: SpawnSpec,
+  arena: Arena,
   sources: readonly number[],
   handlers: "cleared" | "ours",
 ): Step[] {
@@ -47,36 +47,30 @@ export function stepsOf(
     ...toSucceed(...sources.map((from, to) => systemCall("dup3", BigInt(from), BigInt(to), 0n))),
     ...closingFrom(sources.length),
     ...joiningSessionKeyring(),
-    ...credentials ? auditedAs(sources.length, memory.loginuid, memory.uidText) : [],
+    ...credentials ? auditedAs(credentials, sources.length, arena) : [],
     ...nice > 0 ? toSucceed(systemCall("setpriority", PRIO_PROCESS, 0n, nicer(nice))) : [],
-    ...rlimits.flatMap(({ resource }, i) =>
-      toSucceed(
-        systemCall(
-          "prlimit64",
-          0n,
-          BigInt(RLIMIT[resource]),
-          must(memory.rlimits[i], "each limit is laid out"),
-          0n,
-        ),
-      )
-    ),
-    ...restriction ? restricting(ruleset, memory.proof) : [],
-    ...credentials ? becoming(credentials, memory.groups) : [],
+    ...rlimits.flatMap(({ resource, soft, hard }) => {
+      const limit = arena.numbers(BigUint64Array.of(BigInt(soft), BigInt(hard))); // struct rlimit, getrlimit(2)
+      return toSucceed(systemCall("prlimit64", 0n, BigInt(RLIMIT[resource]), limit, 0n));
+    }),
+    ...restriction ? restricting(restriction, ruleset, arena) : [],
+    ...credentials ? becoming(credentials, arena) : [],
     ...credentials && !restriction ? linkingUserKeyring() : [],
     ...restriction ? closingFrom(ruleset) : credentials ? closingFrom(sources.length) : [],
-    ...entering(memory),
+    ...entering(cwd, arena),
     ...toSucceed(
       systemCall("rt_sigprocmask", BigInt(SIG_SETMASK), NO_SIGNALS.address, 0n, SIGSET_BYTES),
-      systemCall("execve", memory.path, memory.argv, memory.envp),
+      systemCall("execve", arena.text(path), arena.texts(args), arena.texts(env)),
     ),
   ];
 }
 
 /** The last that can be entered is where it stays. */
-function entering({ root, cwd }: SpawnMemory): Step[] {
+function entering(cwd: readonly string[], arena: Arena): Step[] {
+  const chdir = (path: string) => systemCall("chdir", arena.text(path));
   return [
-    ...toSucceed(systemCall("chdir", root)),
-    ...cwd.toReversed().map((path) => ({ call: systemCall("chdir", path), is: "either way" as const })),
+    ...toSucceed(chdir("/")),
+    ...cwd.toReversed().map((path) => ({ call: chdir(path), is: "either way" as const })),
   ];
 }
 

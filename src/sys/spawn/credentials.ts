@@ -1,3 +1,4 @@
+import type { Arena } from "../c_memory.ts";
 import { NO_CAPABILITIES } from "./capabilities.ts";
 import { type Step, toSucceed } from "./child_code.ts";
 import { readKernelFile } from "../files/kernel_files.ts";
@@ -29,17 +30,16 @@ const GROUP_AND_OTHERS_WRITE = 0o022;
  * The child shares our memory until it executes its program, so its user must not trace it before. Each time
  * that the effective user changes, setresuid(2) gives that memory what fs.suid_dumpable says; prctl(2) then
  * makes it not dumpable. In between, the user can't stop the child: its real and saved user are still root.
- * @param groupList Where the groups are in memory, gid_t each.
  * @see credentials(7), capabilities(7), ptrace(2)
  */
-export function becoming({ uid, gid, groups }: Credentials, groupList: bigint): Step[] {
+export function becoming({ uid, gid, groups }: Credentials, arena: Arena): Step[] {
   const [u, g] = [BigInt(uid), BigInt(gid)];
   return [
     // They may be locked.
     { call: systemCall("prctl", PR_SET_SECUREBITS, NO_SECUREBITS, 0n, 0n, 0n), is: "either way" },
     ...toSucceed(
       systemCall("umask", BigInt(UMASK_FOR_OTHERS)),
-      systemCall("setgroups", BigInt(groups.length), groupList),
+      systemCall("setgroups", BigInt(groups.length), arena.numbers(Uint32Array.from(groups))),
       systemCall("setresgid", g, g, g),
       systemCall("setresuid", AS_IT_IS, u, AS_IT_IS),
       systemCall("prctl", PR_SET_DUMPABLE, NOT_DUMPABLE, 0n, 0n, 0n),
@@ -54,13 +54,12 @@ export function becoming({ uid, gid, groups }: Credentials, groupList: bigint): 
  * Has the audit log name the user whose job it is, as pam_loginuid(8) does. That takes a right of root's, and
  * a kernel that audits: elsewhere it stays undone.
  * @param fd The lowest descriptor that is not in use.
- * @param path Where the text "/proc/self/loginuid" is in memory.
- * @param uid Where the user's number is, in digits.
  */
-export function auditedAs(fd: number, path: bigint, uid: { address: bigint; length: number }): Step[] {
+export function auditedAs({ uid }: Credentials, fd: number, arena: Arena): Step[] {
+  const digits = String(uid);
   return [
-    systemCall("openat", AT_FDCWD, path, O_WRONLY, 0n),
-    systemCall("write", BigInt(fd), uid.address, BigInt(uid.length)),
+    systemCall("openat", AT_FDCWD, arena.text("/proc/self/loginuid"), O_WRONLY, 0n),
+    systemCall("write", BigInt(fd), arena.text(digits), BigInt(digits.length)),
   ].map((call) => ({ call, is: "either way" }));
 }
 

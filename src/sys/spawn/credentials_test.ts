@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { Arena } from "../c_memory.ts";
 import { becoming } from "./credentials.ts";
 
 Deno.test("becoming() leaves the child no moment in which its user could stop it and trace it", () => {
-  const calls = becoming({ uid: 7, gid: 8, groups: [] }, 0n).map(({ call }) => call);
+  using arena = new Arena();
+  const calls = becoming({ uid: 7, gid: 8, groups: [] }, arena).map(({ call }) => call);
   const names = calls.map(({ name }) => name);
   const protecting = names.lastIndexOf("prctl");
   assert.deepEqual(calls[protecting]?.args.slice(0, 2), [4n, 0n]); // PR_SET_DUMPABLE

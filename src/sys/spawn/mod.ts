@@ -9,13 +9,13 @@
  * cgroup.procs waits for 10 ms or more where nobody has joined for a while, as the kernel waits until all
  * processors have passed by. No thread of ours is ever restricted as the child is, nor becomes another user.
  */
-import { CMemory } from "../c_memory.ts";
+import { Arena, CMemory } from "../c_memory.ts";
 import { Calls, startChild } from "./child_code.ts";
 import { stepsOf } from "./child_steps.ts";
 import { ERRNO, ErrnoError, type ErrnoName } from "../errno.ts";
 import { HOST_ENDIAN, lastErrno } from "../libc.ts";
 import { close, duplicate } from "../files/file.ts";
-import { SpawnMemory, type SpawnSpec } from "./spec.ts";
+import type { SpawnSpec } from "./spec.ts";
 import { perform, type SystemCall, systemCall } from "../system_call.ts";
 
 export type { Credentials } from "./credentials.ts";
@@ -115,17 +115,18 @@ class Child {
    * memory.
    */
   readonly shares: boolean;
-  readonly #memory: SpawnMemory;
+  readonly #memory: DisposableStack;
   readonly #tid: CMemory;
   readonly #isHere: Int32Array<ArrayBuffer>;
   #settled: { failure: ErrnoError | undefined } | undefined;
 
   constructor(spec: SpawnSpec, sources: readonly number[], how: "clone3" | "clone") {
     this.shares = how === "clone3" && spec.memory !== "limited";
-    this.#memory = new SpawnMemory(spec);
-    const steps = stepsOf(spec, this.#memory, sources, how === "clone3" ? "cleared" : "ours");
-    this.calls = new Calls(steps, this.shares ? "own" : "shared");
-    this.#tid = new CMemory(Int32Array.BYTES_PER_ELEMENT);
+    using made = new DisposableStack();
+    const steps = stepsOf(spec, made.use(new Arena()), sources, how === "clone3" ? "cleared" : "ours");
+    this.calls = made.use(new Calls(steps, this.shares ? "own" : "shared"));
+    this.#tid = made.use(new CMemory(Int32Array.BYTES_PER_ELEMENT));
+    this.#memory = made.move();
     this.#isHere = new Int32Array(this.#tid.buffer).fill(1);
     if (this.shares) UNDER_WAY.add(this);
   }
@@ -147,7 +148,7 @@ class Child {
     if (!this.#settled) {
       this.#settled = { failure: this.calls.error };
       UNDER_WAY.delete(this);
-      for (const memory of [this.calls, this.#memory, this.#tid]) memory[Symbol.dispose]();
+      this.#memory.dispose();
     }
     return this.#settled.failure;
   }

@@ -1,3 +1,4 @@
+import type { Arena } from "../c_memory.ts";
 import { capabilitiesOfFilesAndUsers } from "./capabilities.ts";
 import { type Step, toSucceed } from "./child_code.ts";
 import { AT_FDCWD, systemCall } from "../system_call.ts";
@@ -26,19 +27,18 @@ const CAPABILITIES = capabilitiesOfFilesAndUsers();
  * Restricts the process that makes the calls, which then proves that it is: it fails to rename the proof.
  * This takes rights that a change of user takes away, so it comes before that.
  * @param ruleset The descriptor that the process has of it.
- * @param proof Where the path of `Restriction.proof` is in memory, and the name that it would get where
- * nothing is restricted.
  */
-export function restricting(ruleset: number, proof: { path: bigint; broken: bigint }): Step[] {
+export function restricting({ proof }: Restriction, ruleset: number, arena: Arena): Step[] {
+  const [path, broken] = [arena.text(proof), arena.text(`${proof}-broken`)];
   return [
     // Where it is not there, that it can't be renamed proves nothing.
-    ...toSucceed(systemCall("faccessat", AT_FDCWD, proof.path, F_OK)),
+    ...toSucceed(systemCall("faccessat", AT_FDCWD, path, F_OK)),
     // It only takes away, which never fails.
     ...CAPABILITIES ? toSucceed(systemCall("capset", CAPABILITIES.header, CAPABILITIES.data)) : [],
     ...toSucceed(
       systemCall("prctl", PR_SET_NO_NEW_PRIVS, 1n, 0n, 0n, 0n),
       systemCall("landlock_restrict_self", BigInt(ruleset), 0n),
     ),
-    { call: systemCall("renameat", AT_FDCWD, proof.path, AT_FDCWD, proof.broken), is: "to fail" },
+    { call: systemCall("renameat", AT_FDCWD, path, AT_FDCWD, broken), is: "to fail" },
   ];
 }

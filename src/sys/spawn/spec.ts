@@ -1,5 +1,3 @@
-import { CMemory } from "../c_memory.ts";
-import { ErrnoError } from "../errno.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Restriction } from "./restriction.ts";
 import type { Rlimit } from "../processes/rlimit.ts";
@@ -39,73 +37,3 @@ export const AS_WE_ARE = {
   rlimits: [],
   credentials: undefined,
 } as const satisfies Partial<SpawnSpec>;
-
-/** A spec as C wants it; the addresses are right until it is disposed of. */
-export class SpawnMemory implements Disposable {
-  readonly path: bigint;
-  readonly argv: bigint;
-  readonly envp: bigint;
-  /** In the order of the spec. */
-  readonly cwd: readonly bigint[];
-  readonly root: bigint;
-  /** Of a restriction: the path of its proof, and the name that it gets where nothing is restricted. */
-  readonly proof: { path: bigint; broken: bigint };
-  /** A struct rlimit, getrlimit(2), for each of the spec's. */
-  readonly rlimits: readonly bigint[];
-  /** The groups of the credentials, gid_t each. */
-  readonly groups: bigint;
-  /** The uid of the credentials in digits, and their number. */
-  readonly uidText: { address: bigint; length: number };
-  readonly loginuid: bigint;
-  readonly #memory: CMemory;
-
-  /** @throws {ErrnoError} EINVAL for a NUL in a string, ENOMEM. */
-  constructor({ path, args, env, cwd, restriction, rlimits, credentials }: SpawnSpec) {
-    const strings = {
-      path: encode(path),
-      root: encode("/"),
-      loginuid: encode("/proc/self/loginuid"),
-      uid: encode(String(credentials?.uid ?? "")),
-      proof: encode(restriction?.proof ?? ""),
-      broken: encode(`${restriction?.proof}-broken`),
-      cwd: cwd.map(encode),
-      args: args.map(encode),
-      env: env.map(encode),
-    };
-    const limits = rlimits.map(({ soft, hard }) => BigUint64Array.of(BigInt(soft), BigInt(hard)));
-    const groups = Uint32Array.from(credentials?.groups ?? []);
-    const lists = new BigUint64Array(args.length + 1 + env.length + 1);
-    const memory = this.#memory = new CMemory(
-      [lists, ...limits, groups].reduce((sum, { byteLength }) => sum + byteLength, 0) +
-        Object.values(strings).flat().reduce((sum, { length }) => sum + length + NUL_BYTES, 0),
-    );
-    // What is aligned comes first. The lists are filled in once all strings have an address.
-    this.argv = memory.append(lists);
-    this.envp = this.argv + BigInt((args.length + 1) * lists.BYTES_PER_ELEMENT);
-    this.rlimits = limits.map((limit) => memory.append(limit));
-    this.groups = memory.append(groups);
-    const add = (string: Uint8Array) => memory.appendString(string);
-    this.path = add(strings.path);
-    this.root = add(strings.root);
-    this.loginuid = add(strings.loginuid);
-    this.uidText = { address: add(strings.uid), length: strings.uid.length };
-    this.proof = { path: add(strings.proof), broken: add(strings.broken) };
-    this.cwd = strings.cwd.map(add);
-    const addresses = [...strings.args.map(add), 0n, ...strings.env.map(add), 0n];
-    new BigUint64Array(memory.buffer, 0, lists.length).set(addresses);
-  }
-
-  [Symbol.dispose](): void {
-    this.#memory[Symbol.dispose]();
-  }
-}
-
-const ENCODER = new TextEncoder();
-const NUL_BYTES = 1;
-
-/** @throws {ErrnoError} EINVAL for a NUL. */
-function encode(text: string | Uint8Array): Uint8Array {
-  const bytes = typeof text === "string" ? ENCODER.encode(text) : text;
-  if (bytes.includes(0)) throw new ErrnoError("EINVAL", "NUL in a string for C");
-  return bytes;
-}
