@@ -1,22 +1,60 @@
-/**
- * The control groups of a state file's daemons, which one that was killed leaves to the next with the same
- * file.
- */
+/** The control groups of daemons, which one that was killed leaves to the next with the same state file. */
 import { DatabaseSync } from "node:sqlite";
-import { findCgroups, listGroups, removeCgroup } from "../src/worker/cgroup/cgroup.ts";
+import {
+  findCgroups,
+  isEmptyCgroup,
+  killCgroup,
+  listGroups,
+  removeCgroup,
+} from "../src/worker/cgroup/cgroup.ts";
 
-/** @returns None where there can be none, or where the file does not tell. */
-export function groupsOf(stateFile: string): string[] {
+/** How long what was killed may take to be gone. */
+const KILLED_MS = 10_000;
+/** How deep below a place a state file may be. */
+const DEPTH = 2;
+
+/** The group of this process; `undefined`: there are none. */
+export function ownGroup(): string | undefined {
   const read = (name: string) => Deno.readTextFileSync(`/proc/self/${name}`);
-  const place = findCgroups(read("mountinfo"), read("cgroup"));
-  const identity = place && identityIn(stateFile);
-  if (!place || identity === undefined) return [];
-  return listGroups(place.own).filter((path) => path.includes(`/filed-${identity}-`));
+  return findCgroups(read("mountinfo"), read("cgroup"))?.own;
 }
 
-/** Removes those that have no process any more. */
-export function removeGroupsOf(stateFile: string): void {
-  for (const path of groupsOf(stateFile)) removeCgroup(path);
+/** Those of a state file's daemons. @returns None where there can be none, or where the file does not tell. */
+export function groupsOf(stateFile: string): string[] {
+  const identity = identityIn(stateFile);
+  return identity === undefined ? [] : groupsNamed(identity);
+}
+
+/** Removes those of all state files in a folder, and ends what is in them. */
+export async function endGroupsIn(folder: string): Promise<void> {
+  for (const path of statesIn(folder, DEPTH)) for (const group of groupsOf(path)) await endGroup(group);
+}
+
+/** The same for one state file. */
+export async function endGroupsNamed(identity: string): Promise<void> {
+  for (const group of groupsNamed(identity)) await endGroup(group);
+}
+
+function groupsNamed(identity: string): string[] {
+  const own = ownGroup();
+  return own === undefined ? [] : listGroups(own).filter((path) => path.includes(`/filed-${identity}-`));
+}
+
+async function endGroup(path: string): Promise<void> {
+  if (removeCgroup(path)) return;
+  killCgroup(path);
+  for (const late = performance.now() + KILLED_MS; !isEmptyCgroup(path) && performance.now() < late;) {
+    await new Promise((resolve) => setTimeout(resolve, 1)); // No event of it but by inotify.
+  }
+  if (!removeCgroup(path)) throw new Error(`There are processes left in ${path}`);
+}
+
+function statesIn(folder: string, depth: number): string[] {
+  return [...Deno.readDirSync(folder)].flatMap(({ name, isFile, isDirectory }) => {
+    const path = `${folder}/${name}`;
+    if (isDirectory && depth > 1) return statesIn(path, depth - 1);
+    return isFile && name.endsWith(".db") ? [path] : [];
+  });
 }
 
 function identityIn(stateFile: string): string | undefined {

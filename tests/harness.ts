@@ -1,6 +1,6 @@
 /** What the tests of a whole filed share: a daemon on a temporary mount, and real programs that use it. */
 import assert from "node:assert/strict";
-import { removeGroupsOf } from "./groups.ts";
+import { endGroupsIn } from "./groups.ts";
 import { TextLineStream } from "./text_lines.ts";
 
 const TREE = new URL("..", import.meta.url).pathname;
@@ -51,19 +51,30 @@ export class Place implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const mountpoint of (await mountsBelow(this.path)).reverse()) {
+    await this.#unmount("fuse"); // What is left of a daemon that was killed answers nobody.
+    try {
+      if (Deno.uid() === 0) await endGroupsIn(this.path);
+    } finally {
+      await this.#unmount("");
+      await Deno.remove(this.path, { recursive: true });
+    }
+  }
+
+  async #unmount(type: string) {
+    for (const mountpoint of (await mountsBelow(this.path, type)).reverse()) {
       await run(Deno.uid() === 0 ? ["umount", "-l", mountpoint] : ["fusermount3", "-uz", "--", mountpoint]);
     }
-    if (Deno.uid() === 0) removeGroupsOf(`${this.path}/filed.db`);
-    await Deno.remove(this.path, { recursive: true });
   }
 }
 
-/** The mount points at and below a path, outermost first. */
-export async function mountsBelow(path: string): Promise<string[]> {
+/** The mount points at and below a path, outermost first. @param type What their types begin with. */
+export async function mountsBelow(path: string, type = ""): Promise<string[]> {
   const lines = (await Deno.readTextFile("/proc/self/mountinfo")).split("\n");
-  const mountpoints = lines.map((line) => line.split(" ")[4] ?? "");
-  return mountpoints.filter((mountpoint) => mountpoint === path || mountpoint.startsWith(`${path}/`));
+  return lines.flatMap((line) => {
+    const mountpoint = line.split(" ")[4] ?? "";
+    const isBelow = mountpoint === path || mountpoint.startsWith(`${path}/`);
+    return isBelow && line.split(" - ")[1]?.startsWith(type) ? [mountpoint] : [];
+  });
 }
 
 /** A running daemon. */
@@ -103,9 +114,11 @@ export class Filed implements AsyncDisposable {
       stdout: "null",
       stderr: "piped",
     }).spawn();
-    const filed = new Filed(child, mount, state);
+    await using starting = new AsyncDisposableStack();
+    const filed = starting.use(new Filed(child, mount, state));
     await filed.event("ready");
     if (options.config) await filed.configure(options.config);
+    starting.move();
     return filed;
   }
 
@@ -274,8 +287,12 @@ function asUser(user: string): string[] {
   return ["--reuid", user, "--regid", user, "--init-groups"];
 }
 
-/** Runs a program to its end. */
-export async function run([command, ...args]: string[], env: Record<string, string> = {}): Promise<Ran> {
+/** Runs a program to its end. @param limitMs After so long it is killed, and that is an error. */
+export async function run(
+  [command, ...args]: string[],
+  env: Record<string, string> = {},
+  limitMs = LIMIT_MS,
+): Promise<Ran> {
   const child = new Deno.Command(command as string, {
     args,
     env: { LC_ALL: "C.UTF-8", ...env },
@@ -292,6 +309,7 @@ export async function run([command, ...args]: string[], env: Record<string, stri
         child.kill("SIGKILL");
       } catch { /* It has ended, and left its output open with a child of its own. */ }
     },
+    limitMs,
   );
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { status: output.code, stdout: text(output.stdout), stderr: text(output.stderr) };
@@ -311,6 +329,26 @@ export async function fails(ran: Promise<Ran>, message: RegExp): Promise<void> {
   assert.match(stderr, message);
 }
 
+/** Looks again and again until it is so: for what no event tells. */
+export async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+  let isOver = false;
+  await within(what, async () => {
+    while (!isOver && !await isSo()) await new Promise((resolve) => setTimeout(resolve, 1));
+  }, () => isOver = true);
+}
+
+/** Whether something has that name; a link need not lead anywhere. */
+export function exists(path: string): Promise<boolean> {
+  return Deno.lstat(path).then(() => true, () => false);
+}
+
+/** The one child of a process. @throws If it has none, or several. */
+export async function onlyChildOf(pid: number): Promise<number> {
+  const children = (await Deno.readTextFile(`/proc/${pid}/task/${pid}/children`)).trim();
+  assert.match(children, /^\d+$/, `the children of ${pid} are "${children}"`);
+  return Number(children);
+}
+
 /** A FIFO: a job that writes to it tells the test that it has come so far; one that reads from it waits for the test. */
 export async function makeFifo(place: Place, name: string): Promise<string> {
   const path = `${place.path}/${name}`;
@@ -319,12 +357,17 @@ export async function makeFifo(place: Place, name: string): Promise<string> {
 }
 
 /** Runs something that takes no time, and fails if it never ends. */
-export async function within<T>(what: string, act: () => Promise<T>, onLate = () => {}): Promise<T> {
+export async function within<T>(
+  what: string,
+  act: () => Promise<T>,
+  onLate = () => {},
+  limitMs = LIMIT_MS,
+): Promise<T> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
     onLate();
-    late.reject(new Error(`Waited ${LIMIT_MS} ms for ${what}`));
-  }, LIMIT_MS);
+    late.reject(new Error(`Waited ${limitMs} ms for ${what}`));
+  }, limitMs);
   try {
     return await Promise.race([act(), late.promise]);
   } finally {

@@ -1,4 +1,5 @@
-import { ok, run, within } from "./harness.ts";
+import assert from "node:assert/strict";
+import { mountsBelow, run, within } from "./harness.ts";
 import { TextLineStream } from "./text_lines.ts";
 
 /**
@@ -47,8 +48,10 @@ export class HungMount implements AsyncDisposable {
 
   /** @param path A directory. */
   static async make(path: string, uid: number): Promise<HungMount> {
-    const mount = new HungMount(path, uid);
+    await using starting = new AsyncDisposableStack();
+    const mount = starting.use(new HungMount(path, uid));
     await mount.#line("mounted");
+    starting.move();
     return mount;
   }
 
@@ -59,10 +62,13 @@ export class HungMount implements AsyncDisposable {
 
   /** Whoever waits is told that there is no server any more. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await ok(run(["umount", "-l", this.path]));
-    this.#server.kill("SIGKILL");
+    try {
+      this.#server.kill("SIGKILL");
+    } catch { /* It has ended. */ }
     await this.#server.status;
     await this.#lines.cancel();
+    await run(["umount", "-l", this.path]); // Unless filed has unmounted it.
+    assert.deepEqual(await mountsBelow(this.path), []);
   }
 
   async #line(expected: string) {

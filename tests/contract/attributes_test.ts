@@ -1,18 +1,7 @@
 /** What stat(2) tells of a file besides its times. */
 import assert from "node:assert/strict";
-import { Filed, ok, run, startFiled } from "../harness.ts";
-import {
-  assertStarted,
-  Gate,
-  open,
-  read,
-  refuses,
-  resume,
-  startPaused,
-  stat,
-  until,
-  write,
-} from "./expect.ts";
+import { Filed, ok, run, startFiled, until } from "../harness.ts";
+import { assertStarted, Gate, open, read, refuses, resume, startPaused, stat, write } from "./expect.ts";
 
 const FIXED = ["", "pending", "active", "complete", "failed", "new-id", "config.json"];
 const inode = async (filed: Filed, path: string) => (await stat(filed, path)).ino;

@@ -1,6 +1,6 @@
 /** What can never run: refused as soon as it is known, in whatever way it comes. */
 import assert from "node:assert/strict";
-import { fails, Filed, ok, rootTest, startFiled } from "../harness.ts";
+import { fails, Filed, ok, Place, rootTest, startFiled } from "../harness.ts";
 import { assertHeld, assertStarted, mv, open, read, refuses, startPaused, write } from "./expect.ts";
 
 const INVALID = /Invalid argument|I\/O error/;
@@ -54,11 +54,11 @@ for (const [what, [script, reason]] of Object.entries(CONTENTS)) {
 }
 
 Deno.test("a draft written before a restart is looked at, too", async () => {
-  const first = await startFiled();
-  await using _place = first.place;
+  await using place = await Place.make();
+  await using first = await Filed.start(place);
   await ok(first.sh("printf 'echo \\0a' > $M/pending/.x; printf 'echo a' > $M/pending/.y"));
   await first.stop();
-  await using filed = await Filed.start(first.place);
+  await using filed = await Filed.start(place);
   await refuses("EINVAL", mv(filed, ".x", "x"));
   await mv(filed, ".y", "y");
   await filed.finished("y");

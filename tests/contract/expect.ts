@@ -110,14 +110,6 @@ export function assertWithin(time: number, [from, to]: [number, number], what: s
   assert.ok(time >= from && time <= to, `${what}: ${time} is not within ${from} and ${to}`);
 }
 
-/** Looks again and again until it is so: for what no event tells. */
-export async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  let isOver = false;
-  await within(what, async () => {
-    while (!isOver && !await isSo());
-  }, () => isOver = true);
-}
-
 /** Where a script waits: `: > $gate.reached; read x < $gate.path` goes on after `open`, or when the test is over. */
 export class Gate implements Disposable {
   private constructor(

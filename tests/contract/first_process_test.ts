@@ -1,6 +1,6 @@
 /** filed as the first process of a container: it adopts what loses its parent. */
 import assert from "node:assert/strict";
-import { Filed, makeFifo, ok, Place, rootTest, run, within } from "../harness.ts";
+import { Filed, makeFifo, ok, onlyChildOf, Place, rootTest, run, within } from "../harness.ts";
 
 const JOBS = 30;
 const CONTAINER = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"];
@@ -9,16 +9,15 @@ rootTest("as PID 1, filed leaves no zombies, and knows how each of its jobs ende
   await using place = await Place.make();
   const gate = await makeFifo(place, "gate");
   await using filed = await Filed.start(place, { prefix: CONTAINER });
-  const children = await Deno.readTextFile(`/proc/${filed.pid}/task/${filed.pid}/children`);
-  const first = children.trim();
+  const first = await onlyChildOf(filed.pid);
   await using _stop = { // unshare(1) itself heeds no SIGTERM.
     async [Symbol.asyncDispose]() {
-      Deno.kill(Number(first), "SIGTERM");
+      Deno.kill(first, "SIGTERM");
       await filed.ended();
     },
   };
   const inside = (script: string) => {
-    const enter = ["nsenter", "-t", first, "-m", "-p", "--", "sh", "-c", script];
+    const enter = ["nsenter", "-t", String(first), "-m", "-p", "--", "sh", "-c", script];
     return ok(run(enter, { M: filed.mount }));
   };
   await inside(`echo '{"max_attempts": 1}' > $M/config.json`);

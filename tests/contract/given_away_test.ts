@@ -21,8 +21,8 @@ async function start(): ReturnType<typeof startPaused> {
  * Runs Python as ANN, in which `M` is the mount. `wait()` goes on once the test has done its part: ANN prints
  * a line there.
  */
-function asAnn(filed: Filed, program: string, act: () => Promise<void>): Promise<string> {
-  const child = new Deno.Command("setpriv", {
+async function asAnn(filed: Filed, program: string, act: () => Promise<void>): Promise<string> {
+  await using child = new Deno.Command("setpriv", {
     args: ["--reuid", ANN, "--regid", ANN, "--init-groups", "python3", "-uc", `${PRELUDE}${program}`],
     env: { M: filed.mount, PATH: "/usr/sbin:/usr/bin:/sbin:/bin" }, // Not what is in the home of root.
     cwd: "/",
@@ -30,20 +30,18 @@ function asAnn(filed: Filed, program: string, act: () => Promise<void>): Promise
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
-  return (async () => {
-    const writer = child.stdin.getWriter();
-    let said = "";
-    for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
-      said += text;
-      if (!said.endsWith("READY\n")) continue;
-      said = said.replace("READY\n", "");
-      await act();
-      await writer.write(new TextEncoder().encode("\n"));
-    }
-    await writer.close();
-    assert.ok((await child.status).success);
-    return said;
-  })();
+  const writer = child.stdin.getWriter();
+  let said = "";
+  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+    said += text;
+    if (!said.endsWith("READY\n")) continue;
+    said = said.replace("READY\n", "");
+    await act();
+    await writer.write(new TextEncoder().encode("\n"));
+  }
+  await writer.close();
+  assert.ok((await child.status).success);
+  return said;
 }
 
 const PRELUDE = `

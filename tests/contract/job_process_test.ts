@@ -136,14 +136,14 @@ rootTest(
   "a job runs as the number that owns its file, also where a user has that number as its name",
   async () => {
     const [uid, named] = ["54321", "60111"];
+    await ok(run(["useradd", "--badname", "-M", "-u", named, uid]));
     try {
-      await ok(run(["useradd", "--badname", "-M", "-u", named, uid]));
       await using filed = await start();
       await filed.submit(".job", "id -u; id -G");
       await ok(filed.sh(`chown +${uid}:+${uid} $M/pending/.job && mv $M/pending/.job $M/pending/job`));
       assert.match(await filed.finished("job"), new RegExp(`\\n${uid}\\n${uid}\\n`));
     } finally {
-      await run(["userdel", uid]);
+      await ok(run(["userdel", uid]));
     }
   },
 );

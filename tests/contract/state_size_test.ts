@@ -1,7 +1,6 @@
 /** The size of the state file. */
 import assert from "node:assert/strict";
-import { until } from "./expect.ts";
-import { Filed, Place } from "../harness.ts";
+import { Filed, Place, until } from "../harness.ts";
 
 const LOG_BYTES = 12_000_000;
 /** What is kept free for what comes next, and more. */

@@ -1,19 +1,7 @@
 /** What a file's times tell, and what setting them does. */
 import assert from "node:assert/strict";
-import { Filed, ok, startFiled } from "../harness.ts";
-import {
-  assertWithin,
-  during,
-  Gate,
-  mtime,
-  open,
-  read,
-  resume,
-  startPaused,
-  stat,
-  until,
-  write,
-} from "./expect.ts";
+import { Filed, ok, startFiled, until } from "../harness.ts";
+import { assertWithin, during, Gate, mtime, open, read, resume, startPaused, stat, write } from "./expect.ts";
 
 /** As stat(1) tells it: Deno's own has whole seconds. */
 const ctime = async (filed: Filed, path: string) =>

@@ -1,4 +1,5 @@
 /** An error that nobody catches, thrown beside the program by a module that is loaded before it. */
+import { DENO_DIR, Program } from "../program.ts";
 import assert from "node:assert/strict";
 import { mountsBelow, PERMISSIONS, Place } from "../harness.ts";
 
@@ -15,25 +16,17 @@ for (const [where, bug] of Object.entries(BUGS)) {
       `${place.path}/bug.js`,
       `Deno.addSignalListener("SIGWINCH", () => { ${bug}; });`,
     );
-    const filed = new Deno.Command(Deno.execPath(), {
-      args: [
-        ...["run", "--no-prompt", ...PERMISSIONS, "--preload", `${place.path}/bug.js`, `${TREE}main.ts`],
-        ...["--state", `${place.path}/filed.db`, `${place.path}/mnt`],
-      ],
-      env: { NO_COLOR: "1" },
-      stderr: "piped",
-    }).spawn();
-    let stderr = "";
-    let isTold = false;
-    for await (const text of filed.stderr.pipeThrough(new TextDecoderStream())) {
-      stderr += text;
-      if (isTold || !/ ready /.test(stderr)) continue; // A line can come in parts.
-      isTold = true;
-      filed.kill("SIGWINCH");
-    }
-    assert.equal((await filed.status).code, 1);
-    assert.match(stderr, /stopping reason="a bug"/);
-    assert.match(stderr, /^filed: TypeError: a bug$/m);
+    const preloaded = ["--preload", `${place.path}/bug.js`, `${TREE}main.ts`];
+    const args = ["--state", `${place.path}/filed.db`, `${place.path}/mnt`];
+    await using filed = Program.run([
+      Deno.execPath(),
+      ...["run", "--no-prompt", ...PERMISSIONS, ...preloaded, ...args],
+    ], { DENO_DIR, NO_COLOR: "1" });
+    await filed.says(/ ready /);
+    filed.signal("SIGWINCH");
+    assert.equal(await filed.ended(), 1);
+    assert.match(filed.stderr, /stopping reason="a bug"/);
+    assert.match(filed.stderr, /^filed: TypeError: a bug$/m);
     assert.deepEqual(await mountsBelow(place.path), []);
   });
 }

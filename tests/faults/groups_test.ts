@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { listGroups, removeCgroup } from "../../src/worker/cgroup/cgroup.ts";
 import { groupsOf } from "../groups.ts";
-import { Filed, makeFifo, ok, Place, rootTest, run, startFiled, within } from "../harness.ts";
+import { Filed, makeFifo, ok, onlyChildOf, Place, rootTest, run, startFiled, within } from "../harness.ts";
 import { Wire } from "../wire.ts";
 
 /** One that is to be the only one, with those of runs in it. */
@@ -124,9 +124,12 @@ class Elsewhere implements AsyncDisposable {
   private constructor(readonly place: Place, readonly filed: Filed) {}
 
   static async start(): Promise<Elsewhere> {
-    const place = await Place.make();
+    await using starting = new AsyncDisposableStack();
+    const place = starting.use(await Place.make());
     const prefix = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
-    return new Elsewhere(place, await Filed.start(place, { prefix }));
+    const filed = await Filed.start(place, { prefix });
+    starting.move();
+    return new Elsewhere(place, filed);
   }
 
   /** The mount is seen there only. */
@@ -150,11 +153,9 @@ class Elsewhere implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     // unshare(1) itself ignores the signal.
-    const { pid } = this.filed;
-    const children = await Deno.readTextFile(`/proc/${pid}/task/${pid}/children`);
-    Deno.kill(Number(children.trim()), "SIGTERM");
+    await using _place = this.place;
+    await using _filed = this.filed;
+    Deno.kill(await onlyChildOf(this.filed.pid), "SIGTERM");
     await this.filed.ended();
-    await this.filed[Symbol.asyncDispose]();
-    await this.place[Symbol.asyncDispose]();
   }
 }

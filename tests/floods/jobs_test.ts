@@ -1,7 +1,6 @@
 /** Many jobs at once: none is lost, none runs twice, the order is kept, nothing is left behind, and a listing still answers. */
 import assert from "node:assert/strict";
-import { until } from "../contract/expect.ts";
-import { type Filed, startFiled } from "../harness.ts";
+import { type Filed, startFiled, until } from "../harness.ts";
 import { Wire } from "../wire.ts";
 import { firstHoldingsOf, holdingsOf, leaks, many, whileLooking } from "./watch.ts";
 

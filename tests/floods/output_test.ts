@@ -1,7 +1,6 @@
 /** Jobs that print without end: their log ends, memory does not grow with what they print, and a listing still answers. */
 import assert from "node:assert/strict";
-import { until } from "../contract/expect.ts";
-import { startFiled } from "../harness.ts";
+import { startFiled, until } from "../harness.ts";
 import { firstHoldingsOf, holdingsOf, leaks, whileLooking } from "./watch.ts";
 
 const KEPT_BYTES = 1_000_000;

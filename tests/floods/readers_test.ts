@@ -1,7 +1,6 @@
 /** Many readers and handles: none holds anything up, and a reader that is killed leaves nothing behind. */
 import assert from "node:assert/strict";
-import { until } from "../contract/expect.ts";
-import { startFiled } from "../harness.ts";
+import { startFiled, until } from "../harness.ts";
 import { firstHoldingsOf, holdingsOf, leaks, many, whileLooking } from "./watch.ts";
 
 /** Runs Python until it ends, however long that takes. */

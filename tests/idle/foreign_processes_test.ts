@@ -12,7 +12,7 @@ const START_MS = 1_000;
 rootTest("a user's process that nobody can look at delays no other user's job, and no stop", async () => {
   await using cleanup = new AsyncDisposableStack();
   await ok(run(["useradd", "--no-create-home", "--home-dir", "/", "--shell", "/bin/sh", USER]));
-  cleanup.defer(async () => void await run(["userdel", USER]));
+  cleanup.defer(async () => void await ok(run(["userdel", USER])));
   const uid = await ok(run(["id", "-u", USER]));
   await using filed = await startFiled();
   await Deno.chmod(filed.place.path, 0o711);

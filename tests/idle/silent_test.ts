@@ -2,8 +2,9 @@
  * Nobody can keep the jobs of others waiting by what the sandbox looks at: paths of rules, and folders to be
  * removed.
  */
+import { HungMount } from "../hung_mount.ts";
 import assert from "node:assert/strict";
-import { Filed, makeFifo, ok, Place, rootTest, sh, within } from "../harness.ts";
+import { exists, Filed, makeFifo, ok, Place, rootTest, sh, until } from "../harness.ts";
 import { compileSilent, Silent } from "../sandbox/silent.ts";
 
 /** The users: each can do what it likes, and what it does must not concern the other. */
@@ -44,6 +45,11 @@ class Scene implements AsyncDisposable {
   /** A program that ends with the test, before its place does. */
   async start(args: string[], user?: string): Promise<void> {
     this.#silents.push(this.#stack.use(await Silent.start([this.silent, ...args], user)));
+  }
+
+  /** Mounts there what never answers; it goes with the test. */
+  async mountHung(path: string): Promise<void> {
+    this.#stack.use(await HungMount.make(path, Number(this.uid)));
   }
 
   async filed(rules: string[] = []): Promise<Filed> {
@@ -102,13 +108,8 @@ async function startMs(filed: Filed, id: string): Promise<number> {
   return await at("attempt ended") - await at("attempt started");
 }
 
-async function untilGone(path: string): Promise<void> {
-  let isOver = false;
-  await within(`the removal of ${path}`, async () => {
-    while (!isOver && await Deno.lstat(path).then(() => true, () => false)) {
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
-  }, () => isOver = true);
+function untilGone(path: string): Promise<void> {
+  return until(`the removal of ${path}`, async () => !await exists(path));
 }
 
 rootTest(
@@ -118,7 +119,7 @@ rootTest(
     const { path } = scene.place;
     await using filed = await scene.filed(["--ro", `${path}/data/inner`]);
     await startMs(filed, "before");
-    await scene.start(["mount", `${path}/data`, scene.uid]);
+    await scene.mountHung(`${path}/data`);
     const named = () =>
       filed.log.filter(({ message }) => message === "the path of a rule does not answer")
         .map(({ properties }) => properties.rule);
@@ -135,7 +136,7 @@ rootTest(
 rootTest("filed does not start with a rule whose path does not answer, and names it", async () => {
   await using scene = await Scene.make();
   const { path } = scene.place;
-  await scene.start(["mount", `${path}/data`, scene.uid]);
+  await scene.mountHung(`${path}/data`);
   await assert.rejects(
     scene.filed(["--ro", `${path}/data/inner`]),
     /Cannot keep --ro .*\/data\/inner: the file system there does not answer$/,
@@ -147,7 +148,7 @@ for (const where of [".", "deep/er"]) {
     await using scene = await Scene.make();
     await using filed = await scene.filed();
     const { folder, end } = await scene.holdFolder(filed, "mkdir -p deep/er; touch deep/file");
-    await scene.start(["mount", `${folder}/${where}`, scene.uid]);
+    await scene.mountHung(`${folder}/${where}`);
     await end();
     const ms = await startMs(filed, "good");
     assert.ok(ms < START_MS, `${ms} ms`);

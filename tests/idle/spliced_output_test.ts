@@ -1,6 +1,6 @@
 /** Output that is no copy: splice(2) moves a page of a file into the pipe, and the page may be none any more when it is read. */
 import assert from "node:assert/strict";
-import { Filed, ok, Place, rootTest, run, startFiled, within } from "../harness.ts";
+import { exists, Filed, ok, Place, rootTest, run, startFiled, within } from "../harness.ts";
 import { endProcessesWith } from "../worker/workshop.ts";
 import { STOP_MS } from "../contract/expect.ts";
 
@@ -66,8 +66,11 @@ async function mountOdd(mountpoint: string, mode: "answers" | "hangs"): Promise<
   await ok(run(["python3", "-c", SERVER, mountpoint, mode]));
   return {
     async [Symbol.asyncDispose]() {
-      await ok(run(["umount", "-f", "-l", mountpoint]));
-      await endProcessesWith(mountpoint);
+      try {
+        await ok(run(["umount", "-f", "-l", mountpoint]));
+      } finally {
+        await endProcessesWith(mountpoint);
+      }
     },
   };
 }
@@ -82,10 +85,6 @@ rootTest("output that can't be read ends the output, and neither filed nor other
   assert.match(await filed.finished("odd"), /^before$/m);
   assert.match(await filed.finish("other", "echo started"), /^started$/m);
 });
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
-}
 
 /** Users that every Debian has. */
 const [ATTACKER, OTHER] = ["games", "daemon"] as const;

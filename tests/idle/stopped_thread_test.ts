@@ -26,7 +26,7 @@ rootTest("a stop ends in time though the thread that runs jobs hangs, and its jo
   const mark = `${filed.place.path}/mark`;
   await filed.submit("job", `[ -e ${mark} ] || { touch ${mark}; exec sleep 60; }`);
   await ok(filed.sh(`until [ -e ${mark} ]; do :; done`));
-  const holder = new Deno.Command("python3", {
+  await using holder = new Deno.Command("python3", {
     args: ["-c", HOLD, String(filed.pid), "worker"],
     stdout: "piped",
   }).spawn();

@@ -1,7 +1,7 @@
 /*
  * What another user can do to who waits for a file system. Prints one line once it is done, and stays.
- *   silent mount DIRECTORY UID        a FUSE file system of that user, for all users, that answers nothing once it is mounted
- *   silent serve DIRECTORY UID        the same, but it has one file, "file", of which only no read is answered
+ *   silent serve DIRECTORY UID        a FUSE file system of that user, for all users, with one file, "file", of which no read is
+ *                                     answered
  *   silent lock DIRECTORY FILE        holds the lock of DIRECTORY for as long as the first page of FILE can't be read
  */
 #define _GNU_SOURCE
@@ -41,7 +41,7 @@ static struct fuse_attr attributes(int node) {
   return (struct fuse_attr){ .ino = node, .size = 65536, .nlink = 1, .mode = mode, .blksize = 4096 };
 }
 
-static void serve(const char *directory, const char *uid, int answers) {
+static void serve(const char *directory, const char *uid) {
   int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
   must(fd >= 0, "/dev/fuse");
   char options[128];
@@ -58,8 +58,6 @@ static void serve(const char *directory, const char *uid, int answers) {
       struct fuse_init_out init = { .major = 7, .minor = 31, .max_write = 65536, .max_readahead = 65536 };
       reply(fd, in, &init, sizeof init);
       say("mounted");
-    } else if (!answers) {
-      continue;
     } else if (in->opcode == FUSE_GETATTR) {
       struct fuse_attr_out out = { .attr_valid = 1000, .attr = attributes(in->nodeid) };
       reply(fd, in, &out, sizeof out);
@@ -85,8 +83,7 @@ static void lock(const char *directory, const char *file) {
 }
 
 int main(int count, char **words) {
-  if (count == 4 && strcmp(words[1], "mount") == 0) serve(words[2], words[3], 0);
-  if (count == 4 && strcmp(words[1], "serve") == 0) serve(words[2], words[3], 1);
+  if (count == 4 && strcmp(words[1], "serve") == 0) serve(words[2], words[3]);
   if (count == 4 && strcmp(words[1], "lock") == 0) lock(words[2], words[3]);
   return 1;
 }

@@ -1,15 +1,11 @@
 /** The Debian package, with this system's own tools. */
 import assert from "node:assert/strict";
-import { ok, Place, run } from "../harness.ts";
+import { exists, ok, Place, run } from "../harness.ts";
 import { FILED, hasProgram } from "./built.ts";
 
 const TREE = new URL("../..", import.meta.url).pathname;
 /** What would be lost if a package that somebody uses were purged. */
 const STATE = "/var/lib/filed";
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then(() => true, () => false);
-}
 
 /** A package that is installed for a test. */
 class Package implements AsyncDisposable {

@@ -1,8 +1,7 @@
 /** What a dead daemon left behind is ended before anything starts, and nothing else is. */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { Filed, Place, rootTest } from "../harness.ts";
-import { until } from "../contract/expect.ts";
+import { exists, Filed, Place, rootTest, until } from "../harness.ts";
 import { Wire } from "../wire.ts";
 import { Crowd, IDS } from "./crowd.ts";
 import { jobProcesses } from "./leftovers.ts";
@@ -55,7 +54,7 @@ rootTest(
     await filed.stop("SIGKILL");
     const pid = leaderOf(filed.state) as number;
     Deno.kill(-pid, "SIGKILL"); // The shell's group; its child left that.
-    await until("init to take the shell away", async () => !await exists(pid));
+    await until("init to take the shell away", async () => !await exists(`/proc/${pid}`));
     assert.notEqual((await jobProcesses(place.path)).length, 0);
     const stranger = await startAs(pid);
     if (stranger === undefined) return;
@@ -79,8 +78,4 @@ function leaderOf(state: string): number | undefined {
   } finally {
     database.close();
   }
-}
-
-async function exists(pid: number): Promise<boolean> {
-  return await Deno.lstat(`/proc/${pid}`).then(() => true, () => false);
 }

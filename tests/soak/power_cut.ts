@@ -3,7 +3,7 @@
  * part, the last of it torn. So: the file as it is at one moment, with the log as it is at a later one, cut somewhere
  * between the two ends.
  */
-import { until } from "../contract/expect.ts";
+import { until } from "../harness.ts";
 import type { Random } from "./random.ts";
 
 export interface PowerCut {

@@ -1,6 +1,5 @@
 /** clone3(2) into a cgroup, for root, who may make one. */
 import assert from "node:assert/strict";
-import { findCgroups } from "../../src/worker/cgroup/cgroup.ts";
 import { AS_WE_ARE, spawnIntoCgroup, type SpawnSpec } from "../../src/sys/spawn/mod.ts";
 import { ErrnoError } from "../../src/sys/errno.ts";
 import { close, openReadOnly, pipe, readNonblocking } from "../../src/sys/files/file.ts";
@@ -11,6 +10,7 @@ import {
   writeKernelFile,
 } from "../../src/sys/files/kernel_files.ts";
 import { waitIfEnded, type WaitStatus } from "../../src/sys/processes/wait.ts";
+import { ownGroup } from "../groups.ts";
 import { Place, rootTest } from "../harness.ts";
 import { HungMount } from "../hung_mount.ts";
 
@@ -20,9 +20,9 @@ class Group implements Disposable {
   readonly fd: number;
 
   constructor() {
-    const place = findCgroups(readKernelFile("/proc/self/mountinfo"), readKernelFile("/proc/self/cgroup"));
-    assert.ok(place, "cgroup v2 is not mounted");
-    this.path = `${place.own}/filed-test-${crypto.randomUUID()}`;
+    const own = ownGroup();
+    assert.ok(own, "cgroup v2 is not mounted");
+    this.path = `${own}/filed-test-${crypto.randomUUID()}`;
     makeKernelDirectory(this.path);
     this.fd = openReadOnly(this.path);
   }
@@ -78,14 +78,15 @@ rootTest(
 
 rootTest("spawnIntoCgroup() starts a program in a directory, and nicer", async () => {
   using group = new Group();
-  const args = ["sh", "-c", "pwd -P; cut -d' ' -f19 /proc/$$/stat"];
+  const args = ["sh", "-c", "pwd -P; nice"];
   const { text } = await run(group.fd, {
     args,
     env: ["PATH=/usr/bin:/bin"],
     cwd: ["/proc/self/root/usr"],
     nice: 7,
   });
-  assert.equal(text, "/usr\n7\n");
+  const own = Number(new TextDecoder().decode((await new Deno.Command("nice").output()).stdout));
+  assert.equal(text, `/usr\n${Math.min(own + 7, 19)}\n`);
 });
 
 rootTest("spawnIntoCgroup() tells why a program could not be executed, and leaves no process", async () => {
@@ -132,10 +133,10 @@ rootTest("spawnIntoCgroup() leaves this process as it is where there can be no c
   const session = () => readKernelFile("/proc/self/stat").split(") ")[1]?.split(" ")[3];
   const before = [session(), Deno.pid];
   const notAGroup = openReadOnly("/dev/null");
+  using _notAGroup = { [Symbol.dispose]: () => close(notAGroup) };
   for (let round = 0; round < 3; round++) {
     await assert.rejects(run(notAGroup, { args: ["sh", "-c", "exit 5"] }), /there was no clone/);
   }
-  close(notAGroup);
   assert.deepEqual([session(), Deno.pid], before);
   using group = new Group();
   assert.deepEqual((await run(group.fd, { args: ["sh", "-c", "exit 6"] })).status, {
@@ -162,9 +163,10 @@ for (const memory of ["limited", undefined] as const) {
     `spawnIntoCgroup() waits for no child that gets no further, where the group's memory ${what}`,
     async () => {
       await using place = await Place.make();
-      const hung = await HungMount.make(place.path, 0);
       using group = new Group();
+      await using hung = await HungMount.make(place.path, 0);
       const nothing = openReadOnly("/dev/null");
+      using _nothing = { [Symbol.dispose]: () => close(nothing) };
       const spec = {
         ...AS_WE_ARE,
         path: "/bin/true",
@@ -181,7 +183,6 @@ for (const memory of ["limited", undefined] as const) {
       while (!(status = waitIfEnded(started.pid))) await new Promise((resolve) => setTimeout(resolve, 1));
       assert.deepEqual(status, { kind: "exited", status: 0 });
       assert.equal(started.failure(), undefined);
-      close(nothing);
     },
   );
 }

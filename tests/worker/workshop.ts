@@ -1,8 +1,8 @@
+import { endGroupsNamed } from "../groups.ts";
 import type { RunToken } from "../../src/job/attempt.ts";
 import { jobEnvironment } from "../../src/daemon/environment.ts";
 import { NO_LIMITS } from "../../src/job/limits.ts";
 import { newIdentity } from "../../src/queue/queue.ts";
-import { removeCgroup } from "../../src/worker/cgroup/cgroup.ts";
 import { Executor, type ExecutorOptions } from "../../src/run/executor.ts";
 import type { EndedMessage, OutputMessage, StartedMessage, StartMessage } from "../../src/run/messages.ts";
 import { environ } from "../../src/sys/processes/environ.ts";
@@ -76,7 +76,6 @@ export class Workshop implements AsyncDisposable {
   readonly identity = newIdentity();
   readonly failure = Promise.withResolvers<Error>();
   readonly #runs = new Map<RunToken, Run>();
-  readonly #cgroups: string[] = [];
   /** "by hand": the test answers output itself. */
   readonly #taking: "at once" | "by hand";
 
@@ -84,10 +83,7 @@ export class Workshop implements AsyncDisposable {
     Deno.chmodSync(this.dir, 0o777);
     this.#taking = taking;
     this.executor = new Executor({
-      onStarted: (message) => {
-        if (message.cgroup) this.#cgroups.push(message.cgroup);
-        this.#runs.get(message.run)?.receive(message);
-      },
+      onStarted: (message) => this.#runs.get(message.run)?.receive(message),
       onOutput: (message) => {
         const run = this.#runs.get(message.run);
         run?.receive(message);
@@ -148,11 +144,13 @@ export class Workshop implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.executor[Symbol.asyncDispose]();
-    await endProcessesWith(this.dir);
-    for (const path of this.#cgroups) removeCgroup(path);
-    for (const path of this.#cgroups) removeCgroup(path.slice(0, path.lastIndexOf("/")));
-    await Deno.remove(this.dir, { recursive: true });
+    try {
+      await this.executor[Symbol.asyncDispose]();
+    } finally {
+      await endProcessesWith(this.dir);
+      await endGroupsNamed(this.identity);
+      await Deno.remove(this.dir, { recursive: true });
+    }
   }
 }
 
