@@ -1,5 +1,6 @@
 /** The control groups of daemons, which one that was killed leaves to the next with the same state file. */
 import { DatabaseSync } from "node:sqlite";
+import { makeKernelDirectory } from "../src/sys/files/kernel_files.ts";
 import {
   findCgroups,
   isEmptyCgroup,
@@ -17,6 +18,19 @@ const DEPTH = 2;
 export function ownGroup(): string | undefined {
   const read = (name: string) => Deno.readTextFileSync(`/proc/self/${name}`);
   return findCgroups(read("mountinfo"), read("cgroup"))?.own;
+}
+
+/** Whether a daemon of this process's user can have groups. */
+export function canMakeGroups(): boolean {
+  const own = ownGroup();
+  if (own === undefined) return false;
+  const path = `${own}/filed-test-${crypto.randomUUID()}`;
+  try {
+    makeKernelDirectory(path);
+  } catch {
+    return false;
+  }
+  return removeCgroup(path);
 }
 
 /** Those of a state file's daemons. @returns None where there can be none, or where the file does not tell. */

@@ -52,10 +52,19 @@ export class Program implements AsyncDisposable {
   }
 
   /** Waits until standard error has that. @throws If the program ends before. */
-  async says(pattern: RegExp): Promise<void> {
-    await within(`${pattern} on standard error`, async () => {
-      while (!pattern.test(this.stderr)) {
-        if (this.#hasEnded) throw new Error(`filed has ended: ${this.stderr}`);
+  says(pattern: RegExp): Promise<void> {
+    return this.#has(pattern, "stderr");
+  }
+
+  /** The same for standard output. */
+  prints(pattern: RegExp): Promise<void> {
+    return this.#has(pattern, "stdout");
+  }
+
+  async #has(pattern: RegExp, stream: "stdout" | "stderr") {
+    await within(`${pattern} on ${stream}`, async () => {
+      while (!pattern.test(this[stream])) {
+        if (this.#hasEnded) throw new Error(`The program has ended: ${this.stderr}`);
         await new Promise<void>((resolve) => this.#watchers.push(resolve));
       }
     });

@@ -89,21 +89,17 @@ Deno.test("active/ID is the log so far", async () => {
 
 /** Follows a file as `tail -f` does; what it prints comes line by line. */
 async function follow(filed: Awaited<ReturnType<typeof startFiled>>, path: string) {
-  const wire = await Wire.make(filed.place, "tail");
+  await using starting = new AsyncDisposableStack();
+  const wire = starting.use(await Wire.make(filed.place, "tail"));
   const tail = new Deno.Command("sh", {
     args: ["-c", 'exec tail -s 0.05 -n +1 -f "$0" > "$1"', `${filed.mount}/${path}`, wire.path],
     stdin: "null",
     stdout: "null",
     stderr: "null",
   }).spawn();
-  return {
-    line: () => wire.line(),
-    async [Symbol.asyncDispose]() {
-      tail.kill("SIGKILL");
-      await tail.status;
-      await wire[Symbol.asyncDispose]();
-    },
-  };
+  starting.use(tail);
+  const owned = starting.move();
+  return { line: () => wire.line(), [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 for (const [ending, reason] of [["success", ""], ["failure", "exit status 3"]] as const) {
@@ -239,13 +235,12 @@ Deno.test("tail -f stays with its attempt, and tail -F goes on to the next", asy
   await Deno.writeTextFile(`${filed.place.path}/word`, "first");
   await filed.submit("x", command);
   await wire.line();
-  const tails = ["-f", "-F"].map((option, index) => {
-    const script = `exec tail -s 0.1 --max-unchanged-stats=1 -n +2 ${option} "$M/active/x" > ${
-      [stayed, followed][index]?.path
-    } 2>&1`;
-    return new Deno.Command("sh", { args: ["-c", script], env: { M: filed.mount } }).spawn();
-  });
-  try {
+  {
+    await using tails = new AsyncDisposableStack();
+    for (const [option, { path }] of [["-f", stayed], ["-F", followed]] as const) {
+      const script = `exec tail -s 0.1 --max-unchanged-stats=1 -n +2 ${option} "$M/active/x" > ${path} 2>&1`;
+      tails.use(new Deno.Command("sh", { args: ["-c", script], env: { M: filed.mount } }).spawn());
+    }
     for (const wire of [stayed, followed]) assert.equal(await wire.line(), "1-first");
     await gate.closedOn();
     gate.open();
@@ -253,11 +248,8 @@ Deno.test("tail -f stays with its attempt, and tail -F goes on to the next", asy
     await Deno.writeTextFile(`${filed.place.path}/word`, "second");
     await ok(filed.sh("mv $M/failed/x $M/pending/"));
     for (let line = ""; line !== "1-second"; line = await followed.line());
-  } finally {
-    for (const tail of tails) tail.kill();
-    for (const tail of tails) await tail.status;
-    gate.open();
   }
+  gate.open();
   assert.deepEqual((await stayed.end()).filter((line) => line !== ""), ["[System Error]: exit status 1"]);
 });
 

@@ -154,9 +154,13 @@ function attack(filed: Filed) {
       });
     },
     async [Symbol.asyncDispose]() {
-      await writer.close();
-      await lines.cancel();
-      await child.status;
+      try {
+        await writer.close(); // Which ends it, and what it has started.
+        await within("the attackers' end", () => child.status);
+      } finally {
+        await child[Symbol.asyncDispose]();
+        await lines.cancel();
+      }
     },
   };
 }

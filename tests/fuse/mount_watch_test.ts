@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { MountWatch } from "../../src/fuse/mod.ts";
 import { runProgram, serve, temporaryDirectory } from "./harness.ts";
+import { startServer } from "./server.ts";
 
 Deno.test("a lazy unmount is noticed while a file is open, which the session does not hear of", async () => {
   await using served = await serve();
@@ -44,17 +45,19 @@ Deno.test({
   name: "a watch looks again where no descriptor is left",
   ignore: Deno.uid() !== 0,
   async fn() {
-    await using served = await serve();
-    await using directory = await temporaryDirectory();
-    await using watch = new MountWatch(served.mount);
-    let isGone = false;
-    watch.gone.then(() => isGone = true);
-    const script = 'limits=$(prlimit --pid $1 --nofile --output SOFT,HARD --noheadings --raw | tr " " :); ' +
-      "prlimit --pid $1 --nofile=3:; mount -t tmpfs none $2 && sleep 0.2; umount $2; sleep 0.2; prlimit --pid $1 --nofile=$limits";
-    await runProgram("sh", ["-c", script, "sh", String(Deno.pid), directory.path]);
-    await served.sh("echo x > file");
-    assert.equal(isGone, false);
-    await runProgram("umount", [served.mount.mountpoint]);
-    await watch.gone;
+    await using mountpoint = await temporaryDirectory();
+    await using other = await temporaryDirectory();
+    await using server = startServer(mountpoint.path, { args: ["owner", "watch"] });
+    assert.equal(await server.nextLine(), "mounted");
+    const script = `set -e
+      limit=$(prlimit --pid $1 --nofile --output SOFT --noheadings --raw)
+      prlimit --pid $1 --nofile=3:
+      mount -t tmpfs none $2; sleep 0.2; umount $2; sleep 0.2
+      prlimit --pid $1 --nofile=$limit:
+      echo x > $3/file; umount -l $3`;
+    const { path } = mountpoint;
+    const { code, err } = await runProgram("sh", ["-c", script, "sh", `${server.pid}`, other.path, path]);
+    assert.equal(code, 0, err);
+    assert.deepEqual([await server.nextLine(), await server.nextLine()].sort(), ["gone", "unmounted"]);
   },
 });

@@ -10,6 +10,7 @@ export interface Server extends AsyncDisposable {
   /** The next line that it prints, `undefined` after the last. */
   nextLine(): Promise<string | undefined>;
   kill(signal: Deno.Signal): void;
+  readonly pid: number;
 }
 
 export interface ServerOptions {
@@ -39,6 +40,7 @@ export function startServer(mountpoint: string, options: ServerOptions = {}): Se
   return {
     nextLine: async () => (await lines.next()).value,
     kill: (signal) => child.kill(signal),
+    pid: child.pid,
     async [Symbol.asyncDispose]() {
       try {
         child.kill("SIGKILL");

@@ -1,6 +1,7 @@
 /** The temporary folder that each job has for itself. */
 import assert from "node:assert/strict";
-import { Filed, makeFifo, ok, Place, rootTest, sh, within } from "../harness.ts";
+import { exists, Filed, makeFifo, ok, Place, rootTest, sh, until } from "../harness.ts";
+import { Program } from "../program.ts";
 
 /** A place, and a daemon in it whose jobs have their folders in `tmp`, and programs. */
 async function startWithin(place: Place, rules: string[] = []): Promise<Filed> {
@@ -28,14 +29,6 @@ async function filesIn(place: Place): Promise<string[]> {
 
 async function placesIn(place: Place): Promise<string[]> {
   return (await Array.fromAsync(Deno.readDir(`${place.path}/tmp`))).map(({ name }) => name);
-}
-
-/** Looks until it is so. */
-async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  let isOver = false;
-  await within(what, async () => {
-    while (!isOver && !await isSo()) await new Promise((resolve) => setTimeout(resolve, 1));
-  }, () => isOver = true);
 }
 
 Deno.test("a job finds its folder by TMPDIR, TMP and TEMP, and nobody else may enter it", async () => {
@@ -70,9 +63,8 @@ for (const [name, command] of LEFT) {
       `echo "$TMPDIR" > ${place.path}/shared/folder\ncd "$TMPDIR"\n${command}`,
     );
     const folder = (await Deno.readTextFile(`${place.path}/shared/folder`)).trim();
-    await until("the folder's removal", async () => {
-      return await Deno.stat(folder).then(() => false, (error) => error instanceof Deno.errors.NotFound);
-    });
+    assert.ok(folder);
+    await until("the folder's removal", async () => !await exists(folder));
     assert.equal(await Deno.readTextFile(`${place.path}/shared/kept`), "kept");
   });
 }
@@ -204,25 +196,22 @@ rootTest("while a folder is removed, nothing of it is ever anywhere else, nor le
   const job = `cd "$TMPDIR"; pwd; ${fill}; chmod 0 d; echo up > ${down}; read -r _ < ${down}`;
   await ok(filed.sh(`echo '${job}' > $M/pending/x`, { user: "games" }));
   await Deno.readTextFile(down);
-  const [name = ""] = await placesIn(place);
+  const [name] = await placesIn(place);
+  assert.ok(name);
   const root = `${place.path}/tmp/${name}`;
-  const seen = new Set<string>();
-  {
-    using watcher = Deno.watchFs(root, { recursive: true });
-    const watching = (async () => {
-      for await (const { paths } of watcher) for (const path of paths) seen.add(path);
-    })();
-    await Deno.writeTextFile(down, "on\n");
-    const log = await filed.finished("x");
-    const folder = log.split("\n").find((line) => line.startsWith(root)) ?? "";
-    await until("the folder's removal", () => Deno.lstat(folder).then(() => false, () => true));
-    await until("word of it", () => Promise.resolve(seen.has(folder)));
-    watcher.close();
-    await watching;
-    const elsewhere = [...seen].filter((path) => path !== folder && !path.startsWith(`${folder}/`));
-    // Its own parent, and those of the jobs to come.
-    assert.deepEqual(elsewhere.filter((path) => !/^\/\d+\.\d+(\/tmp)?$/.test(path.slice(root.length))), []);
-  }
+  const events = ["-e", "create,delete,move,attrib,modify", "--format", "%w%f %e"];
+  await using watcher = Program.run(["inotifywait", "-m", "-r", ...events, root]);
+  await watcher.says(/^Watches established/m);
+  await Deno.writeTextFile(down, "on\n");
+  const folder = (await filed.finished("x")).split("\n").find((line) => line.startsWith(root));
+  assert.ok(folder);
+  // The last of it: what happened before has been told before.
+  await watcher.prints(new RegExp(`^${folder} DELETE,ISDIR$|OVERFLOW`, "m"));
+  assert.doesNotMatch(watcher.stdout, /OVERFLOW/);
+  const seen = watcher.stdout.trimEnd().split("\n").map((line) => line.replace(/\/? [A-Z_,]+$/, ""));
+  const elsewhere = seen.filter((path) => path !== folder && !path.startsWith(`${folder}/`));
+  // Its own parent, and those of the jobs to come.
+  assert.deepEqual(elsewhere.filter((path) => !/^\/\d+\.\d+(\/tmp)?$/.test(path.slice(root.length))), []);
 });
 
 rootTest("links that are put in the way of a removal lead it nowhere, and do not stay", async () => {
