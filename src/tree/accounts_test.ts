@@ -1,3 +1,4 @@
+/** What is charged to users; tests/contract/accounts_test.ts has the tree that charges it. */
 import assert from "node:assert/strict";
 import { ErrnoError, type ErrnoName } from "../fuse/mod.ts";
 import { Accounts, Charge, type Good } from "./accounts.ts";

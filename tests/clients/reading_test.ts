@@ -1,4 +1,6 @@
-/** Reading, searching, copying and clearing logs. */
+/**
+ * Reading, searching, copying and clearing logs, by real programs; contract/reading_test.ts has the calls.
+ */
 import assert from "node:assert/strict";
 import { COMMAND, holds, LOG, type Queue, type Trial, tryAll } from "./trials.ts";
 

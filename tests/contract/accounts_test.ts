@@ -1,6 +1,7 @@
 /**
  * What users have open is counted for them, and given back exactly: the tree itself, with a state file that
- * fails at times.
+ * fails at times. src/tree/accounts_test.ts has the sums alone, src/worker/start/accounts_test.ts the user
+ * database.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";

@@ -1,4 +1,7 @@
-/** The command line, the environment, and what filed says when it can't start. */
+/**
+ * The command line, the environment, and what filed says when it can't start. How a job's command starts is
+ * in worker/command_test.ts.
+ */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { Filed, mountsBelow, ok, Place, type Ran, run } from "../harness.ts";

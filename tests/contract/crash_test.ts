@@ -1,4 +1,4 @@
-/** What the next filed makes of one that was killed. */
+/** What the next filed makes of one that was killed. soak/crash_test.ts kills it at any time. */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { Filed, ok, Place, rootTest, run } from "../harness.ts";

@@ -1,4 +1,7 @@
-/** Ending a job ends all of it, whoever asks for it, and however its processes have gone their own ways. */
+/**
+ * Ending a job ends all of it, whoever asks for it, and however its processes have gone their own ways.
+ * worker/ending_test.ts has the executor alone.
+ */
 import assert from "node:assert/strict";
 import { type Filed, ok, rootTest, startFiled } from "../harness.ts";
 import { Wire } from "../wire.ts";

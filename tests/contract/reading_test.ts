@@ -1,4 +1,7 @@
-/** What any program reads of a pending command and of a log, however it reads. */
+/**
+ * What any program reads of a pending command and of a log, however it reads. clients/reading_test.ts has
+ * real programs.
+ */
 import assert from "node:assert/strict";
 import { type Filed, ok, startFiled } from "../harness.ts";
 import { assertHeld, open, read, resume, startPaused, stat, write } from "./expect.ts";

@@ -1,4 +1,4 @@
-/** Whom a job runs as, by whose its file is. */
+/** Whom a job runs as, by whose its file is. worker/run_as_test.ts has how. */
 import assert from "node:assert/strict";
 import { ok, rootTest, startFiled } from "../harness.ts";
 

@@ -1,4 +1,7 @@
-/** Files that their maker closes unfinished: what tells them, the second that they wait, and what is done to them late. */
+/**
+ * Files that their maker closes unfinished: what tells them, the second that they wait, and what is done to
+ * them late. sandbox/temporary_test.ts has the folders of jobs.
+ */
 import assert from "node:assert/strict";
 import { fails, type Filed, ok, rootTest, run, startFiled } from "../harness.ts";
 import { assertHeld, assertStarted, mv, open, refuses, stat, write } from "./expect.ts";

@@ -1,4 +1,7 @@
-/** Control groups that others remove, and other daemons whose groups are in the same place. */
+/**
+ * Control groups that others remove, and other daemons whose groups are in the same place.
+ * worker/groups_test.ts has the executor alone.
+ */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { listGroups, removeCgroup } from "../../src/worker/cgroup/cgroup.ts";

@@ -1,4 +1,7 @@
-/** Jobs that print without end: their log ends, memory does not grow with what they print, and a listing still answers. */
+/**
+ * Jobs that print without end: their log ends, memory does not grow with what they print, and a listing
+ * still answers. worker/output_test.ts has how it is read.
+ */
 import assert from "node:assert/strict";
 import { startFiled, until } from "../harness.ts";
 import { firstHoldingsOf, holdingsOf, leaks, whileLooking } from "./watch.ts";

@@ -1,3 +1,7 @@
+/**
+ * Sessions of the kernel's: src/fuse/session_test.ts has those where a test is the kernel,
+ * idle/session_test.ts what takes time.
+ */
 import assert from "node:assert/strict";
 import type { Request } from "../../src/fuse/mod.ts";
 import { runProgram, serve, temporaryDirectory } from "./harness.ts";

@@ -1,4 +1,4 @@
-/** The short form of `make soak`. */
+/** The short form of `make soak`: anything at any time; contract/crash_test.ts has single crashes. */
 import assert from "node:assert/strict";
 import { type Figures, soak } from "./soak.ts";
 

@@ -1,3 +1,7 @@
+/**
+ * How a command starts: its shell, session, arguments and descriptors. The command line of filed is in
+ * contract/command_test.ts.
+ */
 import assert from "node:assert/strict";
 import { Workshop } from "./workshop.ts";
 

@@ -1,3 +1,6 @@
+/**
+ * How a run's processes are found and ended. What a user sees of a job's end is in contract/ending_test.ts.
+ */
 import assert from "node:assert/strict";
 import { Census } from "../../src/worker/end/census.ts";
 import { Termination } from "../../src/worker/end/termination.ts";

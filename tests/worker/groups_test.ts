@@ -1,4 +1,7 @@
-/** The control groups of runs: whose they are, and what becomes of those that somebody removes. */
+/**
+ * The control groups of runs: whose they are, and what becomes of those that somebody removes.
+ * faults/groups_test.ts has whole daemons.
+ */
 import assert from "node:assert/strict";
 import { newIdentity } from "../../src/queue/queue.ts";
 import { type CgroupPlace, findCgroups, removeCgroup } from "../../src/worker/cgroup/cgroup.ts";

@@ -1,3 +1,7 @@
+/**
+ * Output on its way from the job to the other thread: src/worker/output/output_test.ts has its buffer,
+ * floods/output_test.ts all of filed.
+ */
 import assert from "node:assert/strict";
 import { MIB, Workshop } from "./workshop.ts";
 

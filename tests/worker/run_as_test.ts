@@ -1,3 +1,7 @@
+/**
+ * How a run becomes another user; contract/run_as_test.ts says whom a job runs as,
+ * contract/job_process_test.ts all that it gets.
+ */
 import assert from "node:assert/strict";
 import { Workshop } from "./workshop.ts";
 

@@ -1,3 +1,7 @@
+/**
+ * The buffer of a run's output; tests/worker/output_test.ts has how it is read, tests/floods/output_test.ts
+ * all of it.
+ */
 import assert from "node:assert/strict";
 import { Output } from "./output.ts";
 

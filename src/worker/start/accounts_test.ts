@@ -1,3 +1,4 @@
+/** The user database; src/tree/accounts_test.ts is about what is charged to users. */
 import assert from "node:assert/strict";
 import { ErrnoError } from "../../sys/errno.ts";
 import { type Account, Accounts } from "./accounts.ts";
