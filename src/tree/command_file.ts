@@ -17,11 +17,11 @@ export interface Opener {
 }
 
 /**
- * The content of a pending job that somebody has open, shared by all who have: what each of them writes, the others
- * read. It knows which of it is stored, and how far.
+ * The content of a pending job that somebody has open, shared by all who have: what each of them writes, the
+ * others read. It knows which of it is stored, and how far.
  *
- * While somebody may write, what was there and what was closed since are kept, to be taken back to. So the charge does not fall
- * until nobody may, and is a third at least of what is in memory.
+ * While somebody may write, what was there and what was closed since are kept, to be taken back to. So the
+ * charge does not fall until nobody may, and is a third at least of what is in memory.
  */
 export class CommandFile {
   #bytes: Uint8Array = new Uint8Array();
@@ -48,7 +48,8 @@ export class CommandFile {
 
   /**
    * @param job As it was when last looked at.
-   * @param origin `new`: it is to be stored even if nothing is written; `stored`: its content is still to come.
+   * @param origin `new`: it is to be stored even if nothing is written; `stored`: its content is still to
+   * come.
    * @param charge For that content; who opens the file first is charged.
    */
   constructor(public job: Job, origin: "new" | "stored", readonly charge: Charge) {
@@ -69,7 +70,10 @@ export class CommandFile {
     this.#openers.add(opener);
   }
 
-  /** With the last that one of the users has, the content is another's to be charged for; with the last of all, it goes. */
+  /**
+   * With the last that one of the users has, the content is another's to be charged for; with the last of
+   * all, it goes.
+   */
   closed(opener: Opener) {
     this.#openers.delete(opener);
     const [other] = this.#openers;
@@ -149,13 +153,13 @@ export class CommandFile {
     return this.#replace(bytes, charged, now);
   }
 
-  /** Runs `store` on the content as it is now, and notes how far that got. */
-  async store(
-    how: "written" | "closed",
-    store: (bytes: Uint8Array, writers: Writers) => Promise<unknown>,
+  /** Runs `save` on the content as it is now, and notes how far that got. */
+  async save(
+    how: "draft" | "closed",
+    save: (bytes: Uint8Array, writers: Writers) => Promise<unknown>,
   ): Promise<void> {
     const version = this.#version;
-    await store(this.#bytes, this.#writers);
+    await save(this.#bytes, this.#writers);
     this.#storedVersion = Math.max(this.#storedVersion, version);
     if (how === "closed") this.#closedVersion = Math.max(this.#closedVersion, version);
     if (this.isClosed) this.#writers = { uids: new Set(), of: "part" };
@@ -184,7 +188,8 @@ export class CommandFile {
     // All of them: what is written to a shared mapping comes through any handle.
     for (const { uid, access } of this.#openers) if (access === "write") this.#writers.uids.add(uid);
     return () => {
-      if (this.#version !== version) return; // Somebody wrote after us; theirs is stored or taken back by itself.
+      // Somebody may have written after us: theirs is stored or taken back by itself.
+      if (this.#version !== version) return;
       this.#recharge(charged);
       this.#bytes = before;
     };

@@ -70,20 +70,20 @@ Deno.test("131,071 bytes fit, and not one more", () => {
 Deno.test("what is written while it is being stored is not taken for stored", async () => {
   const file = stored("");
   file.write(0, utf8("a"), NOW);
-  await file.store("closed", (bytes) => {
+  await file.save("closed", (bytes) => {
     assert.deepEqual(bytes, utf8("a"));
     file.write(1, utf8("b"), NOW);
     return Promise.resolve();
   });
   assert.deepEqual([file.isStored, file.isClosed], [false, false]);
-  await file.store("written", () => Promise.resolve());
+  await file.save("draft", () => Promise.resolve());
   assert.deepEqual([file.isStored, file.isClosed], [true, false]);
 });
 
 /** Who a store would hear of. */
-async function writersOf(file: CommandFile, how: "written" | "closed" = "closed") {
+async function writersOf(file: CommandFile, how: "draft" | "closed" = "closed") {
   let seen: unknown;
-  await file.store(how, (_, { uids, of }) => Promise.resolve(seen = { uids: [...uids], of }));
+  await file.save(how, (_, { uids, of }) => Promise.resolve(seen = { uids: [...uids], of }));
   return seen;
 }
 
@@ -98,7 +98,7 @@ Deno.test("who wrote what is closed is forgotten, and not before", async () => {
   const file = stored("abcd");
   file.opened(FIRST);
   file.write(0, utf8("A"), NOW);
-  await writersOf(file, "written");
+  await writersOf(file, "draft");
   file.closed(FIRST);
   file.opened(writer(2));
   file.write(0, utf8("B"), NOW);

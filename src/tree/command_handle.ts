@@ -45,7 +45,9 @@ export class CommandHandle implements Handle {
     return this.file.read(offset, sizeBytes);
   }
 
-  /** @throws {ErrnoError} EFBIG, EINVAL; what the store answers. Nothing is written then, and close fails too. */
+  /**
+   * @throws {ErrnoError} EFBIG, EINVAL; what the store answers. Nothing is written then, and close fails too.
+   */
   async write(offset: number, data: Uint8Array, { where, source }: Writing): Promise<number> {
     const { file } = this;
     const { length } = data;
@@ -78,8 +80,8 @@ export class CommandHandle implements Handle {
     const { file } = this;
     if (file.isStored) return;
     if (file.isRemoved) return file.requireUnspoiled();
-    await file.store(
-      "written",
+    await file.save(
+      "draft",
       (bytes, writers) => this.#desk.queue.writeThrough(file.job.number, bytes, writers, file.modifiedAt),
     );
   }
@@ -102,13 +104,14 @@ export class CommandHandle implements Handle {
     }
     file.refused = undefined;
     try {
-      await file.store("closed", async (bytes, writers) => {
+      await file.save("closed", async (bytes, writers) => {
         const closed = await this.#desk.queue.close(file.job.number, bytes, writers, file.modifiedAt);
         if (!closed || !this.#hasWritten) return; // A shell closes a copy before it writes.
         file.left = { bytes, foreignWriter: closed.foreignWriter, by: this };
       });
     } catch (error) {
-      file.spoiled = error; // The close was refused: what it was to store must not run when there is room later.
+      // The close was refused: what it was to store must not run when there is room later.
+      file.spoiled = error;
       throw error;
     }
   }

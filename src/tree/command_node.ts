@@ -18,8 +18,9 @@ import { requireRight } from "./rights.ts";
 const CLOCK_SKEW_MS = 1_000;
 
 /**
- * A job's command, which it shows in pending/. Those that have it open have it for good: also once the job has started, ended
- * or is removed. Its maker reaches the job through it for a while, wherever that is: see makers.ts.
+ * A job's command, which it shows in pending/. Those that have it open have it for good: also once the job
+ * has started, ended or is removed. Its maker reaches the job through it for a while, wherever that is: see
+ * makers.ts.
  */
 export class CommandNode implements Node {
   readonly #parts: Parts;
@@ -37,7 +38,7 @@ export class CommandNode implements Node {
     return await this.#parts.jobs.open(await this.#pendingJob(), uid, opening);
   }
 
-  /** @throws {ErrnoError} EPERM, EACCES, EFBIG, EDQUOT, ENOSPC; ESTALE: the kernel is to look at the name again. */
+  /** @throws {ErrnoError} EPERM, EACCES, EFBIG, EDQUOT, ENOSPC, ESTALE. */
   async change(
     { uid }: Request,
     changes: AttributeChanges,
@@ -87,7 +88,7 @@ export class CommandNode implements Node {
     return makers.nameValidMs(this.number) > 0 ? await queue.get(this.number) : undefined;
   }
 
-  /** @throws {ErrnoError} ESTALE if the job shows something else now: the kernel then looks the name up again. */
+  /** @throws {ErrnoError} ESTALE if the job shows something else now. */
   async #pendingJob(): Promise<Job> {
     const { queue, makers } = this.#parts;
     const job = await queue.get(this.number);
@@ -97,8 +98,9 @@ export class CommandNode implements Node {
   }
 
   /**
-   * Some programs give a file its owner, mode and times by its name after they have closed it, when the job may have
-   * started. Owner and mode are those of the job, and the times that they copy say nothing about its log.
+   * Some programs give a file its owner, mode and times by its name after they have closed it, when the job
+   * may have started. Owner and mode are those of the job, and the times that they copy say nothing about its
+   * log.
    * @throws {ErrnoError} ESTALE for what is past: the command, and when it is to start.
    */
   #refusePast({ sizeBytes, mtime }: AttributeChanges) {

@@ -4,8 +4,8 @@ import type { Handle, Opening } from "./node.ts";
 import { RootFileHandle } from "./root_file_handle.ts";
 
 /**
- * `config.json`: the settings as a file. Each open of it is a file of its own: what it reads is as it was at the open, what
- * it writes is applied once it is whole.
+ * `config.json`: the settings as a file. Each open of it is a file of its own: what it reads is as it was at
+ * the open, what it writes is applied once it is whole.
  */
 export class ConfigFile extends FixedNode {
   protected override readonly defaultMode = S_IFREG | 0o644;

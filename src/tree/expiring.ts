@@ -1,8 +1,8 @@
 /**
  * Values that are forgotten `lifeMs` after they were set; one that is set again lives as long again.
  *
- * What is past is dropped as others are set, the oldest first and no further than to the first that is not past: a
- * user who sets many makes none of them dearer.
+ * What is past is dropped as others are set, the oldest first and no further than to the first that is not
+ * past: a user who sets many makes none of them dearer.
  */
 export class Expiring<K, V> {
   readonly #lifeMs: number;

@@ -13,7 +13,10 @@ import { BLOCK_BYTES } from "./attributes.ts";
 import type { Handle, Making, Node } from "./node.ts";
 import type { Parts } from "./parts.ts";
 
-/** A directory changes behind the kernel's back only by jobs that start and end: its times may be this much late. */
+/**
+ * A directory changes behind the kernel's back only by jobs that start and end: its times may be this much
+ * late.
+ */
 const VALID_MS = 1_000;
 const SETGID = 0o2000;
 const PERMISSIONS = 0o777;
@@ -38,6 +41,9 @@ export abstract class FixedNode implements Node {
   protected readonly validMs: number = VALID_MS;
   /** For how long it may resolve the name. */
   readonly nameValidMs: number = Infinity;
+
+  /** The node of a job of the kind that is registered with this. */
+  ofJob?(number: number, ordinal: number): Node;
 
   constructor(parts: Parts, { nodeid, name }: Place) {
     this.parts = parts;
@@ -78,7 +84,10 @@ export abstract class FixedNode implements Node {
       { ...this.parts.owner, mode: this.defaultMode & ~S_IFMT };
   }
 
-  /** Owner and mode; the times are what they are. @throws {ErrnoError} EACCES for a size, where it can't be changed. */
+  /**
+   * Owner and mode; the times are what they are.
+   * @throws {ErrnoError} EACCES for a size, where it can't be changed.
+   */
   async change(_: Request, changes: AttributeChanges, through: Handle | undefined): Promise<AttributesReply> {
     const { mode, uid, gid, sizeBytes } = changes;
     if (sizeBytes !== undefined) this.truncate(sizeBytes, through);

@@ -20,7 +20,7 @@ export class LogNode implements Node {
     const job = await queue.get(this.number);
     const isJobs = job?.logNumber === this.logNumber;
     if (isJobs && (job.state !== "pending" || logs.has(this.logNumber))) return asked(logAttributes(job, 1));
-    const removed = logs.get(this.logNumber);
+    const removed = logs.formerJobOf(this.logNumber);
     if (!removed) throw new ErrnoError("ESTALE");
     return asked(logAttributes(removed, 0));
   }
@@ -31,9 +31,9 @@ export class LogNode implements Node {
     return this.#parts.logs.open(await this.#job());
   }
 
-  /** @throws {ErrnoError} EPERM; EACCES for the size; ESTALE: the kernel is to look at the name again. */
+  /** @throws {ErrnoError} EPERM, ESTALE; EACCES for the size. */
   async change({ uid }: Request, changes: AttributeChanges): Promise<AttributesReply> {
-    const removed = this.#parts.logs.get(this.logNumber);
+    const removed = this.#parts.logs.formerJobOf(this.logNumber);
     const job = removed ?? await this.#job();
     requireRight(uid, job, changes, "by-name");
     if (!removed) { // What is changed of a removed one goes with its last handle.

@@ -3,7 +3,10 @@ import { isLeftUnfinished, MAKER_MS, Makers } from "./makers.ts";
 
 const [ANN, BOB] = [1_001, 1_002];
 
-/** How a file is made, with the type of a regular file, and whether its maker has more to do once it has closed it. */
+/**
+ * How a file is made, with the type of a regular file, and whether its maker has more to do once it has
+ * closed it.
+ */
 const CASES: [string, mode: number, contents: "keep" | "truncate", boolean][] = [
   ["mkstemp(3)", 0o100600, "keep", true],
   ["who makes it for itself alone", 0o100600, "truncate", false],

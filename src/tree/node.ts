@@ -1,6 +1,9 @@
 /**
- * What the tree is made of. A node is an object, and so is each open of one; what a kind of them can't do is left out, and
- * the tree answers for it as Linux does. nodes.ts registers the kinds.
+ * What the tree is made of. A node is an object, and so is each open of one. What a kind of them can't do, it
+ * leaves out, and the tree answers for it as Linux does. nodes.ts registers the kinds.
+ *
+ * Each method may throw an ErrnoError. ESTALE is for the kernel: it looks the name up again, and asks once
+ * more.
  */
 import type {
   AttributeChanges,
@@ -44,7 +47,10 @@ export interface Directory extends Node {
   list(cookie: number, sink: DirectorySink): Maybe<void>;
   /** As `list`, with what lookups would answer. Left out: the kernel looks each name up. */
   listEntries?(cookie: number, sink: EntrySink): Maybe<void>;
-  /** A new file, open. The kernel believed that there is none of that name. Left out: EPERM, as for what follows. */
+  /**
+   * A new file, open. The kernel believed that there is none of that name. Left out: EPERM, as for what
+   * follows.
+   */
   create?(request: Request, name: JobId, making: Making): Promise<{ entry: Entry; handle: Handle }>;
   /** A new file that nobody has open, mknod(2). */
   make?(request: Request, name: JobId, making: Making): Promise<Entry>;

@@ -1,6 +1,7 @@
 /**
- * Node ids: what each of the kernel's u64 stands for. They are pure functions of what they name, so that we remember nothing
- * for them, and they are the same after a restart. The store never uses a job's number twice, nor do we use a node id so.
+ * Node ids: what each of the kernel's u64 stands for. They are pure functions of what they name, so that we
+ * remember nothing for them, and they are the same after a restart. The store never uses a job's number
+ * twice, nor do we use a node id so.
  *
  * ```
  *   63            36 35                   3 2    0
@@ -9,10 +10,13 @@
  *  +----------------+----------------------+------+
  * ```
  *
- * - Below `FIRST_JOB`, with ordinal 0, are the nodes that are always there: the root (1) and what is registered in nodes.ts.
- * - `ROOT_FILE` is below it too. Its ordinals are the files that programs make beside config.json, one after the other.
- * - A job has eight kinds of node, since it has several contents; nodes.ts registers them. The ordinal tells apart what a job
- *   has several of (its logs); it is 0 for what it has one of.
+ * - Below `FIRST_JOB`, with ordinal 0, are the nodes that are always there: the root (1) and what is
+ *   registered in nodes.ts.
+ * - `ROOT_FILE` is below it too. Its ordinals are the files that programs make beside config.json, one
+ *   after the other.
+ * - A job has up to eight kinds of node, since it has several contents; nodes.ts registers them. The
+ *   ordinal tells apart what a job has several of (its logs), and is 0 for what it has one of. No job is
+ *   numbered 0: its nodes are free for names that are no job's.
  */
 import type { NodeId } from "../fuse/mod.ts";
 
@@ -24,7 +28,7 @@ const ORDINAL_BITS = 64n - ORDINAL_AT;
 export const FIRST_JOB = 64n;
 const ROOT_FILE = FIRST_JOB - 1n;
 
-/** The kinds of a job's node that are no answers to a question about it: what it shows in pending/, and elsewhere. */
+/** The kinds of a job's node: what it shows in pending/, and elsewhere. */
 export const COMMAND = 0;
 export const LOG = 1;
 
@@ -58,8 +62,8 @@ export function commandNodeid(number: number): NodeId {
 }
 
 /**
- * Each log of a job is a node of its own: who has an old one open must not see, in the kernel's memory, what is in the next.
- * The ordinal of a log is by how much its number is above the job's, which it follows.
+ * Each log of a job is a node of its own: who has an old one open must not see, in the kernel's memory, what
+ * is in the next. The ordinal of a log is by how much its number is above the job's, which it follows.
  */
 export function logNodeid({ number, logNumber }: { number: number; logNumber: number }): NodeId {
   return jobNodeid(LOG, number, logNumber - number);
@@ -71,7 +75,7 @@ export function rootFileNodeid(serial: number): NodeId {
 }
 
 /**
- * stat(2)'s inode number of a job's file: the same wherever the job is, unless its log took the place of one that somebody
- * has open. Then it is that of a job with the log's number, which there is not.
+ * stat(2)'s inode number of a job's file: the same wherever the job is, unless its log took the place of one
+ * that somebody has open. Then it is that of a job with the log's number, which there is not.
  */
 export const inodeOf: (number: number) => bigint = commandNodeid;

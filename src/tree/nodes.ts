@@ -9,52 +9,38 @@ import type { Parts } from "./parts.ts";
 import { PendingDirectory } from "./pending_directory.ts";
 import { RootDirectory } from "./root_directory.ts";
 
-/** A directory that has one kind of node for each job. */
-interface OfJobs {
-  ofJob(number: number, ordinal: number): Node;
+interface Registration extends Place {
+  /** Of the jobs' nodes that it has, in their ids: 0 to 7. */
+  readonly kind?: number;
+  readonly make: new (parts: Parts, place: Place) => FixedNode;
 }
 
-type Registration =
-  & { nodeid: bigint; name: string }
-  & (
-    | { make(parts: Parts, place: Place): FixedNode }
-    /** `kind`: in the node ids of jobs, 0 to 7. */
-    | { kind: number; make(parts: Parts, place: Place): FixedNode & OfJobs }
-  );
-
 /**
- * What is always there: what is to be added is a file of its own, and a line here. Node ids and kinds are for one thing, for
- * good. Ids are 2 to 62; the root is 1.
+ * What is always there. To add to it takes a file of its own, and a line here. A node id (2 to 62) and a kind
+ * are for one thing, for good.
  */
 const REGISTERED: readonly Registration[] = [
-  { nodeid: 2n, name: "pending", kind: COMMAND, make: (parts, place) => new PendingDirectory(parts, place) },
-  { nodeid: 3n, name: "active", kind: LOG, make: (parts, place) => new LogDirectory(parts, place, "active") },
-  {
-    nodeid: 4n,
-    name: "complete",
-    kind: LOG,
-    make: (parts, place) => new LogDirectory(parts, place, "complete"),
-  },
-  { nodeid: 5n, name: "failed", kind: LOG, make: (parts, place) => new LogDirectory(parts, place, "failed") },
-  { nodeid: 6n, name: "new-id", make: (parts, place) => new NewIdFile(parts, place) },
-  { nodeid: 7n, name: "config.json", make: (parts, place) => new ConfigFile(parts, place) },
+  { nodeid: 2n as NodeId, name: "pending", kind: COMMAND, make: PendingDirectory },
+  { nodeid: 3n as NodeId, name: "active", kind: LOG, make: LogDirectory },
+  { nodeid: 4n as NodeId, name: "complete", kind: LOG, make: LogDirectory },
+  { nodeid: 5n as NodeId, name: "failed", kind: LOG, make: LogDirectory },
+  { nodeid: 6n as NodeId, name: "new-id", make: NewIdFile },
+  { nodeid: 7n as NodeId, name: "config.json", make: ConfigFile },
 ];
 
 /** All nodes, by their ids. */
 export class Nodes {
   readonly #parts: Parts;
   readonly #fixed = new Map<NodeId, FixedNode>();
-  readonly #ofJobs = new Map<number, OfJobs>();
+  /** Those that have nodes of jobs, by kind. */
+  readonly #ofJobs = new Map<number, FixedNode>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    for (const registration of REGISTERED) {
-      const place = { nodeid: registration.nodeid as NodeId, name: registration.name };
-      if ("kind" in registration) {
-        const directory = registration.make(parts, place);
-        this.#ofJobs.set(registration.kind, directory);
-        this.#fixed.set(place.nodeid, directory);
-      } else this.#fixed.set(place.nodeid, registration.make(parts, place));
+    for (const { kind, make: Make, ...place } of REGISTERED) {
+      const node = new Make(parts, place);
+      this.#fixed.set(place.nodeid, node);
+      if (kind !== undefined) this.#ofJobs.set(kind, node);
     }
     this.#fixed.set(ROOT_NODE, new RootDirectory(parts, [...this.#fixed.values()]));
   }
@@ -65,7 +51,7 @@ export class Nodes {
     if (address.of === "root-file") return this.#parts.rootFiles.byId(nodeid);
     const node = address.of === "mount"
       ? this.#fixed.get(nodeid)
-      : this.#ofJobs.get(address.kind)?.ofJob(address.number, address.ordinal);
+      : this.#ofJobs.get(address.kind)?.ofJob?.(address.number, address.ordinal);
     if (!node) throw new ErrnoError("ESTALE");
     return node;
   }

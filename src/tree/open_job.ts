@@ -6,7 +6,6 @@ import type { CommandFile } from "./command_file.ts";
 /** What keeps a job from starting. */
 export type Hold = "open" | "closed" | "waiting" | "let go";
 
-/** What may follow what. From each of them the job may be removed or leave pending/, and that lets it go. */
 const NEXT: Record<Hold, readonly Hold[]> = {
   "let go": ["open", "waiting"],
   "open": ["closed", "let go"],
@@ -18,25 +17,24 @@ const NEXT: Record<Hold, readonly Hold[]> = {
  * What we know of a job in pending/ beyond what is stored: who has it open, and whether we hold it.
  *
  * ```
- *               made, opened for writing             the last writer closes
- *     let go ────────────────────────────▶ open ──────────────────────────▶ closed ─┐
- *     │  ▲ ▲                               ▲  ▲    opened for writing again    │ │  │
- *     │  │ │                               │  └────────────────────────────────┘ │  │
- *     │  │ └───────────────────────────────┼─────────────────────────────────────┘  │
- *     │  │  its time is over, or renamed   │ opened for writing                     │ unfinished
- *     │  └────────────────────────────── waiting ◀──────────────────────────────────┘
- *     └──────────────────────────────────▶ ▲
- *       mv brought it to pending/, or the disk is full
+ *   let go          ──▶ open      it is made, or opened for writing
+ *   let go, waiting ──▶ waiting   mv(1) brings it to pending/; or we could not store that it is let go
+ *   open            ──▶ closed    its last writer closes
+ *   closed          ──▶ waiting   it is unfinished
+ *   closed          ──▶ let go    it is not
+ *   waiting         ──▶ let go    its time is over, or it has another id
+ *   closed, waiting ──▶ open      it is opened for writing again
+ *   any             ──▶ let go    it is removed, or moved out of pending/
  * ```
  *
- * - *let go*: it may start. All others are *held*: the queue does not start it, and it counts for its owner.
- * - *open*: somebody may write to it.
- * - *closed*: nobody may, and we take back what was refused.
- * - *waiting*: for a time. Its maker is not done (*unfinished*: makers.ts), or mv(1) looks at what it has just moved, or the
- *   state file could not be written.
+ * A job that is *let go* may start. In each other state it is *held*: the queue does not start it, and it
+ * counts for its owner. An *open* one may be written to. Of a *closed* one we take back what was refused. A
+ * *waiting* one is held for a time: its maker is not done with it (*unfinished*: makers.ts), mv(1) looks at
+ * what it has just moved, or the disk is full.
  *
- * Its file has states of its own (CommandFile): stored, closed, *spoiled* where a write failed, and *removed*, once the job is
- * removed or leaves pending/ by hand. Who has a removed file open goes on; the job may come back, and has another file then.
+ * The file has states of its own, see CommandFile. It is *spoiled* once a write failed, and *removed* once
+ * the job is removed or leaves pending/ by hand: who has it open goes on. The job may come back, and has
+ * another file then.
  */
 export class OpenJob {
   readonly #accounts: Accounts;

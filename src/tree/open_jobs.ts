@@ -12,15 +12,20 @@ import { Warnings } from "./warnings.ts";
 
 const log = getLogger(["filed", "tree"]);
 
-/** How long a job that was moved to pending stays there at least: mv(1) of several files looks at each where it put it. */
+/**
+ * How long a job that was moved to pending stays there at least: mv(1) of several files looks at each where
+ * it put it.
+ */
 const MOVE_WAIT_MS = 100;
 /** Until the next try, when the state file can't be written (its disk is full). */
 const RETRY_MS = 1_000;
 
-/** The jobs in pending/ that somebody has open or that we hold, and what becomes of them when the last one closes. */
+/**
+ * The jobs in pending/ that somebody has open or that we hold, and what becomes of them when the last one
+ * closes.
+ */
 export class OpenJobs implements Disposable {
   readonly #queue: Queue;
-  readonly #now: () => number;
   readonly #accounts: Accounts;
   readonly #desk: CommandDesk;
   readonly #jobs = new Map<number, OpenJob>();
@@ -28,7 +33,6 @@ export class OpenJobs implements Disposable {
   constructor(queue: Queue, accounts: Accounts, now: () => number) {
     this.#queue = queue;
     this.#accounts = accounts;
-    this.#now = now;
     const released = (handle: CommandHandle) => this.#released(handle);
     this.#desk = { queue, now, warnings: new Warnings(accounts, now), released };
   }
@@ -56,8 +60,8 @@ export class OpenJobs implements Disposable {
   }
 
   /**
-   * @throws {ErrnoError} ESTALE if the job is not pending any more: the kernel then looks the name up again;
-   * EDQUOT, ENOSPC if the user may have no more of it in memory, or the job's owner hold no more.
+   * @throws {ErrnoError} ESTALE if the job is not pending any more; EDQUOT, ENOSPC if the user may have no
+   * more of it in memory, or the job's owner hold no more.
    */
   async open(job: Job, uid: number, opening: Opening): Promise<CommandHandle> {
     const { number } = job;

@@ -27,7 +27,8 @@ export class OpenLogs implements LogReaders {
   open({ logNumber, state }: Job): Handle {
     this.#readers.set(logNumber, (this.#readers.get(logNumber) ?? 0) + 1);
     return {
-      // What the kernel has of a log that has ended stays right until its time changes: there is another then.
+      // What the kernel has of a log that has ended stays right until its time changes: there is another
+      // then.
       ...state === "active" ? {} : { cache: "keep" },
       read: (offset, sizeBytes) => this.#queue.readLog(logNumber, offset, sizeBytes),
       release: () => this.#release(logNumber),
@@ -52,7 +53,7 @@ export class OpenLogs implements LogReaders {
   }
 
   /** The job, as it was, whose log this no longer is. */
-  get(logNumber: number): Job | undefined {
+  formerJobOf(logNumber: number): Job | undefined {
     return this.#removed.get(logNumber);
   }
 

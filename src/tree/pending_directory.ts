@@ -3,19 +3,13 @@ import type { JobId } from "../job/id.ts";
 import type { Job } from "../queue/queue.ts";
 import { commandAttributes, pastAttributes } from "./attributes.ts";
 import { CommandNode } from "./command_node.ts";
-import type { Place } from "./fixed_node.ts";
 import { isLeftUnfinished } from "./makers.ts";
 import type { Handle, Making } from "./node.ts";
 import { commandNodeid } from "./node_ids.ts";
-import type { Parts } from "./parts.ts";
 import { ATTRIBUTES_VALID_MS, StateDirectory } from "./state_directory.ts";
 
 /** `pending/`, where jobs are submitted. */
 export class PendingDirectory extends StateDirectory {
-  constructor(parts: Parts, place: Place) {
-    super(parts, place, "pending");
-  }
-
   override ofJob(number: number): CommandNode {
     return new CommandNode(this.parts, number);
   }
@@ -42,7 +36,7 @@ export class PendingDirectory extends StateDirectory {
     };
   }
 
-  /** @throws {ErrnoError} EEXIST, EDQUOT, ENOSPC; ESTALE: the kernel is to look at the name again. */
+  /** @throws {ErrnoError} EEXIST, EDQUOT, ENOSPC, ESTALE. */
   async create(request: Request, id: JobId, making: Making): Promise<{ entry: Entry; handle: Handle }> {
     const { jobs, makers } = this.parts;
     const job = await this.#create(request, id, making);
@@ -66,7 +60,8 @@ export class PendingDirectory extends StateDirectory {
     const created = await queue.create(id, await this.ownershipOfNew(request, making));
     if (created.ok) return created.value;
     const other = await queue.find(id);
-    // The kernel believed that there was no such file, so it has not checked whether this caller may write it:
+    // The kernel believed that there was no such file, so it has not checked whether this caller may write
+    // it:
     // ESTALE makes it look again.
     const isHidden = !other || other.state === "pending" && !making.isExclusive;
     throw new ErrnoError(isHidden ? "ESTALE" : "EEXIST");

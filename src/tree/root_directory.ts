@@ -85,8 +85,8 @@ export class RootDirectory extends FixedDirectory implements Directory {
   }
 
   /**
-   * @throws {ErrnoError} ENOENT, EEXIST, ENOSPC, EDQUOT; EPERM for what keeps its name, and for another directory; EINVAL for
-   * what can't be settings.
+   * @throws {ErrnoError} ENOENT, EEXIST, ENOSPC, EDQUOT; EPERM for what keeps its name, and for another
+   * directory; EINVAL for what can't be settings.
    */
   async rename(request: Request, name: string, to: Directory, newName: string, flags: number): Promise<void> {
     const { config, rootFiles } = this.parts;

@@ -30,7 +30,10 @@ export class RootFile implements Node {
   name: string | undefined;
   /** It took the place of the settings: what is written to it from then on is theirs. */
   isSettings = false;
-  /** It was written to as the settings: each write looked whether more can make it JSON, and none whether it is by now. */
+  /**
+   * It was written to as the settings: each write looked whether more can make it JSON, and none whether it
+   * is by now.
+   */
   mayEndTooEarly = false;
   /** How many have it open. */
   opens = 0;

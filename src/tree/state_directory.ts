@@ -10,12 +10,13 @@ import {
   type Request,
 } from "../fuse/mod.ts";
 import { isDraft, isRemovedName, type JobId } from "../job/id.ts";
-import type { State } from "../job/state.ts";
+import { type State, STATES } from "../job/state.ts";
+import { must } from "../must.ts";
 import type { Job } from "../queue/queue.ts";
 import { granted } from "./errors.ts";
 import { FixedDirectory, type Place } from "./fixed_node.ts";
 import { addDots, FIRST_COOKIE, record } from "./listing.ts";
-import type { Directory, Node } from "./node.ts";
+import type { Directory } from "./node.ts";
 import { inodeOf } from "./node_ids.ts";
 import type { Parts } from "./parts.ts";
 
@@ -25,7 +26,10 @@ const log = getLogger(["filed", "tree"]);
 const PAGE_JOBS = 512;
 /** How long the kernel goes by what a listing told it, as `ls -l` and `find` do. */
 const LISTED_MS = 50;
-/** For the stat(2) that a lookup is part of: the kernel would ask for the attributes again. It rounds up to its clock's step. */
+/**
+ * For the stat(2) that a lookup is part of: the kernel would ask for the attributes again. It rounds up to
+ * its clock's step.
+ */
 export const ATTRIBUTES_VALID_MS = 1;
 /** A directory looks no older than this: `find complete -mtime +7 -delete` is about what is in it. */
 const AGE_MS = 24 * 3_600_000;
@@ -35,16 +39,15 @@ const ROOT = 0;
 /**
  * The directory of a state, whose files are the jobs that are in it.
  *
- * Their names are valid for no time at all, since jobs move by themselves: the kernel asks each time. So has it, for what a
- * caller may take away, looked at the job that it found under the name, and another may have that name by now.
+ * Their names are valid for no time at all, since jobs move by themselves: the kernel asks each time.
  */
 export abstract class StateDirectory extends FixedDirectory implements Directory {
-  constructor(parts: Parts, place: Place, readonly state: State) {
-    super(parts, place);
-  }
+  readonly state: State;
 
-  /** The node of a job of which this is the registered kind. */
-  abstract ofJob(number: number, ordinal: number): Node;
+  constructor(parts: Parts, place: Place) {
+    super(parts, place);
+    this.state = must(STATES.find((state) => state === place.name), "a state's directory has its name");
+  }
 
   /** What a job shows here. */
   protected abstract shown(job: Job): { nodeid: NodeId; attributes: Attributes };
@@ -110,7 +113,7 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
     }
   }
 
-  /** @throws {ErrnoError} ENOENT; ESTALE: the kernel is to look again whose job it is. */
+  /** @throws {ErrnoError} ENOENT; ESTALE if another's job has that name by now. */
   async unlink(request: Request, id: JobId): Promise<void> {
     const { queue, jobs, logs } = this.parts;
     const mayTake = await this.#rightToTake(request);
@@ -125,8 +128,8 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
 
   /**
    * Gives a job another state, or another id, or both.
-   * @throws {ErrnoError} ENOENT, EEXIST, EBUSY, EPERM; EINVAL for a draft that can never run; EDQUOT, ENOSPC where the owner
-   * may hold no more; ESTALE: the kernel is to look at the name again.
+   * @throws {ErrnoError} ENOENT, EEXIST, EBUSY, EPERM, ESTALE; EINVAL for a draft that can never run; EDQUOT,
+   * ENOSPC where the owner may hold no more.
    */
   async rename(request: Request, id: JobId, to: Directory, newId: JobId, flags: number): Promise<void> {
     const { queue, jobs, makers, accounts } = this.parts;
@@ -143,7 +146,8 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
     if (job?.state !== this.state) throw new ErrnoError("ENOENT");
     if (!isWithin && this.state === "pending") {
       makers.endSearch(job.number); // Whoever moves it looks for it where it is.
-      // Where it goes, the cached name would still lead to the command, not the log. ESTALE makes the kernel look again.
+      // Where it goes, the cached name would still lead to the command, not the log. ESTALE makes the kernel
+      // look again.
       if (makers.takeBackName(job.number)) throw new ErrnoError("ESTALE");
     }
     if (!mayTake(job)) throw new ErrnoError("ESTALE");
@@ -178,7 +182,11 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
     await this.parts.logs.replaced(replaced);
   }
 
-  /** Which jobs of this directory the caller may take away, as far as a sticky bit goes. */
+  /**
+   * Which jobs of this directory the caller may take away, as far as a sticky bit goes. The kernel has judged
+   * the job that it found under the name; but jobs start, end and come back by themselves, so that another
+   * may have the name by now.
+   */
   async #rightToTake({ uid }: Request): Promise<(job: Job) => boolean> {
     const directory = await this.ownership();
     const isOpen = !(directory.mode & STICKY) || uid === ROOT || uid === directory.uid;

@@ -41,8 +41,8 @@ type AsyncHandler<Name extends keyof FileSystem> = (
 ) => Promise<Awaited<ReturnType<Handler<Name>>>>;
 
 /**
- * The directory contract: each request of the kernel goes to the node or the handle that it names. Who may do what, the kernel
- * decides from the attributes (`default_permissions`); the nodes decide what makes sense.
+ * The directory contract: each request of the kernel goes to the node or the handle that it names. Who may do
+ * what, the kernel decides from the attributes (`default_permissions`); the nodes decide what makes sense.
  */
 export class Tree implements FileSystem, Disposable {
   readonly #jobs: OpenJobs;
