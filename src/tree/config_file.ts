@@ -3,10 +3,7 @@ import { FixedNode } from "./fixed_node.ts";
 import type { Handle, Opening } from "./node.ts";
 import { RootFileHandle } from "./root_file_handle.ts";
 
-/**
- * `config.json`: the settings as a file. Each open of it is a file of its own: what it reads is as it was at
- * the open, what it writes is applied once it is whole.
- */
+/** `config.json`: the settings as a file. */
 export class ConfigFile extends FixedNode {
   protected override readonly defaultMode = S_IFREG | 0o644;
   protected override readonly validMs = 0;
@@ -25,9 +22,7 @@ export class ConfigFile extends FixedNode {
   async open({ uid }: Request, { contents }: Opening): Promise<Handle> {
     const { config, rootFiles } = this.parts;
     const bytes = contents === "truncate" ? new Uint8Array() : await config.bytes();
-    const file = rootFiles.create(undefined, uid, await this.ownership(), bytes);
-    file.isSettings = true;
-    return rootFiles.open(file, "direct"); // As for new-id.
+    return rootFiles.openSettings(this.nodeid, uid, await this.ownership(), bytes);
   }
 
   /** Truncating changes no setting, only where a handle's text begins and ends. */

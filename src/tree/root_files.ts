@@ -95,6 +95,18 @@ export class RootFiles {
     return new RootFileHandle(file, this.#config, cache, () => this.#closed(file));
   }
 
+  /**
+   * One open of config.json: a file of its own, which nobody else sees. What it reads is as it was at the open,
+   * past the page cache, and what it writes is applied once it is whole.
+   * @throws {ErrnoError} EDQUOT, ENOSPC.
+   */
+  openSettings(nodeid: NodeId, uid: number, ownership: Ownership, bytes: Uint8Array): Handle {
+    const charge = new Charge(this.#accounts, uid, bytes.length);
+    const file = new RootFile(nodeid, 0, charge, bytes, ownership, this);
+    file.isSettings = true;
+    return this.open(file, "direct");
+  }
+
   #closed(file: RootFile) {
     file.opens--;
     if (file.opens > 0) return;

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { ErrnoError, type ErrnoName } from "../fuse/mod.ts";
+import { ErrnoError, type ErrnoName, type NodeId } from "../fuse/mod.ts";
 import type { Queue } from "../queue/queue.ts";
 import { Accounts } from "./accounts.ts";
 import { ConfigText } from "./config_text.ts";
 import type { Handle } from "./node.ts";
-import { addressOf } from "./node_ids.ts";
+import { addressOf, rootFileNodeid } from "./node_ids.ts";
 import { MAX_ROOT_FILES, ROOT_FILE_KEPT_MS, RootFiles } from "./root_files.ts";
 
 const ANN = 1_001;
@@ -119,4 +119,13 @@ Deno.test("files beside config.json: no two have the same node, and none has a j
   const nodes = Array.from({ length: 20 }, () => files.create("new", ANN, OWNER).nodeid);
   assert.equal(new Set(nodes).size, nodes.length);
   for (const nodeid of nodes) assert.deepEqual(addressOf(nodeid), { of: "root-file", nodeid });
+});
+
+Deno.test("an open of config.json is charged, and uses up no node of those beside it", () => {
+  const { accounts, files } = start();
+  const handle = files.openSettings(7n as NodeId, ANN, OWNER, new Uint8Array(60));
+  assert.equal(accounts.of(ANN).bytes, 60);
+  assert.equal(files.create("new", ANN, OWNER).nodeid, rootFileNodeid(1));
+  handle.release?.();
+  assert.deepEqual(accounts.users, []);
 });
