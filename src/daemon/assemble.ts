@@ -23,8 +23,8 @@ export interface Assembly<E extends Executor = Executor> extends AsyncDisposable
 }
 
 /**
- * The one place where queue, scheduler, executor and tree are wired. Disposing of the parts ends what runs; the store and
- * the alarm stay with who opened them.
+ * The one place where queue, scheduler, executor and tree are wired. Disposing of the parts ends what runs;
+ * the store and the alarm stay with who opened them.
  */
 export async function assemble<E extends Executor>(options: AssemblyOptions<E>): Promise<Assembly<E>> {
   await using owned = new AsyncDisposableStack();

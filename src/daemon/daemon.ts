@@ -55,7 +55,8 @@ export async function runDaemon(settings: Settings): Promise<void> {
   await scheduler.start(executor);
   using notifier = new Notifier(settings.notifySocket, () => statusOf(queue));
   queue.watch({ onChanged: () => notifier.changed() });
-  await Promise.race([Deno.stat(opened.mountpoint), served.ended]); // Answered by us: the kernel has taken what we said to INIT.
+  // We answer it ourselves: then the kernel has taken our answer to INIT.
+  await Promise.race([Deno.stat(opened.mountpoint), served.ended]);
   await notifier.ready();
   log.info("ready", {
     mountpoint: opened.mountpoint,
@@ -143,7 +144,8 @@ function tidyWhenQuiet(queue: Queue, { store, keeper }: Opened): Disposable {
 }
 
 async function statfsOf(directory: string): Promise<StatFs> {
-  const { statfs } = await import("node:fs/promises"); // Takes longer to load than all of filed: not at the start.
+  // Not at the start, as it takes longer to load than all of filed.
+  const { statfs } = await import("node:fs/promises");
   const { bsize, blocks, bfree, bavail, files, ffree } = await statfs(directory, { bigint: true });
   return {
     blocks,

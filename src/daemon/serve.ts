@@ -11,7 +11,7 @@ const log = getLogger(["filed", "daemon"]);
 const NAME = "filed";
 /** As the kernel tells it of each mount. */
 export const FILE_SYSTEM_TYPE = `fuse.${NAME}`;
-/** How long open files may keep an unmounted file system alive: what they still ask is answered until then. */
+/** How long open files may keep an unmounted file system alive: until then we answer them. */
 const UNMOUNT_MS = 250;
 
 /** A tree that can be used through the kernel. */

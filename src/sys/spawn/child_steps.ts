@@ -50,7 +50,7 @@ export function stepsOf(
     ...credentials ? auditedAs(credentials, sources.length, arena) : [],
     ...nice > 0 ? toSucceed(systemCall("setpriority", PRIO_PROCESS, 0n, nicer(nice))) : [],
     ...rlimits.flatMap(({ resource, soft, hard }) => {
-      const limit = arena.numbers(BigUint64Array.of(BigInt(soft), BigInt(hard))); // struct rlimit, getrlimit(2)
+      const limit = arena.numbers(BigUint64Array.of(BigInt(soft), BigInt(hard))); // struct rlimit
       return toSucceed(systemCall("prlimit64", 0n, BigInt(RLIMIT[resource]), limit, 0n));
     }),
     ...restriction ? restricting(restriction, ruleset, arena) : [],

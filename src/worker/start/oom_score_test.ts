@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { close, openReadOnly } from "../../sys/files/file.ts";
 import { readKernelFile } from "../../sys/files/kernel_files.ts";
-import { spawn } from "../../sys/spawn/mod.ts";
+import { AS_WE_ARE, spawn } from "../../sys/spawn/mod.ts";
 import { waitIfEnded } from "../../sys/processes/wait.ts";
 import { setScore } from "./oom_score.ts";
 
@@ -12,15 +12,10 @@ Deno.test("setScore() gives a process a score of its own, and leaves ours", asyn
   const nothing = openReadOnly("/dev/null");
   const ended = Promise.withResolvers<void>();
   const started = spawn({
+    ...AS_WE_ARE,
     path: "/bin/sleep",
     args: ["sleep", "60"],
-    env: [],
-    cwd: [],
     fds: [nothing, nothing, nothing],
-    restriction: undefined,
-    nice: 0,
-    rlimits: [],
-    credentials: undefined,
   });
   try {
     await setScore(started, ours + 300, ended.promise);
