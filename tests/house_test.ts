@@ -155,6 +155,22 @@ Deno.test("no function is called that an older glibc has in another library than
   assert.deepEqual(found, []);
 });
 
+/** Short looks of our own. Whatever is confined, or in a cgroup, or another user's, is started by src/sys/spawn. */
+const COMMANDS = [
+  "src/daemon/hidden_files.ts",
+  "src/fuse/fusermount.ts",
+  "src/fuse/stale.ts",
+  "src/worker/end/mark_reader.ts",
+];
+
+Deno.test("processes are started by sys/spawn, but for short looks of our own", async () => {
+  const others: string[] = [];
+  for (const file of filesOf(edges)) {
+    if (/\bnew Deno\.Command\b/.test(await Deno.readTextFile(new URL(file, TREE)))) others.push(file);
+  }
+  assert.deepEqual(others, COMMANDS);
+});
+
 Deno.test("only main.ts reads the environment", async () => {
   const readers: string[] = [];
   for (const file of filesOf(edges)) {

@@ -1,5 +1,6 @@
 /**
- * The one way to start a job's process, or a program that works for us on the worker.
+ * The one way to start a job's process, and any that is confined, or in a cgroup, or another user's. A short
+ * look of our own (`stat`, `fusermount3`) is a `Deno.Command`.
  *
  * clone3(2), which libc has no function for, runs the child beside us in our own memory. A few bytes of
  * machine code (`child_code.ts`) make its system calls, one after another (`child_steps.ts`), until it
