@@ -6,7 +6,7 @@ export const DEFAULT_GRACE_SEC = 10;
 
 export type LogLevel = (typeof LOG_LEVELS)[number];
 export type LogFormat = (typeof LOG_FORMATS)[number];
-export type RunAsPolicy = (typeof RUN_AS_POLICIES)[number];
+type RunAsPolicy = (typeof RUN_AS_POLICIES)[number];
 
 /** The wishes of the command line and the environment. */
 export interface Settings {

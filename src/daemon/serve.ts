@@ -15,7 +15,7 @@ export const FILE_SYSTEM_TYPE = `fuse.${NAME}`;
 const UNMOUNT_MS = 250;
 
 /** A tree that can be used through the kernel. */
-export interface Served extends AsyncDisposable {
+interface Served extends AsyncDisposable {
   /** Nothing is served any more. */
   ended: Promise<SessionEnd>;
   /** It is mounted no more, though a file that is open there may still be served. */

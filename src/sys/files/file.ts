@@ -147,11 +147,6 @@ export function close(fd: number): void {
   refillReserve();
 }
 
-/** @returns How many bytes `buffer` now holds, 0 at the end. @throws {ErrnoError} As read(2). */
-export function read(fd: number, buffer: Uint8Array<ArrayBuffer>): number {
-  return check(symbols.read(fd, buffer, BigInt(buffer.length)), "read");
-}
-
 /**
  * Reads at a position, in bytes.
  * @returns How many bytes `buffer` now holds, 0 at the end.

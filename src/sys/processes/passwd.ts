@@ -20,7 +20,7 @@ const PASSWD = {
 const STRINGS_BYTES = 1_048_576;
 
 /** An entry of the user database. */
-export interface User {
+interface User {
   uid: number;
   gid: number;
   name: string;

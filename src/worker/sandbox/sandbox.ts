@@ -19,7 +19,7 @@ const MAX_FREE = 64;
 /** How long the removal of temporary folders may hold up a stop; the next start goes on with it. */
 const STOP_MS = 500;
 
-export interface SandboxContext {
+interface SandboxContext {
   reactor: Reactor;
   warn(message: string, fields: Record<string, unknown>): void;
 }
