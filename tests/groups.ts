@@ -2,6 +2,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { makeKernelDirectory } from "../src/sys/files/kernel_files.ts";
 import {
+  type CgroupPlace,
   findCgroups,
   isEmptyCgroup,
   killCgroup,
@@ -14,14 +15,18 @@ const KILLED_MS = 10_000;
 /** How deep below a place a state file may be. */
 const DEPTH = 2;
 
-/** The group of this process; `undefined`: there are none. */
-export function ownGroup(): string | undefined {
+/** Where groups are, and that of this process; `undefined`: there are none. */
+export function ownPlace(): CgroupPlace | undefined {
   const read = (name: string) => Deno.readTextFileSync(`/proc/self/${name}`);
-  return findCgroups(read("mountinfo"), read("cgroup"))?.own;
+  return findCgroups(read("mountinfo"), read("cgroup"));
+}
+
+export function ownGroup(): string | undefined {
+  return ownPlace()?.own;
 }
 
 /** Whether a daemon of this process's user can have groups. */
-export function canMakeGroups(): boolean {
+function canMakeGroups(): boolean {
   const own = ownGroup();
   if (own === undefined) return false;
   const path = `${own}/filed-test-${crypto.randomUUID()}`;
@@ -31,6 +36,11 @@ export function canMakeGroups(): boolean {
     return false;
   }
   return removeCgroup(path);
+}
+
+/** A test of what only a group can tell; it is ignored where none can be made. */
+export function groupTest(name: string, fn: () => Promise<void> | void) {
+  Deno.test({ name, ignore: !canMakeGroups(), fn });
 }
 
 /** Those of a state file's daemons. @returns None where there can be none, or where the file does not tell. */

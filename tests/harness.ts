@@ -1,5 +1,6 @@
 /** What the tests of a whole filed share: a daemon on a temporary mount, and real programs that use it. */
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
 import { endGroupsIn } from "./groups.ts";
 import { TextLineStream } from "./text_lines.ts";
 
@@ -168,6 +169,12 @@ export class Filed implements AsyncDisposable {
       message === "attempt ended" && job === id && (state === "complete" || state === "failed");
     const [line] = await this.#lines(isEnd, 1, `the end of ${id}`);
     return await Deno.readTextFile(`${this.mount}/${line?.properties.state}/${id}`);
+  }
+
+  /** Lets all users in, and has them submit jobs, as in /tmp. */
+  async admitAll(): Promise<void> {
+    await Deno.chmod(dirname(this.mount), 0o711);
+    await Deno.chmod(`${this.mount}/pending`, 0o1777);
   }
 
   configure(config: Record<string, number>): Promise<void> {

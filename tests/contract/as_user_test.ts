@@ -1,6 +1,7 @@
 /** The whole contract once more, for somebody who is not root: root makes such a user, who then runs these tests. */
 import assert from "node:assert/strict";
 import { ok, Place, rootTest, run } from "../harness.ts";
+import { User } from "../users.ts";
 
 /** The contract, and the programs that do more than read and write files. */
 const TESTS = ["tests/contract/", "tests/clients/locks_test.ts", "tests/clients/remote_test.ts"];
@@ -10,18 +11,24 @@ const TREE = new URL("../..", import.meta.url).pathname;
 rootTest("the contract holds for an ordinary user, who mounts through fusermount3", async () => {
   await using place = await Place.make();
   const home = place.path;
-  await using user = await User.add(home);
+  await using user = await User.at(home);
   await copyInto(home);
   const built = Deno.env.get("FILED");
   if (built) await ok(run(["cp", "--", built, `${home}/filed`]));
   await ok(run(["chown", "-R", user.name, home]));
-  const { code, stdout, stderr } = await user.run(["./deno", "test", "-A", "--no-check", ...TESTS], {
+  const env = {
     DENO_DIR: `${home}/cache`,
     DENO_NO_UPDATE_CHECK: "1",
     NO_COLOR: "1",
     ...built ? { FILED: `${home}/filed` } : {},
     TMPDIR: `${home}/tmp`, // What is left mounted there goes with the place.
-  });
+  };
+  const login = ["setpriv", "--reuid", user.name, "--regid", user.name, "--init-groups", "--reset-env"];
+  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  const command = ["./deno", "test", "-A", "--no-check", ...TESTS];
+  const args = ["--mount", "sh", "-c", WITH_FUSE, "sh", ...login, "env", ...variables, ...command];
+  const tests = new Deno.Command("unshare", { args, cwd: home, stdin: "null" });
+  const { code, stdout, stderr } = await tests.output(); // It takes minutes: no limit.
   assert.equal(code, 0, new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr));
 });
 
@@ -51,42 +58,4 @@ async function copyInto(home: string): Promise<void> {
   await ok(run(["cp", "--", Deno.execPath(), `${home}/deno`]));
   await ok(run(["mkdir", "--", ...["cache", "dev", "tmp"].map((name) => `${home}/${name}`)]));
   await ok(run(["cp", "-R", "--", `${denoDir}/npm`, `${home}/cache/npm`]));
-}
-
-/** A user made for this test, and removed with all that still runs as it. */
-class User implements AsyncDisposable {
-  private constructor(readonly name: string, private readonly home: string) {}
-
-  static async add(home: string): Promise<User> {
-    const name = `filed-${crypto.randomUUID().slice(0, 8)}`;
-    await ok(run(["useradd", "--user-group", "--home-dir", home, "--shell", "/bin/sh", name]));
-    return new User(name, home);
-  }
-
-  /** Runs a program of the user's home as by a login of theirs, with that environment. */
-  async run(command: string[], env: Record<string, string>): Promise<Deno.CommandOutput> {
-    const login = ["setpriv", "--reuid", this.name, "--regid", this.name, "--init-groups", "--reset-env"];
-    const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-    const args = ["--mount", "sh", "-c", WITH_FUSE, "sh", ...login, "env", ...variables, ...command];
-    return await new Deno.Command("unshare", { args, cwd: this.home, stdin: "null" }).output();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      const uid = Number(await ok(run(["id", "-u", this.name])));
-      for await (const { name } of Deno.readDir("/proc")) {
-        if (/^\d+$/.test(name) && await ownerOf(`/proc/${name}`) === uid) Deno.kill(Number(name), "SIGKILL");
-      }
-    } finally {
-      await ok(run(["userdel", "--force", this.name]));
-    }
-  }
-}
-
-async function ownerOf(path: string): Promise<number | null> {
-  try {
-    return (await Deno.lstat(path)).uid;
-  } catch {
-    return null; // The process has ended.
-  }
 }

@@ -92,8 +92,7 @@ const TABLE: [string, RegExp, string][] = [
 
 async function start(options: FiledOptions = {}) {
   const filed = await startFiled(options);
-  await Deno.chmod(filed.place.path, 0o711);
-  await ok(filed.sh("chmod 1777 $M/pending"));
+  await filed.admitAll();
   return filed;
 }
 

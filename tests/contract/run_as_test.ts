@@ -9,8 +9,7 @@ const WHO = 'echo "$(id -un) $(id -gn) $HOME $USER $LOGNAME $SHELL"; pwd';
 
 rootTest("a job runs as its file's owner, as chown has made it", async () => {
   await using filed = await startFiled();
-  await Deno.chmod(filed.place.path, 0o711);
-  await ok(filed.sh("chmod 1777 $M/pending"));
+  await filed.admitAll();
   await ok(filed.sh(`umask 077; printf '%s' '${WHO}' > $M/pending/theirs`, { user: OTHER }));
   const entry = (await ok(filed.sh(`getent passwd ${OTHER}`))).trim().split(":");
   const [home, shell] = entry.slice(-2);
@@ -24,8 +23,7 @@ rootTest("a job runs as its file's owner, as chown has made it", async () => {
 
 rootTest("with --run-as daemon every job runs as root", async () => {
   await using filed = await startFiled({ args: ["--run-as", "daemon"] });
-  await Deno.chmod(filed.place.path, 0o711);
-  await ok(filed.sh("chmod 1777 $M/pending"));
+  await filed.admitAll();
   await ok(filed.sh("echo 'id -u; pwd' > $M/pending/x", { user: OTHER }));
   assert.equal(await filed.finished("x"), `>>> id -u; pwd\n0\n${filed.place.path}\n`);
 });

@@ -167,8 +167,7 @@ function attack(filed: Filed) {
 
 rootTest("one user can't have filed use much memory, nor keep it from serving others", async () => {
   await using filed = await startFiled();
-  await Deno.chmod(filed.place.path, 0o711);
-  await Deno.chmod(`${filed.mount}/pending`, 0o1777);
+  await filed.admitAll();
   await filed.finish("long", "yes | head -c 1000000");
   {
     await using attackers = attack(filed);

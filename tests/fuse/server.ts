@@ -1,8 +1,9 @@
 import { fileURLToPath } from "node:url";
+import { User } from "../users.ts";
 import { runProgram } from "./harness.ts";
 
 /** The sources that `serve.ts` needs, from the tree's top. */
-const NEEDED = ["src/must.ts", "src/fuse", "src/sys", "tests/fuse"];
+const NEEDED = ["src/fuse", "src/sys", "src/must.ts", "tests/fuse"];
 const TREE = fileURLToPath(new URL("../../", import.meta.url));
 
 /** `serve.ts` in a process of its own, which is killed at the end as by a crash: its mount stays. */
@@ -63,7 +64,8 @@ async function* readLines(output: ReadableStream<Uint8Array>): AsyncGenerator<st
 }
 
 /** An ordinary user for the time of a test, with what the server needs and a directory to mount on. */
-export interface User extends AsyncDisposable {
+export interface FuseUser extends AsyncDisposable {
+  readonly name: string;
   /** What the helper opens: for everybody, as on most systems, until the user is disposed of. */
   readonly device: "/dev/fuse";
   /** A directory of the user's. */
@@ -74,17 +76,15 @@ export interface User extends AsyncDisposable {
   run(script: string): ReturnType<typeof runProgram>;
 }
 
-export async function makeUser(): Promise<User> {
+export async function makeUser(): Promise<FuseUser> {
   await using cleanup = new AsyncDisposableStack();
-  const name = `fuse-test-${Deno.pid}`;
-  await must("useradd", ["--no-create-home", "--shell", "/bin/sh", name]);
-  cleanup.defer(async () => void await runProgram("userdel", [name]));
   const device = "/dev/fuse";
   const mode = (await Deno.stat(device)).mode ?? 0o666;
   cleanup.defer(() => Deno.chmod(device, mode & 0o777));
   await Deno.chmod(device, 0o666);
   const home = await Deno.makeTempDir({ prefix: "fuse-test-" });
   cleanup.defer(() => Deno.remove(home, { recursive: true }));
+  const { name, prefix } = cleanup.use(await User.at(home));
   const mountpoint = `${home}/mount`;
   cleanup.defer(async () => {
     while ((await runProgram("umount", ["-l", mountpoint])).code === 0);
@@ -94,9 +94,9 @@ export async function makeUser(): Promise<User> {
   await Deno.copyFile(Deno.execPath(), `${home}/deno`);
   await must("sh", ["-c", 'cd "$1" && cp -r --parents $3 "$2"', "sh", TREE, home, NEEDED.join(" ")]);
   await must("sh", ["-c", 'chmod 755 "$1" "$1/deno" && chown -R "$2" "$1"', "sh", home, name]);
-  const prefix = ["setpriv", "--reuid", name, "--regid", name, "--clear-groups", "--"];
   const owned = cleanup.move();
   return {
+    name,
     device,
     mountpoint,
     server: {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Filed, ok, rootTest, startFiled, within } from "../harness.ts";
 import { HungMount } from "../hung_mount.ts";
+import { User } from "../users.ts";
 import { STOP_MS } from "../contract/expect.ts";
 
 /** Below what any wait for a directory that does not answer would take. */
@@ -13,16 +14,14 @@ for (const config of [{}, { max_memory_mb: 500 }]) {
   rootTest(
     `a home that does not answer keeps neither others' jobs nor a stop waiting, with ${what}`,
     async () => {
-      const name = `filed-hung-${crypto.randomUUID().slice(0, 8)}`;
       await using filed = await startFiled({ config });
       const home = `${filed.place.path}/home`;
       await Deno.mkdir(home);
-      await Deno.chmod(filed.place.path, 0o711);
-      await ok(filed.sh(`chmod 1777 $M/pending && useradd -M -d ${home} -s /bin/sh ${name}`));
-      try {
-        const uid = Number(await ok(filed.sh(`id -u ${name}`)));
-        await using hung = await HungMount.make(home, uid);
-        await ok(filed.sh("echo 'echo waiting' > $M/pending/bait", { user: name }));
+      await filed.admitAll();
+      await using user = await User.at(home);
+      {
+        await using hung = await HungMount.make(home, user.uid);
+        await ok(filed.sh("echo 'echo waiting' > $M/pending/bait", { user: user.name }));
         await hung.asked(); // The job's process waits for its home.
         const before = performance.now();
         await ok(filed.sh("echo 'echo started' > $M/pending/other", { user: OTHER }));
@@ -37,8 +36,6 @@ for (const config of [{}, { max_memory_mb: 500 }]) {
         // What waits holds neither the mount nor the state file.
         await using next = await Filed.start(filed.place);
         assert.match(await next.finish("next", "echo again"), /\nagain\n/);
-      } finally {
-        await ok(filed.sh(`userdel -f ${name}`));
       }
     },
   );

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { ok, Place, run } from "../harness.ts";
 import { Program } from "../program.ts";
-import { alone, builtRootTest, FILED, inside, makeTools, User } from "./built.ts";
+import { alone, builtRootTest, FILED, inside, makeTools } from "./built.ts";
+import { User } from "../users.ts";
 
 interface Who {
   home: string;
@@ -60,7 +61,7 @@ builtRootTest("the file runs alone, for root, from another directory", async () 
 
 builtRootTest("the file runs alone, for an ordinary user, through a symbolic link", async () => {
   await using place = await Place.make();
-  await using user = await User.add(place.path);
+  await using user = await User.in(place.path);
   await Deno.copyFile(FILED, `${place.path}/filed-1.2`);
   await Deno.symlink("filed-1.2", `${place.path}/filed`);
   await Deno.mkdir(`${user.home}/here`);

@@ -52,34 +52,6 @@ export async function makeTools(folder: string, more: string[] = []): Promise<st
   return folder;
 }
 
-/** An ordinary user, removed with all that still runs as it. */
-export class User implements AsyncDisposable {
-  private constructor(readonly name: string, readonly uid: number, readonly home: string) {}
-
-  /** Makes a user whose home is in a folder. It can log in with a key. */
-  static async add(folder: string): Promise<User> {
-    const name = `filed-${crypto.randomUUID().slice(0, 8)}`;
-    const home = `${folder}/${name}`;
-    const account = ["--user-group", "--create-home", "--skel", "/nonexistent", "--home-dir", home];
-    await ok(run(["useradd", ...account, "--shell", "/bin/sh", "--password", "*", name]));
-    await Deno.chmod(folder, 0o755);
-    return new User(name, Number(await ok(run(["id", "-u", name]))), home);
-  }
-
-  /** What makes the rest of a command line run as this user. */
-  get prefix(): string[] {
-    return ["setpriv", "--reuid", this.name, "--regid", this.name, "--init-groups", "--"];
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for await (const { name } of Deno.readDir("/proc")) {
-      const owner = /^\d+$/.test(name) ? await Deno.lstat(`/proc/${name}`).catch(() => null) : null;
-      if (owner?.uid === this.uid) Deno.kill(Number(name), "SIGKILL");
-    }
-    await ok(run(["userdel", "--force", this.name]));
-  }
-}
-
 /**
  * Runs the rest of a command line without any network, and where everybody may open /dev/fuse, as on most machines. That,
  * and what is mounted, is seen there only: `inside` goes there.

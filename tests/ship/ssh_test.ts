@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { ok, Place, run } from "../harness.ts";
 import { Program } from "../program.ts";
-import { alone, builtRootTest, FILED, inside, makeTools, User } from "./built.ts";
+import { alone, builtRootTest, FILED, inside, makeTools } from "./built.ts";
+import { User } from "../users.ts";
 
 const PORT = 22_022; // In a network of its own it is free.
 
@@ -74,7 +75,7 @@ class Host implements AsyncDisposable {
 
 builtRootTest("the file runs on a host that it was copied to by scp", async () => {
   await using place = await Place.make();
-  await using user = await User.add(place.path);
+  await using user = await User.in(place.path);
   await using host = await Host.start(place, user);
   await ok(run(host.client("scp", "-p", FILED, `${host.login}:filed`)));
 

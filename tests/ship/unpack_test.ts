@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { ok, Place, type Ran, run, within } from "../harness.ts";
 import { Program } from "../program.ts";
-import { FILED, makeTools, selfExtractingRootTest, selfExtractingTest, unpacked, User } from "./built.ts";
+import { FILED, makeTools, selfExtractingRootTest, selfExtractingTest, unpacked } from "./built.ts";
+import { User } from "../users.ts";
 
 /** Runs the file, to its end, with no environment but this. */
 function start(
@@ -284,7 +285,7 @@ selfExtractingRootTest("a home that is read-only, or runs no programs, gives way
 
 selfExtractingRootTest("what another user has planted is not run", async () => {
   await using place = await Place.make();
-  await using mallory = await User.add(place.path);
+  await using mallory = await User.in(place.path);
   // What is planted has all that it must have, but another program.
   assertStarts(await start({ XDG_CACHE_HOME: `${mallory.home}/own` }, { prefix: mallory.prefix }));
   const [name = ""] = await unpacked(`${mallory.home}/own/filed`);
@@ -318,7 +319,7 @@ selfExtractingRootTest("what another user has planted is not run", async () => {
 
 selfExtractingRootTest("without a home, an ordinary user's folder in TMPDIR is private", async () => {
   await using place = await Place.make();
-  await using user = await User.add(place.path);
+  await using user = await User.in(place.path);
   const TMPDIR = `${place.path}/tmp`;
   await Deno.mkdir(TMPDIR);
   await Deno.chmod(TMPDIR, 0o1777);
@@ -338,7 +339,7 @@ selfExtractingTest("a systemd unit's own cache folder is taken before any other"
 
 selfExtractingRootTest("root of a user namespace, where /tmp is nobody's, unpacks too", async () => {
   await using place = await Place.make();
-  await using user = await User.add(place.path);
+  await using user = await User.in(place.path);
   const prefix = [...user.prefix, "unshare", "--user", "--map-root-user", "--net"];
   assertStarts(await start({ HOME: user.home }, { prefix }));
 });

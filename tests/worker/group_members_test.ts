@@ -1,5 +1,5 @@
 /** The processes of a run that has a cgroup, where there can be one. */
-import { canMakeGroups } from "../groups.ts";
+import { groupTest } from "../groups.ts";
 import assert from "node:assert/strict";
 import { removeCgroup } from "../../src/worker/cgroup/cgroup.ts";
 import { GroupMembers } from "../../src/worker/end/group_members.ts";
@@ -10,30 +10,26 @@ import { processesWith, type Run, Workshop } from "./workshop.ts";
 /** More than are held at a time. */
 const MANY = 150;
 
-/** Runs a test with the group of a run; it is ignored where none can be made. */
-function groupTest(
+/** A test with a run that has a group. */
+function runTest(
   name: string,
   command: string,
   act: (workshop: Workshop, run: Run, cgroup: string) => Promise<void>,
 ) {
-  Deno.test({
-    name,
-    ignore: !canMakeGroups(),
-    async fn() {
-      await using workshop = new Workshop({ cgroups: "used" });
-      await workshop.fifos("up", "never");
-      const run = workshop.start(command);
-      const { cgroup } = await run.started.promise;
-      assert.ok(cgroup);
-      await workshop.read("up");
-      await act(workshop, run, cgroup);
-    },
+  groupTest(name, async () => {
+    await using workshop = new Workshop({ cgroups: "used" });
+    await workshop.fifos("up", "never");
+    const run = workshop.start(command);
+    const { cgroup } = await run.started.promise;
+    assert.ok(cgroup);
+    await workshop.read("up");
+    await act(workshop, run, cgroup);
   });
 }
 
 const WAIT = "echo > $DIR/up; exec tail -f $DIR/never";
 
-groupTest(
+runTest(
   "a process that is not in the group of a run is neither seen nor signalled",
   WAIT,
   async (workshop, run, cgroup) => {
@@ -50,7 +46,7 @@ groupTest(
   },
 );
 
-groupTest(
+runTest(
   "each of many that left the shell's group is told to end",
   `i=0
    while [ $((i += 1)) -le ${MANY} ]; do setsid tail -f $DIR/never & done
@@ -65,7 +61,7 @@ groupTest(
   },
 );
 
-groupTest(
+runTest(
   "a run is over once its shell has ended, wherever that was moved",
   "trap '' TERM; echo > $DIR/up; while :; do read x < $DIR/never; done",
   async (workshop, run, cgroup) => {

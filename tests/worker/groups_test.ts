@@ -4,31 +4,16 @@
  */
 import assert from "node:assert/strict";
 import { newIdentity } from "../../src/queue/queue.ts";
-import { type CgroupPlace, findCgroups, removeCgroup } from "../../src/worker/cgroup/cgroup.ts";
+import { type CgroupPlace, removeCgroup } from "../../src/worker/cgroup/cgroup.ts";
 import { Cgroups } from "../../src/worker/cgroup/cgroups.ts";
 import { DaemonGroup } from "../../src/worker/cgroup/daemon_group.ts";
+import { must } from "../../src/must.ts";
+import { groupTest, ownPlace } from "../groups.ts";
 import { type Run, Workshop } from "./workshop.ts";
 
-const PLACE = placeOfGroups();
-
-function placeOfGroups(): CgroupPlace | undefined {
-  const read = (name: string) => Deno.readTextFileSync(`/proc/self/${name}`);
-  const place = findCgroups(read("mountinfo"), read("cgroup"));
-  const identity = newIdentity();
-  try {
-    if (place) DaemonGroup.make(place.own, identity).remove();
-    return place;
-  } catch {
-    return undefined; // It may not make any here.
-  }
-}
-
-function groupTest(name: string, act: (place: CgroupPlace) => Promise<void> | void) {
-  Deno.test({
-    name,
-    ignore: !PLACE,
-    fn: () => act(PLACE as CgroupPlace),
-  });
+/** Such a test, on where the groups are. */
+function placeTest(name: string, act: (place: CgroupPlace) => void) {
+  groupTest(name, () => act(must(ownPlace(), "groups can be made")));
 }
 
 /**
@@ -81,7 +66,7 @@ groupTest("a stop leaves no group", async () => {
   assert.equal(isThere(parentOf(group)), false);
 });
 
-groupTest("the groups of a dead daemon are found by another of the same state file, and removed", (place) => {
+placeTest("the groups of a dead daemon are found by another of the same state file, and removed", (place) => {
   const identity = newIdentity();
   const left = leaveGroups(place, identity);
   using cgroups = new Cgroups(place, identity);
@@ -91,7 +76,7 @@ groupTest("the groups of a dead daemon are found by another of the same state fi
   assert.equal(cgroups.release(left.runs, "once"), true);
 });
 
-groupTest(
+placeTest(
   "the groups of a daemon that lives are nobody else's, though the state file be the same",
   (place) => {
     const identity = newIdentity();
@@ -109,7 +94,7 @@ groupTest(
   },
 );
 
-groupTest("the groups of another state file's daemons are left alone, also of dead ones", (place) => {
+placeTest("the groups of another state file's daemons are left alone, also of dead ones", (place) => {
   const left = leaveGroups(place, newIdentity());
   try {
     using cgroups = new Cgroups(place, newIdentity());
@@ -121,7 +106,7 @@ groupTest("the groups of another state file's daemons are left alone, also of de
   }
 });
 
-groupTest(
+placeTest(
   "a group of filed 0.1.0 is one of runs where the state file says so, and left alone otherwise",
   (place) => {
     const old = `${place.own}/filed-2147483647-${crypto.randomUUID()}`; // No process has this number.
@@ -141,13 +126,13 @@ groupTest(
 
 const STRANGERS = ["/tmp/filed-12-a1b2", "/sys/fs/cgroup-not/filed-12-a1b2"];
 for (const path of STRANGERS) {
-  groupTest(`${path} is no group of runs`, (place) => {
+  placeTest(`${path} is no group of runs`, (place) => {
     using cgroups = new Cgroups(place, newIdentity());
     assert.equal(cgroups.isOfRuns(path), false);
   });
 }
 
-groupTest(
+placeTest(
   "a group in which a run of the daemon's own user may have set something serves no other user",
   (place) => {
     using cgroups = new Cgroups(place, newIdentity());

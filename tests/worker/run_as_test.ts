@@ -3,68 +3,36 @@
  * contract/job_process_test.ts all that it gets.
  */
 import assert from "node:assert/strict";
+import { ok, run } from "../harness.ts";
+import { User } from "../users.ts";
 import { Workshop } from "./workshop.ts";
 
 const ignore = Deno.uid() !== 0;
-
-/** A user of the system, with a group of its own and one more, for as long as a test takes. */
-class TestUser implements AsyncDisposable {
-  readonly name = `filed-t-${crypto.randomUUID().slice(0, 8)}`;
-  readonly group = `${this.name}-g`;
-  readonly home: string;
-  uid = 0;
-  gid = 0;
-
-  constructor(home: string) {
-    this.home = home;
-  }
-
-  static async create(home: string): Promise<TestUser> {
-    const user = new TestUser(home);
-    try {
-      await run("groupadd", user.group);
-      await run("useradd", "-M", "-U", "-G", user.group, "-d", home, "-s", "/bin/sh", user.name);
-      user.uid = Number(await run("id", "-u", user.name));
-      user.gid = Number(await run("id", "-g", user.name));
-      return user;
-    } catch (error) {
-      await user[Symbol.asyncDispose]();
-      throw error;
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    // Either may not have been made.
-    await run("userdel", this.name).catch(() => {});
-    await run("groupdel", this.group).catch(() => {});
-  }
-}
-
-async function run(program: string, ...args: string[]): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(program, { args }).output();
-  if (!success) throw new Error(`${program} ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
-  return new TextDecoder().decode(stdout).trim();
-}
 
 Deno.test({
   name: "a job runs as a user with its groups, its environment and its home",
   ignore,
   fn: async () => {
     await using workshop = new Workshop();
-    await using user = await TestUser.create(workshop.dir);
+    await using cleanup = new AsyncDisposableStack();
+    const user = cleanup.use(await User.at(workshop.dir));
+    const group = `${user.name}-g`;
+    await ok(run(["groupadd", group]));
+    cleanup.defer(async () => void await ok(run(["groupdel", group])));
+    await ok(run(["usermod", "--append", "--groups", group, user.name]));
     const command =
       'id -un; id -gn; id -Gn; echo "$HOME $USER $LOGNAME $SHELL"; pwd; grep -h Cap /proc/self/status';
-    const run = workshop.start(command, { runAs: { uid: user.uid, gid: user.gid } });
-    assert.deepEqual(await run.exit(), { kind: "exited", status: 0 });
-    assert.deepEqual(run.text.split("\n").slice(0, 5), [
+    const job = workshop.start(command, { runAs: { uid: user.uid, gid: user.gid } });
+    assert.deepEqual(await job.exit(), { kind: "exited", status: 0 });
+    assert.deepEqual(job.text.split("\n").slice(0, 5), [
       user.name,
       user.name,
-      `${user.name} ${user.group}`,
+      `${user.name} ${group}`,
       `${user.home} ${user.name} ${user.name} /bin/sh`,
       user.home,
     ]);
-    assert.match(run.text, /^CapEff:\t0+$/m);
-    assert.match(run.text, /^CapPrm:\t0+$/m);
+    assert.match(job.text, /^CapEff:\t0+$/m);
+    assert.match(job.text, /^CapPrm:\t0+$/m);
   },
 });
 
@@ -73,7 +41,7 @@ Deno.test({
   ignore,
   fn: async () => {
     await using workshop = new Workshop();
-    await using user = await TestUser.create(`${workshop.dir}/none`);
+    await using user = await User.at(`${workshop.dir}/none`);
     const run = workshop.start("pwd; echo $HOME", { runAs: { uid: user.uid, gid: user.gid } });
     await run.ended.promise;
     assert.equal(run.text, `/\n${user.home}\n`);

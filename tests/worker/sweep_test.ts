@@ -1,15 +1,10 @@
-import { canMakeGroups } from "../groups.ts";
+import { groupTest } from "../groups.ts";
 import type { Leftover } from "../../src/job/attempt.ts";
 import assert from "node:assert/strict";
 import { lives, readProcess } from "../../src/worker/end/processes.ts";
 import { delay } from "../../src/run/waiting.ts";
 import { within } from "../harness.ts";
 import { Workshop } from "./workshop.ts";
-
-/** A test of what only a group can tell; it is ignored where none can be made. */
-function groupTest(name: string, fn: () => Promise<void>) {
-  Deno.test({ name, ignore: !canMakeGroups(), fn });
-}
 
 const ZOO = `
 setsid sh -c 'echo > $DIR/up1; exec tail -f $DIR/up1' &
