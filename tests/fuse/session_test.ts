@@ -24,7 +24,7 @@ const cat = (path: string) =>
 Deno.test("a signal ends a client that waits for a read", async () => {
   const { held, read } = heldRead();
   await using served = await serve({ held: read });
-  const client = cat(`${served.mount.mountpoint}/held`);
+  await using client = cat(`${served.mount.mountpoint}/held`);
   const request = await held;
   client.kill("SIGINT");
   assert.equal((await client.status).signal, "SIGINT");
@@ -50,7 +50,7 @@ Deno.test("an error in a handler is EIO for its client, and the mount lives on",
 Deno.test("clients go on while a read is held", async () => {
   const { held, read } = heldRead();
   await using served = await serve({ held: read });
-  const client = cat(`${served.mount.mountpoint}/held`);
+  await using client = cat(`${served.mount.mountpoint}/held`);
   await held;
   assert.equal(await served.sh("echo x > a; cat a; ls"), "x\na\nheld\n");
   client.kill("SIGKILL");
@@ -87,7 +87,7 @@ Deno.test("an unmount from outside ends the session", async () => {
 Deno.test("Mount.unmount() refuses while a file is open, unless it is lazy", async () => {
   const { held, read } = heldRead();
   await using served = await serve({ held: read });
-  const client = cat(`${served.mount.mountpoint}/held`);
+  await using client = cat(`${served.mount.mountpoint}/held`);
   await held;
   await assert.rejects(served.mount.unmount("when-unused"), /in use/);
   await served.mount.unmount("lazy");
@@ -99,7 +99,7 @@ Deno.test("Mount.unmount() refuses while a file is open, unless it is lazy", asy
 Deno.test("the abort file ends the session, and held requests with it", async () => {
   const { held, read } = heldRead();
   await using served = await serve({ held: read });
-  const client = cat(`${served.mount.mountpoint}/held`);
+  await using client = cat(`${served.mount.mountpoint}/held`);
   const request = await held;
   await using control = await temporaryDirectory();
   assert.equal((await runProgram("mount", ["-t", "fusectl", "none", control.path])).code, 0);

@@ -31,8 +31,10 @@ class Manager implements AsyncDisposable {
   }
 
   static async listen(path: string): Promise<Manager> {
-    const manager = new Manager(path);
+    await using starting = new AsyncDisposableStack();
+    const manager = starting.use(new Manager(path));
     assert.equal(await manager.next(), "listening");
+    starting.move();
     return manager;
   }
 

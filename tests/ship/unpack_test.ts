@@ -346,7 +346,7 @@ selfExtractingRootTest("root of a user namespace, where /tmp is nobody's, unpack
 
 /** A first start, with its cache below `place`, that a signal ends once it has begun to unpack. */
 async function startAndEnd(place: Place, signal: Deno.Signal): Promise<Deno.CommandStatus> {
-  const started = new Deno.Command("setsid", {
+  await using started = new Deno.Command("setsid", {
     args: [FILED, "--version"],
     env: { XDG_CACHE_HOME: place.path },
     stdout: "null",
