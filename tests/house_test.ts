@@ -1,5 +1,6 @@
-/** The house (docs/house.md): who may import whom, and what the thread that serves the mount must not do. */
+/** The house: who may import whom, what the thread that serves the mount must not do, and what the documents name. */
 import assert from "node:assert/strict";
+import { exists } from "./harness.ts";
 
 const TREE = new URL("..", import.meta.url);
 const ENTRIES = ["main.ts", "src/worker/worker.ts"] as const;
@@ -179,6 +180,29 @@ Deno.test("only main.ts reads the environment", async () => {
     }
   }
   assert.deepEqual(readers.filter((file) => file !== "main.ts"), []);
+});
+
+Deno.test("the files that the documents name are there", async () => {
+  const documents = [
+    "README.md",
+    ...(await Array.fromAsync(Deno.readDir(new URL("docs", TREE)))).map(({ name }) => `docs/${name}`),
+  ];
+  const missing: string[] = [];
+  for (const document of documents) {
+    for (const [index, line] of (await Deno.readTextFile(new URL(document, TREE))).split("\n").entries()) {
+      let folder = ""; // A name without one is of a file beside the one before.
+      for (
+        const [, path, name] of line.matchAll(
+          /`(?:((?:src|tests|bench|docs|contrib)\/[\w./-]*)|(\w+_test\.ts))`/g,
+        )
+      ) {
+        if (path) folder = path.slice(0, path.lastIndexOf("/") + 1);
+        const file = path ?? folder + name;
+        if (!await exists(new URL(file, TREE).pathname)) missing.push(`${document}:${index + 1}: ${file}`);
+      }
+    }
+  }
+  assert.deepEqual(missing, []);
 });
 
 async function sourceFiles(directory: string): Promise<string[]> {
