@@ -20,6 +20,7 @@ import { sandbox } from "./rows/sandbox.ts";
 import { shell } from "./rows/shell.ts";
 import { start } from "./rows/start.ts";
 import { stat } from "./rows/stat.ts";
+import { store } from "./rows/store.ts";
 import { submit } from "./rows/submit.ts";
 import { throughput } from "./rows/throughput.ts";
 
@@ -36,6 +37,7 @@ const BENCHMARKS = {
   start,
   output,
   crowd,
+  store,
   idle,
 };
 

@@ -26,15 +26,16 @@ export async function* submit(rig: Rig): AsyncGenerator<Row> {
       return ms / count * 1_000;
     };
   };
-  const perFile = (counts: Counts, clients: number) =>
-    rig.alternateAll<"filed" | "bindfs" | "bindfs2" | "floor">({
-      filed: create(`${filed.mount}/pending`, "job", counts, clients),
-      bindfs: create(bindfs.mount, "once", counts, clients, 1),
-      bindfs2: create(bindfs.mount, "twice", counts, clients, 2),
-      floor: floor ? create(`${floor.mount}/pending`, "job", counts, clients) : () => Promise.resolve(NaN),
-    });
+  const toFloor = (counts: Counts, clients: number) =>
+    floor ? create(`${floor.mount}/pending`, "job", counts, clients) : () => Promise.resolve(NaN);
 
-  const { first, rounds: alone } = await perFile({ first: COLD, then: rig.size(300, 100) }, 1);
+  const few = { first: COLD, then: rig.size(300, 100) };
+  const { first, rounds: alone } = await rig.alternateAll({
+    filed: create(`${filed.mount}/pending`, "job", few, 1),
+    bindfs: create(bindfs.mount, "once", few, 1, 1),
+    bindfs2: create(bindfs.mount, "twice", few, 1, 2),
+    floor: toFloor(few, 1),
+  });
   const what = "submit, 1 client";
   const twice = { filed: alone.filed, reference: alone.bindfs2 };
   const row = compare(what, "us", "bindfs, 2 fsyncs", twice, { atMost: 0.7 });
@@ -44,8 +45,12 @@ export async function* submit(rig: Rig): AsyncGenerator<Row> {
   const cold = { filed: [first.filed], reference: [first.bindfs2] };
   yield compare(`${what}, a new daemon's first ${COLD.toLocaleString("en")}`, "us", "bindfs, 2 fsyncs", cold);
 
-  const count = rig.size(2_000, 600);
-  const crowd = (await perFile({ first: count, then: count }, AT_ONCE)).rounds;
+  const many = { first: rig.size(1_000, 300), then: rig.size(1_000, 300) };
+  const { rounds: crowd } = await rig.alternateAll({
+    filed: create(`${filed.mount}/pending`, "job", many, AT_ONCE),
+    bindfs: create(bindfs.mount, "once", many, AT_ONCE, 1),
+    floor: toFloor(many, AT_ONCE),
+  });
   const rates = (us: readonly number[]) => us.map((us) => 1e6 / us);
   const pairs = { filed: rates(crowd.filed), reference: rates(crowd.bindfs) };
   const target = { atLeast: 1.3, later: 2 };
