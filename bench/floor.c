@@ -1,10 +1,12 @@
-/* The floor: what a queue that keeps filed's promises costs at least. It answers the same requests of /dev/fuse from
- * memory, writes a journal instead of a database, syncs it as filed does (at the first write of a job and at its close),
- * and runs `sh -c` for each job. It reads no journal, keeps no logs, and knows no settings but max_job_count.
+/* The floor: what a queue that keeps filed's promises costs at least. It answers the same requests of
+ * /dev/fuse from memory, and writes a journal instead of a database. It syncs that as filed does, at the first
+ * write of a job and at its close, and runs `sh -c` for each job. It reads no journal, keeps no logs, and knows
+ * no settings but max_job_count.
  *
  *   floor MOUNT JOURNAL    as root; prints a line once it is mounted, and ends when it is unmounted
  *
- * One thread serves the mount and writes the journal, another starts and ends processes; a pipe goes each way.
+ * One thread serves the mount and writes the journal, another starts and ends processes; a pipe goes each
+ * way.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -31,7 +33,8 @@
 extern char **environ;
 
 enum { PENDING = 2, COMPLETE = 3, CONFIG = 4, FIRST_JOB = 16 }; /* nodeids; a job has two, by its directory */
-enum { MAX_JOBS = 100000, BUCKETS = 1 << 16, SLOTS = 20, NAME_BYTES = 64, TEXT_BYTES = 256, STACK_BYTES = 16384 };
+enum { MAX_JOBS = 100000, BUCKETS = 1 << 16, SLOTS = 20 };
+enum { NAME_BYTES = 64, TEXT_BYTES = 256, STACK_BYTES = 16384 };
 enum { JOURNAL_BYTES = 16 << 20, RECORDS_BYTES = 1 << 20, REQUEST_BYTES = 1 << 18, REPLY_BYTES = 1 << 16 };
 enum { SPIN_NS = 80000, PROMPT_MS = 5, CREATED_NAME_S = 2 };
 
@@ -141,7 +144,9 @@ static int *bucket_of(const char *name) {
 
 static int find(uint64_t dir, const char *name) {
 	int number = *bucket_of(name);
-	while (number && (jobs[number].dir != dir || strcmp(jobs[number].name, name) != 0)) number = jobs[number].next;
+	while (number && (jobs[number].dir != dir || strcmp(jobs[number].name, name) != 0)) {
+		number = jobs[number].next;
+	}
 	return number;
 }
 
@@ -238,7 +243,8 @@ static struct fuse_entry_out entry(uint64_t nodeid, uint64_t valid_s) {
 }
 
 static void look_up(uint64_t unique, uint64_t dir, const char *name) {
-	static const char *const NAMES[] = {[PENDING] = "pending", [COMPLETE] = "complete", [CONFIG] = "config.json"};
+	static const char *const NAMES[] =
+		{[PENDING] = "pending", [COMPLETE] = "complete", [CONFIG] = "config.json"};
 	struct fuse_entry_out out = {0};
 	if (dir == FUSE_ROOT_ID) {
 		for (int i = PENDING; i <= CONFIG; i++) if (strcmp(name, NAMES[i]) == 0) out = entry(i, 1 << 20);

@@ -11,7 +11,7 @@ export interface Pairs {
   reference: number[];
 }
 
-/** Figures of the same rounds, by what was measured; `first` are those of the round before, in which all was cold. */
+/** Figures of the same rounds, by name; `first` are those of the round before, in which all was cold. */
 export interface Series<Name extends string> {
   rounds: Record<Name, number[]>;
   first: Record<Name, number>;

@@ -2,8 +2,8 @@
 import { type Pairs, ratiosOf, type Spread, spreadOf } from "./pairs.ts";
 
 /**
- * Of the ratio to the reference, or of the figure itself where there is none. `later` is where it should go from
- * there. A row without a target is there to be read.
+ * Of the ratio to the reference, or of the figure itself where there is none. `later` is where it should go
+ * from there. A row without a target is there to be read.
  */
 export type Target = ({ atMost: number } | { atLeast: number }) & { later?: number };
 

@@ -1,12 +1,12 @@
 /**
- * Measures how soon a job starts while nothing else does: to its first instruction, which writes to a FIFO, from before
- * the close() that submits it, and from when that has returned, which leaves the disk out. Before each there is a
- * pause, so that the daemon sleeps.
+ * Measures how soon a job starts while nothing else does: to its first instruction, which writes to a FIFO,
+ * from before the close() that submits it, and from when that has returned, which leaves the disk out. Before
+ * each there is a pause, so that the daemon sleeps.
  *
  * Against posix_spawn(3) of the same shell with the same command, from a C program that is there already.
  *
- * The limit: a spawn, and before it a wake-up of the daemon, the claim in the state file, and a message to the thread
- * that starts jobs.
+ * The limit: a spawn, and before it a wake-up of the daemon, the claim in the state file, and a message to
+ * the thread that starts jobs.
  */
 import { quantile } from "../pairs.ts";
 import { type Rig, run } from "../rig.ts";

@@ -1,13 +1,16 @@
 /**
- * Measures jobs per second, `true`, from the first submission to the end of the last, where 1,000 or 4,000 of them are
- * queued first, by a loop of the shell, and then let go, 20 at once; and what of the processors filed takes for each
- * from when they are let go. The first 1,000 of a new daemon, whose code is cold, are a row of their own.
+ * Measures jobs per second, `true`, from the first submission to the end of the last, where 1,000 or 4,000 of
+ * them are queued first, by a loop of the shell, and then let go, 20 at once; and what of the processors
+ * filed takes for each from when they are let go. The first 1,000 of a new daemon, whose code is cold, are a
+ * row of their own.
  *
- * Against the fastest of the other queues that are installed: nq, which runs one job at a time (1,000 only: it takes
- * minutes for 4,000), task-spooler with 20 slots (which holds 900 jobs, and gets the others once it is let go), and the
- * original filed. None of them is durable. In brackets: the rate from when they are let go.
+ * Against the fastest of the other queues that are installed: nq, which runs one job at a time (1,000 only:
+ * it takes minutes for 4,000), task-spooler with 20 slots (which holds 900 jobs, and gets the others once it
+ * is let go), and the original filed. None of them is durable. In brackets: the rate from when they are let
+ * go.
  *
- * The limit is that of `xargs`, see throughput.ts; what sets queues apart is how their cost grows with what waits.
+ * The limit is that of `xargs`, see throughput.ts; what sets queues apart is how their cost grows with what
+ * waits.
  */
 import { spreadOf } from "../pairs.ts";
 import { findPeers, type HeldQueue, openFiled } from "../peers.ts";

@@ -1,9 +1,9 @@
 /**
- * Measures a submission from a loop of the shell: `printf true > pending/x`, on disk once it returns. The queue is
- * paused. The first 1,000 of a new daemon, whose code is cold, are a row of their own.
+ * Measures a submission from a loop of the shell: `printf true > pending/x`, on disk once it returns. The
+ * queue is paused. The first 1,000 of a new daemon, whose code is cold, are a row of their own.
  *
- * Against `nq true` and `tsp -n true` in the same loop, behind a job that holds theirs back; neither is on disk.
- * Beside them the floor: filed's promises in C, see floor.c.
+ * Against `nq true` and `tsp -n true` in the same loop, behind a job that holds theirs back; neither is on
+ * disk. Beside them the floor: filed's promises in C, see floor.c.
  *
  * The limit: they start a program for each, filed starts none; it waits for the disk instead.
  */

@@ -1,13 +1,15 @@
 /**
- * Measures what a durable submission takes: create, write and close a file, from one client and from 20 at once. The
- * queue is paused, so that nothing runs. The first 1,000 of a new daemon, whose code is cold, are a row of their own.
+ * Measures what a durable submission takes: create, write and close a file, from one client and from 20 at
+ * once. The queue is paused, so that nothing runs. The first 1,000 of a new daemon, whose code is cold, are a
+ * row of their own.
  *
- * Against bindfs, a pass-through file system in C on libfuse, over a directory of the disk that holds the state, with
- * an fsync before the close, since filed's close promises as much; and with two, as filed has the job on disk once
- * the first write returns, and again once close does. Beside it the floor: the same promises in C, see floor.c.
+ * Against bindfs, a pass-through file system in C on libfuse, over a directory of the disk that holds the
+ * state, with an fsync before the close, since filed's close promises as much; and with two, as filed has the
+ * job on disk once the first write returns, and again once close does. Beside it the floor: the same promises
+ * in C, see floor.c.
  *
- * The limit: all pay for the kernel's round trips to a FUSE server, and for the commits of the disk, which 20 clients
- * can share. A file system in C spends next to nothing on its own.
+ * The limit: all pay for the kernel's round trips to a FUSE server, and for the commits of the disk, which 20
+ * clients can share. A file system in C spends next to nothing on its own.
  */
 import type { Rig } from "../rig.ts";
 import { besideFloor, compare, type Row } from "../row.ts";

@@ -1,9 +1,9 @@
 /**
- * Measures jobs per second, from the first submission to the last job in complete/: `true`, submitted by 20 clients and
- * run 20 at once. The first 1,000 of a new daemon, whose code is cold, are a row of their own.
+ * Measures jobs per second, from the first submission to the last job in complete/: `true`, submitted by 20
+ * clients and run 20 at once. The first 1,000 of a new daemon, whose code is cold, are a row of their own.
  *
- * Against xargs, which starts as many shells as often, 20 at once, and keeps nothing. Beside it the floor: filed's
- * promises in C, see floor.c.
+ * Against xargs, which starts as many shells as often, 20 at once, and keeps nothing. Beside it the floor:
+ * filed's promises in C, see floor.c.
  *
  * The limit: how fast this machine makes processes. All that a queue adds is overhead.
  */
