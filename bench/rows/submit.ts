@@ -21,22 +21,22 @@ export async function* submit(rig: Rig): AsyncGenerator<Row> {
   await using filed = await rig.start({ config: { max_job_count: 0 } });
   await using bindfs = await rig.bindfs();
   await using floor = await rig.floor();
-  const create = (directory: string, name: string, counts: Counts, clients: number, syncs = 0) => {
+  const create = (directory: string, name: string, { count, clients, syncs = 0, first = count }: Files) => {
     return async (round: number) => {
-      const count = round < 0 ? counts.first : counts.then;
-      const ms = await rig.clientMs("create", directory, `${name}${clients}x${round}`, count, clients, syncs);
-      return ms / count * 1_000;
+      const files = round < 0 ? first : count;
+      const ms = await rig.clientMs("create", directory, `${name}${clients}x${round}`, files, clients, syncs);
+      return ms / files * 1_000;
     };
   };
-  const toFloor = (counts: Counts, clients: number) =>
-    floor ? create(`${floor.mount}/pending`, "job", counts, clients) : () => Promise.resolve(NaN);
+  const toFloor = (files: Files) =>
+    floor ? create(`${floor.mount}/pending`, "job", files) : () => Promise.resolve(NaN);
 
-  const few = { first: COLD, then: rig.size(300, 100) };
+  const few = { count: rig.size(300, 100), clients: 1 };
   const { first, rounds: alone } = await rig.alternateAll({
-    filed: create(`${filed.mount}/pending`, "job", few, 1),
-    bindfs: create(bindfs.mount, "once", few, 1, 1),
-    bindfs2: create(bindfs.mount, "twice", few, 1, 2),
-    floor: toFloor(few, 1),
+    filed: create(`${filed.mount}/pending`, "job", { ...few, first: COLD }),
+    bindfs: create(bindfs.mount, "once", { ...few, syncs: 1 }),
+    bindfs2: create(bindfs.mount, "twice", { ...few, syncs: 2 }),
+    floor: toFloor(few),
   });
   const what = "submit, 1 client";
   const twice = { filed: alone.filed, reference: alone.bindfs2 };
@@ -44,14 +44,19 @@ export async function* submit(rig: Rig): AsyncGenerator<Row> {
   yield besideFloor(row, "us", alone.filed, alone.floor);
   const once = { filed: alone.filed, reference: alone.bindfs };
   yield compare(what, "us", "bindfs, 1 fsync", once, { atMost: 1.2 });
-  const cold = { filed: [first.filed], reference: [first.bindfs2] };
-  yield compare(`${what}, a new daemon's first ${COLD.toLocaleString("en")}`, "us", "bindfs, 2 fsyncs", cold);
+  const firsts = { filed: [first.filed], reference: [first.bindfs2] };
+  yield compare(
+    `${what}, a new daemon's first ${COLD.toLocaleString("en")}`,
+    "us",
+    "bindfs, 2 fsyncs",
+    firsts,
+  );
 
-  const many = { first: rig.size(1_000, 300), then: rig.size(1_000, 300) };
+  const many = { count: rig.size(1_000, 300), clients: AT_ONCE };
   const { rounds: crowd } = await rig.alternateAll({
-    filed: create(`${filed.mount}/pending`, "job", many, AT_ONCE),
-    bindfs: create(bindfs.mount, "once", many, AT_ONCE, 1),
-    floor: toFloor(many, AT_ONCE),
+    filed: create(`${filed.mount}/pending`, "job", many),
+    bindfs: create(bindfs.mount, "once", { ...many, syncs: 1 }),
+    floor: toFloor(many),
   });
   const rates = (us: readonly number[]) => us.map((us) => 1e6 / us);
   const pairs = { filed: rates(crowd.filed), reference: rates(crowd.bindfs) };
@@ -60,8 +65,12 @@ export async function* submit(rig: Rig): AsyncGenerator<Row> {
   yield besideFloor(crowded, "/s", pairs.filed, rates(crowd.floor));
 }
 
-/** How many files in a round: in the one that does not count, and in each of the others. */
-interface Counts {
-  first: number;
-  then: number;
+interface Files {
+  /** In a round. */
+  count: number;
+  /** In the round that does not count. */
+  first?: number;
+  clients: number;
+  /** How often each is synced, beside what the server does by itself. */
+  syncs?: number;
 }
