@@ -51,7 +51,8 @@ function multiply(path: string, count: number) {
     const values: Record<string, string> = {
       number: "n",
       id: "'job-' || (n - 1)",
-      place: "place + n - 1",
+      turn: "turn + n - 1",
+      ended: "ended + n - 1",
     };
     const series =
       `WITH RECURSIVE series(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM series WHERE n < ${count})`;
@@ -61,6 +62,8 @@ function multiply(path: string, count: number) {
       ${series} INSERT INTO jobs (${columns.join(", ")})
         SELECT ${columns.map((name) => values[name] ?? name).join(", ")} FROM series, jobs WHERE number = 1;
       ${series} INSERT INTO logs (chunk, bytes) SELECT chunk + ((n - 1) << 32), bytes FROM series, logs WHERE chunk >> 32 = 1;
+      ${series} INSERT INTO attempts SELECT (n << 20) | (attempt & 0xfffff), host, started_at, ended_at, ending, log,
+        log_bytes, head FROM series, attempts WHERE attempt >> 20 = 1;
       UPDATE counters SET next = next + ${count};
       COMMIT;
       PRAGMA wal_checkpoint(TRUNCATE);

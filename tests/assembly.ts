@@ -70,13 +70,14 @@ export async function assembleStill(
   { tree = {}, now }: { tree?: Partial<TreeOptions>; now?: () => number } = {},
 ): Promise<StillParts> {
   await using stack = new AsyncDisposableStack();
-  const store = stack.use(SqliteStore.open(path));
+  const store = stack.use(SqliteStore.open(path, now));
   const alarm = new HandAlarm();
   const failures: unknown[] = [];
   const options: AssemblyOptions<StillExecutor & Executor> = {
     store,
     alarm,
     identityOf: () => ({ kind: "daemon" }),
+    userOf: () => "own",
     onFailure: (error) => failures.push(error),
     executor: () => new StillExecutor() as StillExecutor & Executor,
     tree: {
@@ -85,6 +86,6 @@ export async function assembleStill(
       ...tree,
     },
   };
-  const parts = stack.use(await assemble(now ? { ...options, now } : options));
+  const parts = stack.use(await assemble(options));
   return { ...parts, store, alarm, failures, ...disposing(stack.move()) };
 }

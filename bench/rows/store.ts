@@ -143,28 +143,30 @@ class StoredQueue implements AsyncDisposable {
     durability: Durability,
   ): Promise<void> {
     const now = Date.now();
-    const job = await this.#store.create({ id, uid, gid: 0, mode: 0o644, held: true, now });
+    const job = await this.#store.create({ id, uid, gid: 0, mode: 0o644 });
     if (!job) throw new Error(`${id} is there already`);
-    const written = { unclosed: COMMAND, writtenAt: now, changedAt: now };
+    const written = { content: { is: "draft", bytes: COMMAND }, writtenAt: now, changedAt: now } as const;
     await this.#store.update(job.number, PENDING, () => written, durability);
-    const closed = { command: COMMAND, unclosed: null, place: "first", held, changedAt: now } as const;
+    const content = { is: "closed", bytes: "as-saved" } as const;
+    const closed = { content, turn: "first", held, changedAt: now } as const;
     const changes = visibleAt === undefined ? closed : { ...closed, visibleAt };
     await this.#store.update(job.number, PENDING, () => changes, durability);
   }
 
   async #claim(): Promise<string> {
     const run = `run-${++this.#runs}`;
-    const claims = await this.#store.claim(Date.now(), [run], header, undefined, ({ uid }) => uid === 0);
+    const claims = await this.#store.claim([run], header, (uid) => uid === 0 ? Infinity : 0);
     if (claims.length !== 1) throw new Error("a job that can start was not claimed");
     return run;
   }
 
   async #end(run: string): Promise<void> {
-    await this.#store.identify(run, TRACES);
-    await this.#store.appendLog(run, OUTPUT, Date.now());
+    await this.#store.runBook.identify(run, TRACES);
+    await this.#store.appendLog(run, COMMAND.length, OUTPUT);
     await this.#store.settle(run, () => {
       const now = Date.now();
-      return { state: "complete", run: null, loggedAt: now, changedAt: now, appendix: END };
+      const over = { ending: { kind: "exited", status: 0 }, log: "more", bytes: END } as const;
+      return { state: "complete", loggedAt: now, changedAt: now, over };
     });
   }
 }

@@ -10,8 +10,6 @@ export interface AssemblyOptions<E extends Executor = Executor> extends Schedule
   tree: TreeOptions;
   /** Makes what runs jobs, and tells these events of it. @param identity The state file's own. */
   executor(events: ExecutorEvents, identity: string): E;
-  /** The wall clock, epoch ms. */
-  now?: () => number;
 }
 
 /** A daemon but for its mount. Nothing starts before `scheduler.start(executor)`. */
@@ -28,10 +26,10 @@ export interface Assembly<E extends Executor = Executor> extends AsyncDisposable
  */
 export async function assemble<E extends Executor>(options: AssemblyOptions<E>): Promise<Assembly<E>> {
   await using owned = new AsyncDisposableStack();
-  const queue = new Queue(options.store, options.now);
+  const queue = new Queue(options.store);
   const scheduler = new Scheduler(queue, options);
   const executor = owned.use(options.executor(scheduler, await queue.identity()));
-  const tree = owned.use(new Tree(queue, options.tree, options.now));
+  const tree = owned.use(new Tree(queue, options.tree, () => queue.now()));
   return { queue, scheduler, executor, tree, ...disposing(owned.move()) };
 }
 

@@ -9,11 +9,12 @@ import { jobEnvironment } from "./environment.ts";
 import type { StatFs } from "../fuse/mod.ts";
 import { openJournal } from "./journal.ts";
 import { Notifier } from "./notify.ts";
+import { changedStates } from "../queue/events.ts";
 import type { Queue } from "../queue/queue.ts";
 import { IdleTimer } from "./idle.ts";
 import { Executor } from "../run/executor.ts";
 import type { SandboxSettings } from "../run/sandbox_rules.ts";
-import { identityOf } from "../schedule/target_user.ts";
+import { identityOf, userOf } from "../schedule/target_user.ts";
 import { confine, prepareSandbox } from "./sandbox.ts";
 import { FILE_SYSTEM_TYPE, serve } from "./serve.ts";
 import { Shrinking } from "./shrinking.ts";
@@ -50,13 +51,12 @@ export async function runDaemon(settings: Settings): Promise<void> {
   await using parts = await wire(settings, opened, failure.resolve);
   const { queue, scheduler, executor, tree } = parts;
 
-  await using served = await serve(settings, opened.mountpoint, tree);
+  await using served = await serve(settings, opened.mountpoint, tree, opened.store);
   if (opened.sandbox) await confine(executor, opened.sandbox, opened.stateFile);
   await scheduler.start(executor);
   using notifier = new Notifier(settings.notifySocket, () => statusOf(queue));
-  queue.watch({ onChanged: () => notifier.changed() });
-  // We answer it ourselves: then the kernel has taken our answer to INIT.
-  await Promise.race([Deno.stat(opened.mountpoint), served.ended]);
+  queue.subscribe((event) => changedStates(event).length > 0 && notifier.changed());
+  await Promise.race([Deno.stat(opened.mountpoint), served.ended]); // Answered by us: the kernel has taken what we said to INIT.
   await notifier.ready();
   log.info("ready", {
     mountpoint: opened.mountpoint,
@@ -111,6 +111,7 @@ async function wire(
       store,
       alarm: stack.use(new Alarm()),
       identityOf: (job) => identityOf(job, { uid: owner.uid, runAs: settings.runAs }),
+      userOf: (uid) => userOf(uid, { uid: owner.uid, runAs: settings.runAs }),
       onFailure: (error) => onFailure(error as Error),
       executor: (events, identity) =>
         new Executor(events, {
@@ -139,7 +140,7 @@ function tidyWhenQuiet(queue: Queue, { store, keeper }: Opened): Disposable {
   const afterStart = stack.use(new IdleTimer(tidy, STARTED_MS));
   const afterChanges = stack.use(new IdleTimer(tidy, QUIET_MS, undefined, () => keeper.look()));
   afterStart.disturb();
-  queue.watch({ onChanged: () => afterChanges.disturb() });
+  queue.subscribe((event) => changedStates(event).length > 0 && afterChanges.disturb());
   return stack.move();
 }
 

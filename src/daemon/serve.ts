@@ -24,8 +24,16 @@ interface Served extends AsyncDisposable {
   end(): Promise<void>;
 }
 
-/** @throws {MountError} If it can't be mounted. */
-export async function serve(settings: Settings, mountpoint: string, tree: Tree): Promise<Served> {
+/**
+ * @param store What all requests that came together have changed is committed at once.
+ * @throws {MountError} If it can't be mounted.
+ */
+export async function serve(
+  settings: Settings,
+  mountpoint: string,
+  tree: Tree,
+  store: { commit(): void },
+): Promise<Served> {
   await using stack = new AsyncDisposableStack();
   const mounted = stack.use(
     await mount(mountpoint, {
@@ -41,6 +49,7 @@ export async function serve(settings: Settings, mountpoint: string, tree: Tree):
         log.error("request failed", { ...where, error });
         return errnoOf(error);
       },
+      onDrained: () => store.commit(),
       ...settings.logLevel === "debug"
         ? { onReply: (where, errno) => log.debug("request", { ...where, errno }) }
         : {},

@@ -1,3 +1,6 @@
+import type { JobNo } from "./id.ts";
+import type { Ending } from "./ending.ts";
+
 /** A random token that marks one attempt of a job: `FILED_RUN` in the environment of all its processes. */
 export type RunToken = string;
 
@@ -27,4 +30,32 @@ export interface Leftover extends Omit<RunTraces, "leader"> {
   id: string;
   /** `undefined`: it did not come to have processes, or nothing could be stored of them. */
   leader: ProcessIdentity | undefined;
+}
+
+/** One execution of a job, and what came of it. Times are epoch ms. */
+export interface Attempt {
+  job: JobNo;
+  /** Counted from 1 over the job's life. */
+  ordinal: number;
+  startedAt: number;
+  logBytes: number;
+  /** `undefined`: it is under way. */
+  over: { at: number; ending: Ending } | undefined;
+}
+
+/** One more than the last ordinal: they are the low bits of an attempt's key. */
+const ORDINALS = 2 ** 20;
+
+/** An attempt's key: one number, below 2^53, for what is kept of it and for its log. */
+export function attemptKey(job: JobNo, ordinal: number): number {
+  return job * ORDINALS + ordinal;
+}
+
+export function jobOfAttempt(key: number): JobNo {
+  return Math.floor(key / ORDINALS);
+}
+
+/** The ordinal that follows. After a million attempts they begin again: by then, what is kept of the first is gone. */
+export function nextOrdinal(ordinal: number): number {
+  return ordinal % (ORDINALS - 1) + 1;
 }

@@ -10,7 +10,9 @@ export type Ending =
   /** `isFinal`: it never will be, however often it is tried. */
   | { kind: "not-started"; reason: string; isFinal: boolean }
   /** Moved to failed/ by hand before it ran. */
-  | { kind: "withdrawn" };
+  | { kind: "withdrawn" }
+  /** An older filed did not store it: only the log says so. */
+  | { kind: "unknown" };
 
 /** The reason in words, as the log's last line gives it. */
 export function describeEnding(ending: Ending): string {
@@ -27,6 +29,8 @@ export function describeEnding(ending: Ending): string {
       return `not started: ${ending.reason}`;
     case "withdrawn":
       return "not run: moved to failed/ by hand";
+    case "unknown":
+      return "not known";
     default:
       return ending satisfies never;
   }

@@ -52,7 +52,7 @@ export function describeSurvivors(survivors: LogEnd["survivors"]): string {
   return survivors.map(({ pid, name }) => `${pid} (${printable(name)})`).join(", ");
 }
 
-const NEWLINE = 10;
+export const NEWLINE = 10;
 const ENCODER = new TextEncoder();
 const PROMPT = ENCODER.encode(">>> ");
 

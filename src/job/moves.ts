@@ -35,19 +35,20 @@ const SET_ASIDE_MS = 1_000;
  * @returns Epoch ms, or `null`: at once.
  */
 export function startOfNew(
-  backup: { state: State; visibleAt: number | null; changedAt: number } | undefined,
+  backup: { state: State; visibleAt?: number | null; changedAt: number } | undefined,
   now: number,
 ): number | null {
   const isJustSetAside = backup?.state === "pending" && backup.changedAt > now - SET_ASIDE_MS;
-  return isJustSetAside ? backup.visibleAt : null;
+  return isJustSetAside ? backup.visibleAt ?? null : null;
 }
 
 /** What the rules below look at. */
 interface Movable {
   state: State;
   commandBytes: number;
-  place: number | null;
-  visibleAt: number | null;
+  /** Of a pending one, as `visibleAt`. */
+  turn?: number | null;
+  visibleAt?: number | null;
 }
 
 /**
@@ -65,16 +66,15 @@ export function changesOfMove(
 ) {
   switch (move) {
     case "rename":
-      return { changedAt: now, ...job.state === "pending" ? placeOf(job, id, replaced) : {} };
+      return { changedAt: now, ...job.state === "pending" ? turnOf(job, id, replaced) : {} };
     case "retry":
     case "restart": {
-      const place = isDraft(id) ? null : "next" as const;
+      const turn = isDraft(id) ? null : "next" as const;
       return {
         state: "pending",
         held: "in-line",
-        run: null,
         attempts: 0,
-        place,
+        turn,
         visibleAt: null,
         changedAt: now,
       } as const;
@@ -83,9 +83,8 @@ export function changesOfMove(
     case "withdraw":
       return {
         state: "failed",
-        run: null,
         held: false,
-        unclosed: null,
+        content: { is: "as-closed" },
         visibleAt: null,
         loggedAt: now,
         changedAt: now,
@@ -95,13 +94,13 @@ export function changesOfMove(
   }
 }
 
-/** The place in the queue of a pending job that gets another id. */
-function placeOf(job: Movable, id: string, replaced: Movable | undefined) {
-  if (isDraft(id)) return { place: null };
+/** The turn of a pending job that gets another id. */
+function turnOf(job: Movable, id: string, replaced: Movable | undefined) {
+  if (isDraft(id)) return { turn: null };
   if (job.commandBytes === 0) return {};
-  // Writing a file anew under another name and renaming it is how editors rewrite one: it keeps its place and time.
-  if (replaced?.place != null) {
-    return { place: replaced.place, visibleAt: job.visibleAt ?? replaced.visibleAt };
+  // Writing a file anew under another name and renaming it is how editors rewrite one: it keeps its turn and time.
+  if (replaced?.turn != null) {
+    return { turn: replaced.turn, visibleAt: job.visibleAt ?? replaced.visibleAt ?? null };
   }
-  return { place: "first" as const };
+  return { turn: "first" as const };
 }

@@ -21,6 +21,6 @@ export function changesOfTimes(
     writtenAt: Math.min(modifiedAt, now),
     visibleAt: modifiedAt > now ? modifiedAt : null,
     // A command that a crash found written and not closed waits for a word that it is whole.
-    ...job.commandBytes > 0 && !isDraft(job.id) ? { place: "first" as const } : {},
+    ...job.commandBytes > 0 && !isDraft(job.id) ? { turn: "first" as const } : {},
   };
 }

@@ -1,28 +1,29 @@
+import type { Attempt, Leftover, RunToken, RunTraces } from "../job/attempt.ts";
+import { type Config, DEFAULT_CONFIG } from "../job/config.ts";
+import { backupOf, isDraft, type JobId, type JobNo } from "../job/id.ts";
+import type { Job, Ownership, Pending } from "../job/job.ts";
+import { concat, type LogEnd, logEnd, logHeader, NEWLINE, survivorsLine } from "../job/log_text.ts";
+import { changesOfMove, type Move, moveBetween, startOfNew } from "../job/moves.ts";
+import { randomStart, shortId } from "../job/new_id.ts";
+import { settle } from "../job/settle.ts";
+import type { State } from "../job/state.ts";
+import { changesOfTimes, type Times } from "../job/times.ts";
+import { foreignWriter, type Writers } from "../job/writers.ts";
 import {
+  type Claim,
   type Durability,
+  type Expected,
   type JobChanges,
-  type JobRecord,
-  type LogsInUse,
-  type NodeRecord,
-  type Pace,
+  type Listed,
+  type Over,
   type Store,
   StoreError,
 } from "../store/store.ts";
-import { type Config, DEFAULT_CONFIG } from "../job/config.ts";
 import { Counter } from "./counter.ts";
-import type { Leftover, RunToken, RunTraces } from "../job/attempt.ts";
-import { backupOf, isDraft, type JobId } from "../job/id.ts";
-import { settle } from "../job/settle.ts";
-import { concat, type LogEnd, logEnd, logHeader, survivorsLine } from "../job/log_text.ts";
-import { changesOfMove, type Move, moveBetween, startOfNew } from "../job/moves.ts";
-import { randomStart, shortId } from "../job/new_id.ts";
-import type { State } from "../job/state.ts";
-import { changesOfTimes, type Times } from "../job/times.ts";
-import { type QueueWatcher, Watchers } from "./events.ts";
-import { foreignWriter, type Writers } from "../job/writers.ts";
+import { Listeners, type QueueListener } from "./events.ts";
+import { RunLogs } from "./run_logs.ts";
 
-export { StoreError } from "../store/store.ts";
-export type Job = JobRecord;
+export { type Claim, type Listed, StoreError } from "../store/store.ts";
 
 /** Why the queue did not do what it was asked; an expected answer, not a fault. */
 export type Refusal =
@@ -37,71 +38,60 @@ export type Refusal =
 
 export type Result<T> = { ok: true; value: T } | { ok: false; refusal: Refusal };
 
-/** Owner and permission bits. */
-export type Ownership = NodeRecord;
-
-/** A job just taken to be run. */
-export interface Claim {
-  job: Job;
-  run: RunToken;
-  command: Uint8Array;
-}
-
 /** A job that was moved, and the one that it replaced. */
 export interface Moved {
   job: Job;
   replaced: Job | undefined;
 }
 
-/** Who reads logs, by their numbers: those stay readable until `dropLog`. */
-export interface LogReaders extends LogsInUse {
-  /** A log that was in use is none of its job's any more. @param job As it was. */
-  replaced(job: Job): void;
-}
-
 const PLAIN_END = { droppedBytes: 0, tail: new Uint8Array(), survivors: [] };
+const NOTHING = new Uint8Array();
 
 /** The queue: the jobs, their states and moves. All times are epoch ms. */
 export class Queue {
   readonly #store: Store;
-  readonly #now: () => number;
-  readonly #watchers: Watchers;
+  readonly #listeners: Listeners;
   readonly #newIds: Counter;
-  #logReaders: LogReaders = { has: () => false, replaced() {} };
+  readonly #runLogs = new RunLogs();
   /** The settings as they were last read. */
   #known: { stored: string; settings: Partial<Config> } = { stored: "{}", settings: {} };
 
-  constructor(store: Store, now: () => number = Date.now) {
+  constructor(store: Store) {
     this.#store = store;
-    this.#now = now;
     this.#newIds = new Counter(store, "new-id", randomStart());
-    this.#watchers = new Watchers(now);
+    this.#listeners = new Listeners(() => store.now());
+    store.watch((event) => this.#listeners.tell(event));
   }
 
-  watch(watcher: Partial<QueueWatcher>) {
-    this.#watchers.add(watcher);
+  /** Hears of all that happens to the queue, in the order in which it does. */
+  subscribe(listener: QueueListener) {
+    this.#listeners.add(listener);
   }
 
-  find(id: string): Promise<Job | undefined> {
-    return this.#store.find(id);
+  now(): number {
+    return this.#store.now();
   }
 
-  get(number: number): Promise<Job | undefined> {
-    return this.#store.get(number);
+  byId(id: string): Promise<Job | undefined> {
+    return this.#store.byId(id);
+  }
+
+  byNo(number: JobNo): Promise<Job | undefined> {
+    return this.#store.byNo(number);
   }
 
   /** When the set of jobs in a state last changed. */
   changedAt(state: State): number {
-    return this.#watchers.changedAt(state);
+    return this.#listeners.changedAt(state);
   }
 
-  /** The jobs of a state numbered above `after`, by number. */
-  list(state: State, after: number, limit: number): Promise<{ number: number; id: string }[]> {
+  /** The jobs of a state behind a position, in order. */
+  list(state: State, after: number, limit: number): Promise<Listed[]> {
     return this.#store.list(state, after, limit);
   }
 
   /** As `list`, the whole of each job. */
-  listJobs(state: State, after: number, limit: number): Promise<Job[]> {
+  listJobs(state: State, after: number, limit: number): Promise<{ position: number; job: Job }[]> {
     return this.#store.listJobs(state, after, limit);
   }
 
@@ -110,81 +100,89 @@ export class Queue {
   }
 
   /** The command as last written. */
-  command(number: number): Promise<Uint8Array | undefined> {
+  command(number: JobNo): Promise<Uint8Array | undefined> {
     return this.#store.readCommand(number, "written");
   }
 
-  /** @param logNumber The job's, as it was when somebody began to read. */
-  readLog(logNumber: number, offset: number, size: number): Promise<Uint8Array> {
-    return this.#store.readLog(logNumber, offset, size);
+  /** What is known of an attempt: of a job's last one, and of those whose logs are retained. */
+  attempt(number: JobNo, ordinal: number): Promise<Attempt | undefined> {
+    return this.#store.attempt(number, ordinal);
   }
 
-  keepLogsFor(readers: LogReaders) {
-    this.#logReaders = readers;
+  readLog(number: JobNo, ordinal: number, offset: number, size: number): Promise<Uint8Array> {
+    return this.#store.readLog(number, ordinal, offset, size);
   }
 
-  /** Adds an empty job, held until `release`; it is on disk at the latest with `close`. */
-  async create(id: JobId, owner: Ownership): Promise<Result<Job>> {
-    const now = this.#now();
-    const job = await this.#store.create({ id, ...owner, held: true, now });
+  /** The log stays readable for as long as this is not disposed of, whatever becomes of its job. */
+  retainLog(number: JobNo, ordinal: number): AsyncDisposable {
+    return this.#store.retainLog(number, ordinal);
+  }
+
+  /** Adds an empty job, held until `release`; it is on disk at the latest with what is saved of it. */
+  async create(id: JobId, owner: Ownership): Promise<Result<Pending>> {
+    const job = await this.#store.create({ id, ...owner });
     if (!job) return refuse("taken");
-    this.#watchers.changed("pending");
-    const visibleAt = startOfNew(await this.#store.find(backupOf(id)), now);
+    this.#listeners.tell({ kind: "created", job });
+    const visibleAt = startOfNew(await this.#store.byId(backupOf(id)), this.now());
     if (visibleAt === null) return { ok: true, value: job };
     const later = await this.#update(job.number, "pending", () => ({ visibleAt }), "relaxed");
-    return later ? { ok: true, value: later } : refuse("missing");
+    return later?.state === "pending" ? { ok: true, value: later } : refuse("missing");
   }
 
   /** Keeps a pending job from starting until `release`. @returns `undefined` if it is not pending any more. */
-  hold(number: number): Promise<Job | undefined> {
+  hold(number: JobNo): Promise<Job | undefined> {
     return this.#update(number, "pending", () => ({ held: true }), "relaxed");
   }
 
   /** Lets the job go that was created or held, as it was last closed. */
-  async release(number: number): Promise<void> {
-    const changes = { held: false, unclosed: null };
-    const stored = this.#update(number, "pending", () => changes, "relaxed", "with-others");
-    this.#watchers.runnable(); // Before it is stored: the claim can share its commit.
+  async release(number: JobNo): Promise<void> {
+    const changes = { held: false, content: { is: "as-closed" } } as const;
+    const stored = this.#update(number, "pending", () => changes, "relaxed");
+    this.#listeners.tell({ kind: "released", number }); // Before it is stored: the claim can share its commit.
     await stored;
   }
 
   /**
-   * Stores a command that is still being written: on disk, but not yet what would run.
+   * Saves a command that is still being written: on disk, but not yet what would run.
    * @param writtenAt Epoch ms of its last write; `undefined`: as stored.
    */
-  writeThrough(
-    number: number,
+  saveDraft(
+    number: JobNo,
     command: Uint8Array,
     { uids }: Writers,
     writtenAt: number | undefined,
   ): Promise<Job | undefined> {
     return this.#update(number, "pending", (job) => ({
-      unclosed: command,
+      content: { is: "draft", bytes: command },
       foreignWriter: foreignWriter(job, { uids, of: "part" }), // After a crash, the one before may count again.
       writtenAt: writtenAt ?? job.writtenAt,
-      changedAt: this.#now(),
+      changedAt: this.now(),
     }), "durable");
   }
 
   /**
-   * Stores a command as somebody closed it: what would run. With its first content, the job joins the queue.
+   * Saves a command as somebody closed it: what would run. With its first content, the job joins the queue.
+   * That it is empty, as a shell's `>` has it first, need not be on disk before the answer.
+   * @param command `as-saved`: what `saveDraft` has last brought.
    * @param writtenAt Epoch ms of its last write; `undefined`: as stored.
    */
-  async close(
-    number: number,
-    command: Uint8Array,
+  async saveClosed(
+    number: JobNo,
+    command: Uint8Array | "as-saved",
     writers: Writers,
     writtenAt: number | undefined,
   ): Promise<Job | undefined> {
-    const closed = await this.#update(number, "pending", (job) => ({
-      command,
-      unclosed: null,
-      foreignWriter: foreignWriter(job, writers),
-      writtenAt: writtenAt ?? job.writtenAt,
-      changedAt: this.#now(),
-      ...command.length > 0 && !isDraft(job.id) ? { place: "first" } : {},
-    }), "durable");
-    if (closed && !closed.held) this.#watchers.runnable();
+    const closed = await this.#update(number, "pending", (job) => {
+      const isEmpty = command === "as-saved" ? job.commandBytes === 0 : command.length === 0;
+      return {
+        content: { is: "closed", bytes: command },
+        foreignWriter: foreignWriter(job, writers),
+        writtenAt: writtenAt ?? job.writtenAt,
+        changedAt: this.now(),
+        ...isEmpty || isDraft(job.id) ? {} : { turn: "first" },
+      };
+    }, command.length === 0 ? "prompt" : "durable");
+    if (closed) this.#listeners.tell({ kind: "changed", job: closed });
     return closed;
   }
 
@@ -202,24 +200,20 @@ export class Queue {
     const move = moveBetween(job.state, to);
     if (move === "busy" || move === "forbidden") return refuse(move);
     if (move !== "rename" && job.state === "pending" && isDraft(job.id)) return refuse("forbidden");
-    const log = await this.#logOfMove(move, job);
+    const over = await this.#overByHand(move, job);
     const renamed = await this.#store.rename(
       job.number,
-      { state: job.state, run: job.run },
+      expectedOf(job),
       id,
       (other) => move === "rename" && other.state === job.state && mayReplace(other),
       (now, replaced) => ({
-        ...changesOfMove(move, now, id, replaced, this.#now()),
-        ...log,
+        ...changesOfMove(move, now, id, replaced, this.now()),
+        ...over ? { over } : {},
       }),
-      this.#logReaders,
     );
-    if (renamed.kind === "missing") return refuse("missing");
-    if (renamed.kind === "taken") return refuse("taken");
-    if (renamed.keptLog) this.#logReaders.replaced(renamed.keptLog);
-    this.#watchers.changed(job.state, to);
-    if (move === "restart" || move === "abort") this.#watchers.abandoned(job.run);
-    this.#watchers.runnable();
+    if (renamed.kind !== "renamed") return refuse(renamed.kind);
+    if (over && job.state === "active") this.#runLogs.added(job.run, over.bytes);
+    this.#listeners.tell({ ...renamed, kind: "moved", before: job });
     return { ok: true, value: renamed };
   }
 
@@ -228,42 +222,34 @@ export class Queue {
    * @param mayReplace Whether that job of the id, which waits in pending, may be replaced.
    */
   async renameLate(job: Job, id: JobId, mayReplace: (other: Job) => boolean): Promise<Result<Moved>> {
-    for (let current: Job | undefined = job; current; current = await this.#store.get(job.number)) {
-      const { state, run } = current;
+    for (let current: Job | undefined = job; current; current = await this.#store.byNo(job.number)) {
       const renamed = await this.#store.rename(
         job.number,
-        { state, run },
+        expectedOf(current),
         id,
         (other) => other.state === "pending" && mayReplace(other),
-        () => ({ changedAt: this.#now() }),
-        this.#logReaders,
+        () => ({ changedAt: this.now() }),
       );
       if (renamed.kind === "taken") return refuse("taken");
       if (renamed.kind === "missing") continue; // It has just ended.
-      this.#watchers.changed(state, "pending");
+      this.#listeners.tell({ ...renamed, kind: "moved", before: current });
       return { ok: true, value: renamed };
     }
     return refuse("missing");
   }
 
-  /** Removes a job; what runs of it is ended. @param log Whether it stays readable until `dropLog`. */
-  async remove(job: Job, log: "drop" | "keep"): Promise<Result<undefined>> {
+  /** Removes a job; what runs of it is ended. */
+  async remove(job: Job): Promise<Result<undefined>> {
     // A job that comes back would run again: that must not happen. An old log that comes back is removed again.
     const durability = job.state === "pending" || job.state === "active" ? "durable" : "relaxed";
-    const expected = { state: job.state, run: job.run };
-    if (!await this.#store.remove(job.number, expected, log, durability)) return refuse("missing");
-    this.#watchers.changed(job.state);
-    if (job.state === "active") this.#watchers.abandoned(job.run);
+    if (!await this.#store.remove(job.number, expectedOf(job), durability)) return refuse("missing");
+    this.#listeners.tell({ kind: "removed", job });
     return { ok: true, value: undefined };
   }
 
-  dropLog(logNumber: number): Promise<void> {
-    return this.#store.dropLog(logNumber);
-  }
-
   /** Owner and mode; the write bits of a job that is not pending stay as they are, for its next time there. */
-  setOwnership(job: Job, { uid, gid, mode }: Partial<Ownership>): Promise<Job | undefined> {
-    return this.#update(job.number, job.state, (job) => ({
+  async setOwnership(job: Job, { uid, gid, mode }: Partial<Ownership>): Promise<Job | undefined> {
+    const changed = await this.#update(job.number, job.state, (job) => ({
       uid: uid ?? job.uid,
       gid: gid ?? job.gid,
       mode: mode === undefined
@@ -271,29 +257,31 @@ export class Queue {
         : job.state === "pending"
         ? mode
         : mode & ~WRITE_BITS | job.mode & WRITE_BITS,
-      changedAt: this.#now(),
+      changedAt: this.now(),
     }), "durable");
+    if (changed) this.#listeners.tell({ kind: "changed", job: changed });
+    return changed;
   }
 
   /** The times of a file. A pending job's modification time is when it may start. */
   async setTimes(job: Job, times: Times): Promise<Job | undefined> {
-    const changes = changesOfTimes(job, times, this.#now());
+    const changes = changesOfTimes(job, times, this.now());
     const changed = await this.#update(job.number, job.state, () => changes, "durable");
-    this.#watchers.runnable();
+    if (changed) this.#listeners.tell({ kind: "changed", job: changed });
     return changed;
   }
 
   /**
    * Takes up to `limit` jobs to run, in order of submission. Two callers never get the same job.
-   * @param admits Asked of each that could be taken, and only then, whether it is; `undefined`: each is.
+   * @param room How many more jobs of a user may start; `undefined`: any number.
    */
-  async claim(limit: number, admits?: (job: Job) => boolean): Promise<Claim[]> {
+  async claim(limit: number, room?: (uid: number) => number): Promise<Claim[]> {
     const runs = Array.from({ length: limit }, () => crypto.randomUUID());
-    const claims = await this.#store.claim(this.#now(), runs, logHeader, this.#logReaders, admits);
-    for (const { keptLog } of claims) {
-      if (keptLog) this.#logReaders.replaced(keptLog);
+    const claims = await this.#store.claim(runs, logHeader, room);
+    for (const { job, run } of claims) {
+      this.#runLogs.begin(run, job.log.bytes);
+      this.#listeners.tell({ kind: "started", job, run });
     }
-    if (claims.length > 0) this.#watchers.changed("pending", "active");
     return claims;
   }
 
@@ -307,15 +295,16 @@ export class Queue {
    * set back, and they wait from now.
    */
   adjustToClock(): Promise<void> {
-    return this.#store.waitFromNow(this.#now());
+    return this.#store.waitFromNow();
   }
 
   identify(run: RunToken, traces: RunTraces): Promise<void> {
-    return this.#store.identify(run, traces);
+    return this.#store.runBook.identify(run, traces);
   }
 
-  appendLog(run: RunToken, bytes: Uint8Array): Promise<void> {
-    return this.#store.appendLog(run, bytes, this.#now());
+  async appendLog(run: RunToken, bytes: Uint8Array): Promise<void> {
+    const end = this.#runLogs.end(run);
+    if (end && await this.#store.appendLog(run, end.bytes, bytes)) this.#runLogs.added(run, bytes);
   }
 
   /**
@@ -326,21 +315,22 @@ export class Queue {
    */
   async ended(run: RunToken, end: LogEnd): Promise<Job | undefined> {
     const config = await this.config();
-    const appendix = await this.#endOfLog(await this.#store.jobOf(run), end);
-    const left = await this.#changesOfLeft(run, end.survivors);
+    const lastByte = await this.#lastByte(run);
+    const { ending, survivors } = end;
+    const left = survivors.length > 0 ? survivorsLine(survivors, lastByte) : undefined;
     const settled = this.#store.settle(run, (job) => {
-      const now = this.#now();
+      const now = this.now();
       return {
-        run: null,
         loggedAt: now,
         changedAt: now,
-        appendix,
-        ...settle(job.attempts, end.ending, config, now),
+        over: { ending, log: "more", bytes: logEnd(end, lastByte) },
+        ...settle(job.attempts, ending, config, now),
       };
     }, left);
-    this.#watchers.runnable(); // As in `release`.
+    this.#listeners.tell({ kind: "settling", run });
     const job = await settled;
-    if (job) this.#watchers.changed("active", job.state);
+    this.#runLogs.forget(run);
+    this.#listeners.tell({ kind: "ended", job, run, ending });
     return job;
   }
 
@@ -350,28 +340,32 @@ export class Queue {
    * @param survivors Processes of it that are left, as in `ended`; "unknown": there may be some.
    */
   async requeue(run: RunToken, survivors: LogEnd["survivors"] | "unknown" = []): Promise<Job | undefined> {
-    const left = survivors === "unknown" ? () => ({}) : await this.#changesOfLeft(run, survivors);
-    const job = await this.#store.settle(run, (job) => ({
+    const left = survivors === "unknown"
+      ? NOTHING
+      : survivors.length > 0
+      ? survivorsLine(survivors, await this.#lastByte(run))
+      : undefined;
+    const settled = this.#store.settle(run, (job) => ({
       state: "pending",
-      run: null,
       attempts: job.attempts - 1,
-      changedAt: this.#now(),
-      ...left?.(job),
+      changedAt: this.now(),
     }), left);
-    if (job) this.#watchers.changed("active", "pending");
-    this.#watchers.runnable();
+    this.#listeners.tell({ kind: "settling", run });
+    const job = await settled;
+    this.#runLogs.forget(run);
+    this.#listeners.tell({ kind: "put-back", job, run });
     return job;
   }
 
   /** The last process of a run is gone, that was left when it ended. */
   async forget(run: RunToken): Promise<void> {
-    await this.#store.settle(run, () => ({}));
-    this.#watchers.runnable();
+    await this.#store.runBook.forget(run);
+    this.#listeners.tell({ kind: "gone", run });
   }
 
   /** The runs that may still have processes: after a crash, those of the daemon before this. */
   runs(): Promise<Leftover[]> {
-    return this.#store.runs();
+    return this.#store.runBook.all();
   }
 
   async config(): Promise<Config> {
@@ -381,7 +375,7 @@ export class Queue {
   async configure(settings: Partial<Config>): Promise<void> {
     const written = { ...await this.#settings(), ...settings };
     await this.#store.writeSetting("config", JSON.stringify(written));
-    this.#watchers.runnable();
+    this.#listeners.tell({ kind: "configured" });
   }
 
   /**
@@ -404,7 +398,7 @@ export class Queue {
   async newId(): Promise<string> {
     for (;;) {
       const id = shortId(await this.#newIds.next());
-      if (!await this.#store.find(id)) return id;
+      if (!await this.#store.byId(id)) return id;
     }
   }
 
@@ -423,53 +417,36 @@ export class Queue {
     return this.#known.settings;
   }
 
-  /** What a move by hand does to a job's log. */
-  async #logOfMove(move: Move, job: Job): Promise<JobChanges> {
-    if (move === "abort") {
-      return {
-        appendix: await this.#endOfLog(job, {
-          ending: { kind: "signaled", signal: "SIGKILL" },
-          ...PLAIN_END,
-        }),
-      };
+  /** What a move by hand makes of an attempt. */
+  async #overByHand(move: Move, job: Job): Promise<Over | undefined> {
+    if (job.state === "active" && (move === "abort" || move === "restart")) {
+      const ending = { kind: "signaled", signal: "SIGKILL" } as const;
+      const bytes = logEnd({ ending, ...PLAIN_END }, await this.#lastByte(job.run));
+      return { ending, log: "more", bytes };
     }
-    if (move !== "withdraw") return {};
-    const end: LogEnd = { ending: { kind: "withdrawn" }, ...PLAIN_END };
-    if (job.attempts > 0) return { appendix: await this.#endOfLog(job, end) };
+    if (move !== "withdraw") return undefined;
+    const ending = { kind: "withdrawn" } as const;
+    const end: LogEnd = { ending, ...PLAIN_END };
+    if (job.attempts > 0 && await this.#store.attempt(job.number, job.ordinal)) {
+      return { ending, log: "more", bytes: logEnd(end, NEWLINE) };
+    }
     // It has not run since it came to pending: a log that it has is of another time, and maybe of another command.
-    const command = await this.#store.readCommand(job.number, "closed") ?? new Uint8Array();
-    return { log: "new", appendix: concat(logHeader(command), logEnd(end, NEWLINE)) };
+    const command = await this.#store.readCommand(job.number, "closed") ?? NOTHING;
+    return { ending, log: "new", bytes: concat(logHeader(command), logEnd(end, NEWLINE)) };
   }
 
-  /**
-   * What processes that are left change of the job that the run is or was of; `undefined` if there are none.
-   */
-  async #changesOfLeft(
-    run: RunToken,
-    survivors: LogEnd["survivors"],
-  ): Promise<((job: Job) => JobChanges) | undefined> {
-    if (survivors.length === 0) return undefined;
-    const job = await this.#store.formerJobOf(run);
-    const [lastByte] = job ? await this.#store.readLog(job.logNumber, job.logBytes - 1, 1) : [];
-    const appendix = survivorsLine(survivors, lastByte ?? NEWLINE);
-    return () => ({ appendix, loggedAt: this.#now(), changedAt: this.#now() });
-  }
-
-  /** What is still to come to the log of an attempt. */
-  async #endOfLog(job: Job | undefined, end: LogEnd): Promise<Uint8Array> {
-    if (!job) return new Uint8Array();
-    const [lastByte] = await this.#store.readLog(job.logNumber, job.logBytes - 1, 1);
-    return logEnd(end, lastByte ?? NEWLINE);
+  async #lastByte(run: RunToken): Promise<number> {
+    const end = this.#runLogs.end(run) ?? await this.#store.endOfLog(run);
+    return end?.lastByte ?? NEWLINE;
   }
 
   #update(
-    number: number,
+    number: JobNo,
     state: State,
     changes: (job: Job) => JobChanges,
     durability: Durability,
-    pace?: Pace,
   ): Promise<Job | undefined> {
-    return this.#store.update(number, { state }, changes, durability, pace);
+    return this.#store.update(number, { state }, changes, durability);
   }
 }
 
@@ -478,8 +455,12 @@ export function newIdentity(): string {
   return `q${crypto.randomUUID().replaceAll("-", "").slice(0, 16)}`;
 }
 
-const NEWLINE = 10;
 const WRITE_BITS = 0o222;
+
+/** What a job must still be for a change that was asked of it as it is. */
+function expectedOf(job: Job): Expected {
+  return job.state === "active" ? { state: job.state, run: job.run } : { state: job.state };
+}
 
 function refuse(kind: Refusal["kind"]): { ok: false; refusal: Refusal } {
   return { ok: false, refusal: { kind } };

@@ -24,23 +24,15 @@ export class Pauses implements Disposable {
     return this.#ofAll?.allowed;
   }
 
-  /** Whether the starts of single users are held back. */
-  get areOfUsers(): boolean {
-    return this.#ofUsers.size > 0;
+  /** How many starts of a user's jobs may be tried now. */
+  room(user: User): number {
+    return this.#ofUsers.get(user)?.allowed ?? Infinity;
   }
 
-  /** @returns Whether a start of that user's may be tried; it is, then. */
-  admit(user: User): boolean {
-    const pause = this.#ofUsers.get(user);
-    if (!pause) return true;
-    if (pause.allowed <= 0) return false;
-    pause.take();
-    return true;
-  }
-
-  /** Starts are tried. */
-  take(count: number): void {
-    for (let i = 0; i < count; i++) this.#ofAll?.take();
+  /** A start is tried. */
+  take(user: User): void {
+    this.#ofAll?.take();
+    this.#ofUsers.get(user)?.take();
   }
 
   /** A start was put off. @returns To be called when the job is back in its place. */

@@ -4,8 +4,9 @@ import { setImmediate } from "node:timers";
 import type { Config } from "../job/config.ts";
 import type { Ending } from "../job/ending.ts";
 import { describeSurvivors } from "../job/log_text.ts";
-import { type Claim, type Job, type Queue, StoreError } from "../queue/queue.ts";
-import type { QueueWatcher } from "../queue/events.ts";
+import type { Job } from "../job/job.ts";
+import { type Claim, type Queue, StoreError } from "../queue/queue.ts";
+import { abandonedRun, mayAllowStart, type QueueEvent } from "../queue/events.ts";
 import type { Executor, ExecutorEvents } from "../run/executor.ts";
 import type { Identity } from "./target_user.ts";
 import type { EndedMessage, Exit, OutputMessage, StartedMessage, Survivor } from "../run/messages.ts";
@@ -27,6 +28,8 @@ const STOP_MS = 1_650;
 const STOP_CLEANING_MS = 250;
 /** Until the next try, when the state file can't be written (its disk is full). */
 const RETRY_MS = 1_000;
+/** With so many runs of a user that are over, but for processes that nothing ends, no other job of theirs starts. */
+const LINGERING_OF_A_USER = 64;
 /** Jobs taken in one go, at most. */
 const CLAIM_LIMIT = 32;
 
@@ -36,6 +39,8 @@ interface Running {
   attempt: number | undefined;
   timeoutSec: number;
   user: User;
+  /** Whom its processes run as; `undefined`: nobody knows. */
+  uid: number | undefined;
   /** Whether the executor has said if there is a process. */
   isAnswered: boolean;
   /** What was last stored for this run: its messages are stored in the order they came. */
@@ -54,6 +59,8 @@ export interface WallAlarm {
 export interface SchedulerOptions {
   alarm: WallAlarm;
   identityOf(job: Job): Identity;
+  /** Whose shortages hold up the jobs of a user. */
+  userOf(uid: number): User;
   /** The scheduler can't go on. */
   onFailure(error: unknown): void;
 }
@@ -62,7 +69,7 @@ export interface SchedulerOptions {
  * Starts what is ready as soon as it is, and stores what comes of it. It has no clock that ticks: it acts when the
  * queue says that a job may be ready, when a run ends, and when the next job that waits is due.
  */
-export class Scheduler implements QueueWatcher, ExecutorEvents {
+export class Scheduler implements ExecutorEvents {
   readonly #queue: Queue;
   readonly #options: SchedulerOptions;
   /** The runs that are not stored as ended. */
@@ -78,7 +85,7 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
   #executor: Executor | undefined;
   #state: "idle" | "starting-jobs" | "asked-again" | "stopped" = "stopped";
   #retry: ReturnType<typeof setTimeout> | undefined;
-  readonly #pauses = new Pauses(() => this.onRunnable());
+  readonly #pauses = new Pauses(() => this.#wake());
   #onEmpty: (() => void) | undefined;
   #starting: Promise<void> = Promise.resolve();
 
@@ -86,7 +93,7 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
     this.#queue = queue;
     this.#options = options;
     options.alarm.onTime = (why) => {
-      if (why === "due") this.onRunnable();
+      if (why === "due") this.#wake();
       else this.#adjustToClock().catch((error) => options.onFailure(error));
     };
   }
@@ -97,7 +104,7 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
     const runs = await this.#queue.runs();
     if (runs.length > 0) await this.#sweep(runs, executor);
     this.#state = "idle";
-    this.#queue.watch(this);
+    this.#queue.subscribe((event) => this.#heard(event));
     await this.#adjustToClock();
   }
 
@@ -121,15 +128,18 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
     for (const [run, { jobId }] of this.#running) await this.#requeueUnheard(run, jobId);
   }
 
-  onRunnable() {
+  /** A job may be able to start. */
+  #wake() {
     if (this.#state === "starting-jobs") this.#state = "asked-again";
     if (this.#state !== "idle") return;
     this.#state = "starting-jobs";
     this.#starting = this.#startJobs().catch((error) => this.#options.onFailure(error));
   }
 
-  onAbandoned(run: RunToken) {
-    this.#executor?.end(run, END_GRACE_MS);
+  #heard(event: QueueEvent) {
+    const abandoned = abandonedRun(event);
+    if (abandoned !== undefined) this.#executor?.end(abandoned, END_GRACE_MS);
+    if (mayAllowStart(event)) this.#wake();
   }
 
   onStarted({ run, leader, cgroup, uid }: StartedMessage) {
@@ -191,7 +201,7 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
     const running = this.#running.get(run);
     if (!running || running.isAnswered) return;
     running.isAnswered = true;
-    if (this.#pauses.allowed !== undefined) this.onRunnable(); // It may have been what others waited for.
+    if (this.#pauses.allowed !== undefined) this.#wake(); // It may have been what others waited for.
   }
 
   /** Takes a job back to its place: it has not begun. */
@@ -224,8 +234,9 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
   /** Ends what runs of an earlier daemon left. */
   async #sweep(runs: Awaited<ReturnType<Queue["runs"]>>, executor: Executor) {
     const swept = Promise.withResolvers<void>();
-    for (const { run, id } of runs) {
+    for (const { run, id, uid } of runs) {
       this.#lingering.set(run, {
+        uid,
         jobId: id,
         attempt: undefined,
         timeoutSec: 0,
@@ -255,7 +266,7 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
       if (!(error instanceof StoreError)) throw error;
       log.error("cannot adjust what waits to the clock", { error });
     }
-    this.onRunnable();
+    this.#wake();
   }
 
   async #startJobs() {
@@ -268,7 +279,7 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;
         log.error("cannot take a job", { error });
-        this.#retry = setTimeout(() => this.onRunnable(), RETRY_MS);
+        this.#retry = setTimeout(() => this.#wake(), RETRY_MS);
       }
     } while (this.#hasBeenAskedAgain());
     if (this.#state === "starting-jobs") this.#state = "idle";
@@ -288,12 +299,11 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
       const free = Math.min(config.maxJobCount - this.#living, this.#allowed());
       if (free <= 0 || this.#isStopped()) return;
       const limit = Math.min(free, CLAIM_LIMIT);
-      const claims = await this.#queue.claim(limit, this.#admits());
+      const claims = await this.#queue.claim(limit, (uid) => this.#room(uid));
       if (this.#isStopped()) {
         for (const { run } of claims) await this.#queue.requeue(run);
         return;
       }
-      this.#pauses.take(claims.length);
       for (const claim of claims) this.#begin(claim, config);
       if (claims.length < limit) return;
     }
@@ -311,20 +321,30 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
     return allowed;
   }
 
-  #admits(): ((job: Job) => boolean) | undefined {
-    if (!this.#pauses.areOfUsers) return undefined;
-    return (job) => this.#pauses.admit(userOf(this.#options.identityOf(job)));
+  /** How many more jobs of a user may start: runs that nothing ends each keep a row, a cgroup and a descriptor. */
+  #room(uid: number): number {
+    if (this.#lingering.size >= LINGERING_OF_A_USER && this.#lingeringOf(uid) >= LINGERING_OF_A_USER) {
+      return 0;
+    }
+    return this.#pauses.room(this.#options.userOf(uid));
+  }
+
+  #lingeringOf(uid: number): number {
+    return this.#lingering.values().filter((running) => running.uid === uid).reduce((count) => count + 1, 0);
   }
 
   #begin(claim: Claim, config: Config) {
     const { job, run } = claim;
     const identity = this.#options.identityOf(job);
+    const user = this.#options.userOf(job.uid);
+    this.#pauses.take(user);
     this.#living++;
     this.#running.set(run, {
       jobId: job.id,
       attempt: job.attempts,
       timeoutSec: config.timeoutSec,
-      user: userOf(identity),
+      user,
+      uid: job.uid,
       isAnswered: false,
       stored: Promise.resolve(),
       isStopped: false,
@@ -373,10 +393,6 @@ export class Scheduler implements QueueWatcher, ExecutorEvents {
       }
     }).catch((error) => this.#options.onFailure(error));
   }
-}
-
-function userOf(identity: Identity): User {
-  return identity.kind === "other" ? identity.user.uid : "own";
 }
 
 function warnOf(survivors: readonly Survivor[], { jobId, attempt }: Pick<Running, "jobId" | "attempt">) {

@@ -1,3 +1,4 @@
+import type { User } from "./pauses.ts";
 import type { TargetUser } from "../run/messages.ts";
 
 /** Whom a job runs as. */
@@ -25,4 +26,9 @@ export function identityOf(
     return { kind: "refused", reason: `user ${foreignWriter} wrote to it; its owner can write it anew` };
   }
   return uid === ROOT ? { kind: "daemon" } : { kind: "other", user: { uid, gid } };
+}
+
+/** Whose shortages hold up the jobs of a user: that user's, or filed's own, whom all run as. */
+export function userOf(uid: number, daemon: { uid: number; runAs: "owner" | "daemon" }): User {
+  return daemon.uid !== ROOT || daemon.runAs === "daemon" || uid === ROOT ? "own" : uid;
 }

@@ -1,6 +1,6 @@
+import type { Job } from "../job/job.ts";
 import { ErrnoError } from "../fuse/mod.ts";
 import { MAX_COMMAND_BYTES } from "../job/settle.ts";
-import type { Job } from "../queue/queue.ts";
 import type { Writers } from "../job/writers.ts";
 import type { Charge } from "./accounts.ts";
 

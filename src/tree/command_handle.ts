@@ -1,6 +1,7 @@
 import { ErrnoError } from "../fuse/mod.ts";
 import { faultOf, faultOfWrite, hasHole, isText } from "../job/content.ts";
 import { isDraft } from "../job/id.ts";
+import type { Job } from "../job/job.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { CommandFile } from "./command_file.ts";
 import type { Handle, Writing } from "./node.ts";
@@ -82,7 +83,10 @@ export class CommandHandle implements Handle {
     if (file.isRemoved) return file.requireUnspoiled();
     await file.save(
       "draft",
-      (bytes, writers) => this.#desk.queue.writeThrough(file.job.number, bytes, writers, file.modifiedAt),
+      async (bytes, writers) => {
+        const { number } = file.job;
+        this.#requireThere(await this.#desk.queue.saveDraft(number, bytes, writers, file.modifiedAt));
+      },
     );
   }
 
@@ -105,7 +109,10 @@ export class CommandHandle implements Handle {
     file.refused = undefined;
     try {
       await file.save("closed", async (bytes, writers) => {
-        const closed = await this.#desk.queue.close(file.job.number, bytes, writers, file.modifiedAt);
+        const command = file.isStored ? "as-saved" : bytes;
+        const closed = this.#requireThere(
+          await this.#desk.queue.saveClosed(file.job.number, command, writers, file.modifiedAt),
+        );
         if (!closed || !this.#hasWritten) return; // A shell closes a copy before it writes.
         file.left = { bytes, foreignWriter: closed.foreignWriter, by: this };
       });
@@ -128,6 +135,12 @@ export class CommandHandle implements Handle {
       }
     }
     await this.#desk.released(this);
+  }
+
+  /** @throws {ErrnoError} ESTALE if the job was not there any more, and nobody has said so yet. */
+  #requireThere(job: Job | undefined): Job | undefined {
+    if (!job && !this.file.isRemoved) throw new ErrnoError("ESTALE");
+    return job;
   }
 
   /** Says so once, however often it is tried. @returns What the caller hears. */

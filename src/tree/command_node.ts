@@ -1,3 +1,4 @@
+import type { Job } from "../job/job.ts";
 import {
   type AttributeChanges,
   type Attributes,
@@ -5,7 +6,6 @@ import {
   ErrnoError,
   type Request,
 } from "../fuse/mod.ts";
-import type { Job } from "../queue/queue.ts";
 import { asked, commandAttributes, pastAttributes } from "./attributes.ts";
 import { clientTime } from "./client_time.ts";
 import { CommandHandle } from "./command_handle.ts";
@@ -70,7 +70,7 @@ export class CommandNode implements Node {
   async #shown(uid: number, why: "asked-for" | "changed"): Promise<Attributes> {
     const { queue, jobs, makers, now } = this.#parts;
     const { number } = this;
-    const job = await queue.get(number);
+    const job = await queue.byNo(number);
     const isPending = job?.state === "pending";
     const file = jobs.file(number) ?? (isPending ? undefined : jobs.removedFile(number));
     if (file) return commandAttributes(job ?? file.job, file, now());
@@ -85,13 +85,13 @@ export class CommandNode implements Node {
   /** The job, if it was made a short while ago, wherever it is now. */
   async #justMade(): Promise<Job | undefined> {
     const { queue, makers } = this.#parts;
-    return makers.nameValidMs(this.number) > 0 ? await queue.get(this.number) : undefined;
+    return makers.nameValidMs(this.number) > 0 ? await queue.byNo(this.number) : undefined;
   }
 
   /** @throws {ErrnoError} ESTALE if the job shows something else now. */
   async #pendingJob(): Promise<Job> {
     const { queue, makers } = this.#parts;
-    const job = await queue.get(this.number);
+    const job = await queue.byNo(this.number);
     if (job?.state === "pending") return job;
     makers.endSearch(this.number); // The kernel looks again, and is told that it is not there.
     throw new ErrnoError("ESTALE");
@@ -113,7 +113,7 @@ export class CommandNode implements Node {
   async #changeRemoved(caller: number, changes: AttributeChanges): Promise<boolean> {
     const { queue, jobs, now } = this.#parts;
     const file = jobs.removedFile(this.number);
-    if (!file || (await queue.get(this.number))?.state === "pending") return false;
+    if (!file || (await queue.byNo(this.number))?.state === "pending") return false;
     requireRight(caller, file.job, changes, "by-handle");
     if (changes.sizeBytes !== undefined) file.truncate(changes.sizeBytes, now());
     file.job = { ...file.job, ...ownershipOf(changes) };

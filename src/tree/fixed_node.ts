@@ -1,3 +1,4 @@
+import type { Ownership } from "../job/job.ts";
 import {
   type AttributeChanges,
   type AttributesReply,
@@ -8,7 +9,6 @@ import {
   S_IFDIR,
   S_IFMT,
 } from "../fuse/mod.ts";
-import type { Ownership } from "../queue/queue.ts";
 import { BLOCK_BYTES } from "./attributes.ts";
 import type { Handle, Making, Node } from "./node.ts";
 import type { Parts } from "./parts.ts";

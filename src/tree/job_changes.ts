@@ -1,5 +1,5 @@
+import type { Job, Ownership } from "../job/job.ts";
 import { type AttributeChanges, ErrnoError } from "../fuse/mod.ts";
-import type { Job, Ownership } from "../queue/queue.ts";
 import { clientTime } from "./client_time.ts";
 import type { Parts } from "./parts.ts";
 import { requireRight } from "./rights.ts";
@@ -17,21 +17,16 @@ export function ownershipOf({ mode, uid, gid }: AttributeChanges): Partial<Owner
 
 /** @throws {ErrnoError} ESTALE if the job is removed meanwhile, EPERM if it is given away. */
 export async function changeOwnership(
-  { queue, logs }: Parts,
+  { queue }: Parts,
   job: Job,
   caller: number,
   changes: AttributeChanges,
 ): Promise<void> {
   const ownership = ownershipOf(changes);
   if (Object.keys(ownership).length === 0) return;
-  for (let current: Job | undefined = job; current; current = await queue.get(job.number)) {
+  for (let current: Job | undefined = job; current; current = await queue.byNo(job.number)) {
     requireRight(caller, current, { ...ownership, privileges: "keep" }, "by-name");
-    const changed = await queue.setOwnership(current, ownership);
-    if (!changed) continue; // It has just started, or ended.
-    const { uid } = ownership;
-    const isGivenAway = uid !== undefined && uid !== current.uid && current.state === "pending";
-    if (isGivenAway) logs.disown(current);
-    return;
+    if (await queue.setOwnership(current, ownership)) return; // else it has just started, or ended
   }
   throw new ErrnoError("ESTALE");
 }

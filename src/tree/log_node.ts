@@ -1,8 +1,8 @@
 import { type AttributeChanges, type AttributesReply, ErrnoError, type Request } from "../fuse/mod.ts";
-import type { Job } from "../queue/queue.ts";
 import { asked, logAttributes } from "./attributes.ts";
 import { changeOwnership, changeTimes } from "./job_changes.ts";
 import type { Handle, Node, Opening } from "./node.ts";
+import type { LoggedJob } from "./open_logs.ts";
 import type { Parts } from "./parts.ts";
 import { requireRight } from "./rights.ts";
 
@@ -10,33 +10,31 @@ import { requireRight } from "./rights.ts";
 export class LogNode implements Node {
   readonly #parts: Parts;
 
-  constructor(parts: Parts, readonly number: number, readonly logNumber: number) {
+  constructor(parts: Parts, readonly number: number, readonly ordinal: number) {
     this.#parts = parts;
   }
 
   /** @throws {ErrnoError} ESTALE if the job has another log by now, and nobody has this one open. */
   async attributes(): Promise<AttributesReply> {
-    const { queue, logs } = this.#parts;
-    const job = await queue.get(this.number);
-    const isJobs = job?.logNumber === this.logNumber;
-    if (isJobs && (job.state !== "pending" || logs.has(this.logNumber))) return asked(logAttributes(job, 1));
-    const removed = logs.formerJobOf(this.logNumber);
-    if (!removed) throw new ErrnoError("ESTALE");
-    return asked(logAttributes(removed, 0));
+    const job = await this.#parts.queue.byNo(this.number);
+    const ino = this.#parts.logs.inode(this.number, this.ordinal);
+    const isItsLast = job?.ordinal === this.ordinal; // In pending/, a job keeps the log until it has another.
+    return asked(logAttributes(await this.#shownJob() ?? await this.#pastJob(), ino, isItsLast ? 1 : 0));
   }
 
   /** @throws {ErrnoError} EACCES, ESTALE. */
   async open(_: Request, { access }: Opening): Promise<Handle> {
+    const job = await this.#job(); // A rename may have left this node under the job's name in pending/.
     if (access === "write") throw new ErrnoError("EACCES");
-    return this.#parts.logs.open(await this.#job());
+    return this.#parts.logs.open(job);
   }
 
   /** @throws {ErrnoError} EPERM, ESTALE; EACCES for the size. */
   async change({ uid }: Request, changes: AttributeChanges): Promise<AttributesReply> {
-    const removed = this.#parts.logs.formerJobOf(this.logNumber);
-    const job = removed ?? await this.#job();
-    requireRight(uid, job, changes, "by-name");
-    if (!removed) { // What is changed of a removed one goes with its last handle.
+    const job = await this.#shownJob();
+    if (!job && await this.#parts.queue.byNo(this.number)) throw new ErrnoError("ESTALE");
+    requireRight(uid, job ?? await this.#pastJob(), changes, "by-name");
+    if (job) { // What is changed of a removed one goes with its last handle.
       if (changes.sizeBytes !== undefined) throw new ErrnoError("EACCES");
       await changeTimes(this.#parts, job, changes);
       await changeOwnership(this.#parts, job, uid, changes);
@@ -45,10 +43,31 @@ export class LogNode implements Node {
   }
 
   /** @throws {ErrnoError} ESTALE if the job shows something else now. */
-  async #job(): Promise<Job> {
-    const job = await this.#parts.queue.get(this.number);
-    const isShown = job && job.state !== "pending" && job.logNumber === this.logNumber;
-    if (!isShown) throw new ErrnoError("ESTALE");
+  async #job(): Promise<LoggedJob> {
+    const job = await this.#shownJob();
+    if (!job) throw new ErrnoError("ESTALE");
     return job;
+  }
+
+  /** The job, if it shows this log. */
+  async #shownJob(): Promise<LoggedJob | undefined> {
+    const job = await this.#parts.queue.byNo(this.number);
+    return job && job.state !== "pending" && job.log.ordinal === this.ordinal ? job : undefined;
+  }
+
+  /**
+   * The job as it was when it showed this log, which somebody has open.
+   * @throws {ErrnoError} ESTALE if nobody has.
+   */
+  async #pastJob(): Promise<LoggedJob> {
+    const { queue, logs } = this.#parts;
+    const job = logs.byNo(this.number, this.ordinal);
+    const attempt = await queue.attempt(this.number, this.ordinal);
+    if (!job || !attempt) throw new ErrnoError("ESTALE");
+    const { ordinal, logBytes, over } = attempt;
+    const now = await queue.byNo(this.number);
+    const { uid, gid, mode, changedAt } = now?.ordinal === ordinal ? now : job;
+    const log = { ordinal, bytes: logBytes, writtenAt: over?.at ?? job.log.writtenAt };
+    return { ...job, uid, gid, mode, changedAt, log };
   }
 }

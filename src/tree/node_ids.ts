@@ -62,11 +62,11 @@ export function commandNodeid(number: number): NodeId {
 }
 
 /**
- * Each log of a job is a node of its own: who has an old one open must not see, in the kernel's memory, what
- * is in the next. The ordinal of a log is by how much its number is above the job's, which it follows.
+ * The log of each attempt is a node of its own: who has an old one open must not see, in the kernel's memory, what is in the
+ * next.
  */
-export function logNodeid({ number, logNumber }: { number: number; logNumber: number }): NodeId {
-  return jobNodeid(LOG, number, logNumber - number);
+export function logNodeid(number: number, ordinal: number): NodeId {
+  return jobNodeid(LOG, number, ordinal);
 }
 
 /** @param serial Counted from 1. */
@@ -75,7 +75,9 @@ export function rootFileNodeid(serial: number): NodeId {
 }
 
 /**
- * stat(2)'s inode number of a job's file: the same wherever the job is, unless its log took the place of one
- * that somebody has open. Then it is that of a job with the log's number, which there is not.
+ * stat(2)'s inode number of a job's file: the same wherever the job is.
+ * @param ordinal Of an attempt whose log is to be told apart from those before it.
  */
-export const inodeOf: (number: number) => bigint = commandNodeid;
+export function inodeOf(number: number, ordinal = 0): bigint {
+  return jobNodeid(COMMAND, number, ordinal);
+}

@@ -30,13 +30,8 @@ const CASES: [string, nodeid: bigint, made: NodeId | undefined, Address][] = [
     nodeid: 0x10_0000_003fn as NodeId,
   }],
   ["the command of the first job", 72n, commandNodeid(1), job(COMMAND, 1, 0)],
-  ["its log", 73n, logNodeid({ number: 1, logNumber: 1 }), job(LOG, 1, 0)],
-  [
-    "its log that took another number",
-    0x30_0000_0049n,
-    logNodeid({ number: 1, logNumber: 4 }),
-    job(LOG, 1, 3),
-  ],
+  ["the log of its first attempt", 0x10_0000_0049n, logNodeid(1, 1), job(LOG, 1, 1)],
+  ["the log of its third attempt", 0x30_0000_0049n, logNodeid(1, 3), job(LOG, 1, 3)],
   ["its last kind", 79n, jobNodeid(7, 1), job(7, 1, 0)],
   ["the next job", 80n, jobNodeid(0, 2), job(COMMAND, 2, 0)],
   ["the last of all", 2n ** 64n - 1n, jobNodeid(7, LAST_JOB, LAST_ORDINAL), job(7, LAST_JOB, LAST_ORDINAL)],
@@ -48,6 +43,7 @@ for (const [name, nodeid, made, address] of CASES) {
   });
 }
 
-Deno.test("a job has the same inode number as a command and as a log", () => {
+Deno.test("a job has one inode number, and a log that is told apart its own", () => {
   assert.equal(inodeOf(3), commandNodeid(3));
+  assert.equal(new Set([0, 1, 2, 3].map((ordinal) => inodeOf(3, ordinal))).size, 4);
 });

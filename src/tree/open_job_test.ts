@@ -1,6 +1,6 @@
+import type { Job } from "../job/job.ts";
 import assert from "node:assert/strict";
 import { ErrnoError } from "../fuse/mod.ts";
-import type { Job } from "../queue/queue.ts";
 import { Accounts, Charge } from "./accounts.ts";
 import { CommandFile } from "./command_file.ts";
 import { type Hold, OpenJob } from "./open_job.ts";

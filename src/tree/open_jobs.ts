@@ -1,7 +1,8 @@
+import type { Job } from "../job/job.ts";
 import { getLogger } from "@logtape/logtape";
 import { ErrnoError } from "../fuse/mod.ts";
 import { faultOf } from "../job/content.ts";
-import type { Job, Queue } from "../queue/queue.ts";
+import type { Queue } from "../queue/queue.ts";
 import { type Accounts, Charge } from "./accounts.ts";
 import { CommandFile } from "./command_file.ts";
 import { type CommandDesk, CommandHandle } from "./command_handle.ts";
@@ -73,7 +74,7 @@ export class OpenJobs implements Disposable {
     const handle = new CommandHandle(file, uid, access, opening, this.#desk);
     try {
       const [now] = await Promise.all([
-        access === "write" ? this.#queue.hold(number) : this.#queue.get(number),
+        access === "write" ? this.#queue.hold(number) : this.#queue.byNo(number),
         file.ready,
       ]);
       if (now?.state !== "pending" && !file.isRemoved) throw new ErrnoError("ESTALE");
@@ -172,13 +173,13 @@ export class OpenJobs implements Disposable {
     const last = left && left.by.refusal === undefined ? left : before;
     if (file.isRemoved || file.refused === undefined || file.isClosed || last === undefined) return;
     try {
-      const job = await this.#queue.get(number);
+      const job = await this.#queue.byNo(number);
       if (job?.state !== "pending") return;
       if (last !== "none") {
         file.fill(last.bytes);
         const uids = new Set(last.foreignWriter === null ? [] : [last.foreignWriter]);
-        await this.#queue.close(number, last.bytes, { uids, of: "part" }, undefined);
-      } else if ((await this.#queue.remove(job, "drop")).ok) this.removed(number, "removed");
+        await this.#queue.saveClosed(number, last.bytes, { uids, of: "part" }, undefined);
+      } else if ((await this.#queue.remove(job)).ok) this.removed(number, "removed");
     } catch (error) {
       log.error("cannot take back what was refused", { job: file.job.id, error });
     }

@@ -1,5 +1,6 @@
+import type { Job } from "../job/job.ts";
 import assert from "node:assert/strict";
-import type { Job, Queue } from "../queue/queue.ts";
+import type { Queue } from "../queue/queue.ts";
 import { Accounts } from "./accounts.ts";
 import { OpenJobs } from "./open_jobs.ts";
 

@@ -1,75 +1,93 @@
 import { getLogger } from "@logtape/logtape";
-import type { Job, LogReaders, Queue } from "../queue/queue.ts";
+import type { Active, Ended } from "../job/job.ts";
+import type { QueueEvent } from "../queue/events.ts";
+import type { Queue } from "../queue/queue.ts";
 import type { Handle } from "./node.ts";
+import { inodeOf } from "./node_ids.ts";
 
 const log = getLogger(["filed", "tree"]);
 
-/** The logs that somebody reads: one that its job has no more is kept until its last reader closes. */
-export class OpenLogs implements LogReaders {
+/** A job outside of pending/, where it shows its log. */
+export type LoggedJob = Active | Ended;
+
+/** A log that somebody has open. */
+interface OpenLog {
+  /** As it was last seen with this log. */
+  job: LoggedJob;
+  readers: number;
+  retained: AsyncDisposable;
+}
+
+/** The logs that somebody reads: each stays until its last reader closes, whatever becomes of its job. */
+export class OpenLogs {
   readonly #queue: Queue;
-  /** How many have a log open, by its number. */
-  readonly #readers = new Map<number, number>();
-  readonly #removed = new Map<number, Job>();
-  /** Logs of jobs that were given away: what the kernel knows of who may open them can be old. */
-  readonly #disowned = new Set<number>();
+  /** By job and ordinal. */
+  readonly #open = new Map<number, Map<number, OpenLog>>();
+  /** Ordinals of the logs that began while somebody had an earlier one of their job open. */
+  readonly #apart = new Map<number, Set<number>>();
 
   constructor(queue: Queue) {
     this.#queue = queue;
-    queue.keepLogsFor(this);
-  }
-
-  /** Whether the next log of its job must be another than this. */
-  has(logNumber: number): boolean {
-    return this.#readers.has(logNumber) || this.#disowned.has(logNumber);
+    queue.subscribe((event) => this.#heard(event));
   }
 
   /** One open of a job's log: of the attempt that it was opened for, whatever the job does later. */
-  open({ logNumber, state }: Job): Handle {
-    this.#readers.set(logNumber, (this.#readers.get(logNumber) ?? 0) + 1);
+  open(job: LoggedJob): Handle {
+    const { number, log: { ordinal } } = job;
+    const logs = this.#open.get(number) ?? new Map<number, OpenLog>();
+    const open = logs.get(ordinal) ?? { job, readers: 0, retained: this.#queue.retainLog(number, ordinal) };
+    open.readers++;
+    this.#open.set(number, logs.set(ordinal, open));
     return {
-      // What the kernel has of a log that has ended stays right until its time changes: there is another
-      // then.
-      ...state === "active" ? {} : { cache: "keep" },
-      read: (offset, sizeBytes) => this.#queue.readLog(logNumber, offset, sizeBytes),
-      release: () => this.#release(logNumber),
+      // What the kernel has of a log that has ended stays right until its time changes: there is another then.
+      ...job.state === "active" ? {} : { cache: "keep" },
+      read: (offset, sizeBytes) => this.#queue.readLog(number, ordinal, offset, sizeBytes),
+      release: () => this.#release(open, number, ordinal),
     };
   }
 
-  /** The job has another owner. */
-  disown({ logNumber, logBytes }: Job) {
-    if (logBytes > 0) this.#disowned.add(logNumber);
+  /** The job of a log that somebody has open. */
+  byNo(number: number, ordinal: number): LoggedJob | undefined {
+    return this.#open.get(number)?.get(ordinal)?.job;
   }
 
   /**
-   * The job was removed, or has another log, and this one was kept because somebody read it; by now the last
-   * reader may have closed it.
-   * @param job As it was.
+   * stat(2)'s inode number of a job's log: that of the job, as long as nobody can see two of its logs. Else
+   * each has its own, since tail -F tells them apart by it.
    */
-  async replaced(job: Job): Promise<void> {
-    const { logNumber } = job;
-    this.#disowned.delete(logNumber);
-    if (this.#readers.has(logNumber)) this.#removed.set(logNumber, job);
-    else await this.#drop(logNumber);
+  inode(number: number, ordinal: number): bigint {
+    return inodeOf(number, this.#apart.get(number)?.has(ordinal) ? ordinal : 0);
   }
 
-  /** The job, as it was, whose log this no longer is. */
-  formerJobOf(logNumber: number): Job | undefined {
-    return this.#removed.get(logNumber);
+  #heard(event: QueueEvent) {
+    if (event.kind === "removed" && event.job.state !== "pending") this.#removed(event.job);
+    if (event.kind === "moved" && event.replaced && event.replaced.state !== "pending") {
+      this.#removed(event.replaced);
+    }
+    if (event.kind !== "started") return;
+    const { number, ordinal } = event.job;
+    const open = this.#open.get(number);
+    if (!open) return void this.#apart.delete(number);
+    const apart = [...this.#apart.get(number) ?? []].filter((known) => open.has(known));
+    this.#apart.set(number, new Set([...apart, ordinal]));
   }
 
-  async #release(logNumber: number): Promise<void> {
-    const readers = (this.#readers.get(logNumber) ?? 1) - 1;
-    if (readers > 0) return void this.#readers.set(logNumber, readers);
-    this.#readers.delete(logNumber);
-    if (this.#removed.delete(logNumber)) await this.#drop(logNumber);
+  #removed(job: LoggedJob) {
+    const open = this.#open.get(job.number)?.get(job.log.ordinal);
+    if (open) open.job = job;
+    else this.#apart.delete(job.number);
   }
 
-  /** The log is gone, whatever becomes of it: at the next start, what could not be dropped is. */
-  async #drop(logNumber: number) {
+  /** A log that could not be dropped is at the next start. */
+  async #release(open: OpenLog, number: number, ordinal: number): Promise<void> {
+    if (--open.readers > 0) return;
+    const logs = this.#open.get(number);
+    logs?.delete(ordinal);
+    if (logs?.size === 0) this.#open.delete(number);
     try {
-      await this.#queue.dropLog(logNumber);
+      await open.retained[Symbol.asyncDispose]();
     } catch (error) {
-      log.warn("cannot drop a log that nobody reads any more", { logNumber, error });
+      log.warn("cannot drop a log that nobody reads any more", { job: open.job.id, error });
     }
   }
 }

@@ -1,6 +1,6 @@
 import { type Attributes, type Entry, ErrnoError, type NodeId, type Request } from "../fuse/mod.ts";
+import type { Job } from "../job/job.ts";
 import type { JobId } from "../job/id.ts";
-import type { Job } from "../queue/queue.ts";
 import { commandAttributes, pastAttributes } from "./attributes.ts";
 import { CommandNode } from "./command_node.ts";
 import { isLeftUnfinished } from "./makers.ts";
@@ -59,9 +59,8 @@ export class PendingDirectory extends StateDirectory {
     accounts.requireRoom(request.uid, "heldJobs", 1);
     const created = await queue.create(id, await this.ownershipOfNew(request, making));
     if (created.ok) return created.value;
-    const other = await queue.find(id);
-    // The kernel believed that there was no such file, so it has not checked whether this caller may write
-    // it:
+    const other = await queue.byId(id);
+    // The kernel believed that there was no such file, so it has not checked whether this caller may write it:
     // ESTALE makes it look again.
     const isHidden = !other || other.state === "pending" && !making.isExclusive;
     throw new ErrnoError(isHidden ? "ESTALE" : "EEXIST");

@@ -1,5 +1,5 @@
+import type { Ownership } from "../job/job.ts";
 import { type AttributeChanges, ErrnoError } from "../fuse/mod.ts";
-import type { Ownership } from "../queue/queue.ts";
 import type { State } from "../job/state.ts";
 
 const ROOT = 0;

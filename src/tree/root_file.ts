@@ -6,7 +6,7 @@ import {
   type Request,
   S_IFREG,
 } from "../fuse/mod.ts";
-import type { Ownership } from "../queue/queue.ts";
+import type { Ownership } from "../job/job.ts";
 import type { Charge } from "./accounts.ts";
 import { asked, BLOCK_BYTES } from "./attributes.ts";
 import { clientTime } from "./client_time.ts";

@@ -1,5 +1,5 @@
+import type { Ownership } from "../job/job.ts";
 import { ErrnoError, type NodeId } from "../fuse/mod.ts";
-import type { Ownership } from "../queue/queue.ts";
 import { type Accounts, Charge } from "./accounts.ts";
 import type { ConfigText } from "./config_text.ts";
 import type { Handle } from "./node.ts";

@@ -9,15 +9,14 @@ import {
   RENAME_NOREPLACE,
   type Request,
 } from "../fuse/mod.ts";
+import type { Job } from "../job/job.ts";
 import { isDraft, isRemovedName, type JobId } from "../job/id.ts";
 import { type State, STATES } from "../job/state.ts";
 import { must } from "../must.ts";
-import type { Job } from "../queue/queue.ts";
 import { granted } from "./errors.ts";
 import { FixedDirectory, type Place } from "./fixed_node.ts";
 import { addDots, FIRST_COOKIE, record } from "./listing.ts";
 import type { Directory } from "./node.ts";
-import { inodeOf } from "./node_ids.ts";
 import type { Parts } from "./parts.ts";
 
 const log = getLogger(["filed", "tree"]);
@@ -69,7 +68,7 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
 
   /** @throws {ErrnoError} ENOENT. */
   async lookup({ uid }: Request, id: JobId): Promise<Entry> {
-    const job = await this.parts.queue.find(id);
+    const job = await this.parts.queue.byId(id);
     const entry = job && (job.state === this.state ? this.entry(job) : this.pastEntry(uid, job));
     if (!entry) throw new ErrnoError("ENOENT");
     return entry;
@@ -88,9 +87,9 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
     let after = Math.max(0, cookie - FIRST_COOKIE);
     for (;;) {
       const page = await this.parts.queue.list(this.state, after, PAGE_JOBS);
-      for (const { number, id } of page) {
-        if (!sink.add(record(inodeOf(number), number, "file", id))) return;
-        after = number;
+      for (const { position, number, id, ordinal } of page) {
+        if (!sink.add(record(this.parts.logs.inode(number, ordinal), position, "file", id))) return;
+        after = position;
       }
       if (page.length < PAGE_JOBS) return;
     }
@@ -101,13 +100,12 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
     let after = Math.max(0, cookie - FIRST_COOKIE);
     for (let room = sink.capacity; room > 0; room = sink.capacity) {
       const page = await this.parts.queue.listJobs(this.state, after, room);
-      for (const job of page) {
-        const { number, id } = job;
+      for (const { position, job } of page) {
         // Whoever asked for all these attributes has not come to this job yet.
         const entryValidMs = Math.max(LISTED_MS, this.entryValidMs(job));
         const entry = { ...this.shown(job), attributesValidMs: LISTED_MS, entryValidMs };
-        if (!sink.add(record(inodeOf(number), number, "file", id), entry)) return;
-        after = number;
+        if (!sink.add(record(entry.attributes.ino, position, "file", job.id), entry)) return;
+        after = position;
       }
       if (page.length < room) return;
     }
@@ -115,15 +113,13 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
 
   /** @throws {ErrnoError} ENOENT; ESTALE if another's job has that name by now. */
   async unlink(request: Request, id: JobId): Promise<void> {
-    const { queue, jobs, logs } = this.parts;
+    const { queue, jobs } = this.parts;
     const mayTake = await this.#rightToTake(request);
-    const job = await queue.find(id);
+    const job = await queue.byId(id);
     if (job?.state !== this.state) throw new ErrnoError("ENOENT");
     if (!mayTake(job)) throw new ErrnoError("ESTALE");
-    const itsLog = logs.has(job.logNumber) ? "keep" : "drop";
-    granted(await queue.remove(job, itsLog));
+    granted(await queue.remove(job));
     jobs.removed(job.number, "removed");
-    if (itsLog === "keep") await logs.replaced(job);
   }
 
   /**
@@ -139,7 +135,7 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
     if (isWithin && this.state === "active" && isRemovedName(newId)) return await this.unlink(request, id);
     const mayTake = await this.#rightToTake(request);
     const mayReplace = (other: Job) => !(flags & RENAME_NOREPLACE) && mayTake(other);
-    const job = await queue.find(id);
+    const job = await queue.byId(id);
     if (isWithin && job && this.#isLate(request, job, newId)) {
       return await this.#renameLate(job, newId, mayReplace);
     }
@@ -155,7 +151,7 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
     const isSubmitted = isWithin && this.state === "pending" && isDraft(id) && !isDraft(newId);
     if (isSubmitted) await jobs.requireSound(job);
     const { job: moved, replaced } = granted(await queue.move(job, to.state, newId, mayReplace));
-    if (replaced) await this.#forget(replaced);
+    if (replaced) jobs.removed(replaced.number, "removed");
     if (to.state !== "pending") jobs.removed(job.number, "moved");
     else if (isWithin) await jobs.renamed(moved);
     else jobs.arrived(job);
@@ -173,13 +169,7 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
   async #renameLate(job: Job, newId: JobId, mayReplace: (other: Job) => boolean): Promise<void> {
     const { replaced } = granted(await this.parts.queue.renameLate(job, newId, mayReplace));
     log.info("job that had started got another id", { job: newId, before: job.id });
-    if (replaced) await this.#forget(replaced);
-  }
-
-  /** Another has taken the job's place. */
-  async #forget(replaced: Job): Promise<void> {
-    this.parts.jobs.removed(replaced.number, "removed");
-    await this.parts.logs.replaced(replaced);
+    if (replaced) this.parts.jobs.removed(replaced.number, "removed");
   }
 
   /**

@@ -37,7 +37,7 @@ export class ClockBench implements AsyncDisposable {
     const created = await this.queue.create(id as JobId, { uid: 0, gid: 0, mode: 0o644 });
     assert.ok(created.ok);
     const { number } = created.value;
-    await this.queue.close(
+    await this.queue.saveClosed(
       number,
       new TextEncoder().encode("false"),
       { uids: new Set(), of: "all" },
@@ -50,7 +50,11 @@ export class ClockBench implements AsyncDisposable {
   async fail({ run, jobId }: Start): Promise<void> {
     this.#end(run, { kind: "exited", status: 1 });
     await within(`the end of ${jobId}`, async () => {
-      while ((await this.queue.find(jobId))?.run === run) await this.settled();
+      const isRun = async () => {
+        const job = await this.queue.byId(jobId);
+        return job?.state === "active" && job.run === run;
+      };
+      while (await isRun()) await this.settled();
     });
     await this.settled();
   }

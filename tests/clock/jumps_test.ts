@@ -87,7 +87,7 @@ Deno.test("a clock set back while an attempt runs does not make its retry wait",
 Deno.test("a time that somebody set with touch is a time of day, whatever happens to the clock", async () => {
   await using place = await Place.make();
   await using bench = await startWaiting(place);
-  const job = await bench.queue.find("x");
+  const job = await bench.queue.byId("x");
   assert.ok(job);
   await bench.queue.setTimes(job, { modifiedAt: NOON + HOUR });
   await bench.setClock(NOON + HOUR / 2);

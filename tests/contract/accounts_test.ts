@@ -91,13 +91,13 @@ Deno.test("whatever users open, write, cut, remove and close, they are charged w
       const contentOf = (nodeid: NodeId) => `${nodeid}, ${left.get(nodeid) ?? 0}`;
       const leave = (nodeid: NodeId) => left.set(nodeid, (left.get(nodeid) ?? 0) + 1);
       const nodeidOf = async (job: number) => {
-        const { number, state } = await store.find(`job${job}`) ?? { number: 0, state: "pending" };
+        const { number, state } = await store.byId(`job${job}`) ?? { number: 0, state: "pending" };
         return commandNodeid(number) + (state === "pending" ? 0n : 1n) as NodeId;
       };
       const openNode = async ({ uid, job }: Step, nodeid: NodeId, flags: number) => {
         const isCommand = nodeid !== CONFIG && nodeid !== NEW_ID;
         const isOpen = open.some(({ content }) => content === contentOf(nodeid));
-        const found = isCommand && !isOpen ? (await store.find(`job${job}`))?.commandBytes ?? 0 : 0;
+        const found = isCommand && !isOpen ? (await store.byId(`job${job}`))?.commandBytes ?? 0 : 0;
         const { fh } = await tree.open(by(uid), nodeid, flags, "keep");
         const content = isCommand ? contentOf(nodeid) : `handle ${fh}`;
         const isHolder = isCommand && flags !== O_RDONLY;

@@ -23,15 +23,17 @@ async function seed(path: string, count: number): Promise<void> {
   await using store = SqliteStore.open(path);
   const now = Date.now();
   const command = new TextEncoder().encode("true");
-  const appendix = new TextEncoder().encode(">>> true\n");
-  const owner = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0, mode: 0o644, held: false, now };
+  const log = new TextEncoder().encode(">>> true\n");
+  const owner = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0, mode: 0o644 };
   for (let start = 0; start < count; start += AT_ONCE) {
     const indices = Array.from({ length: Math.min(AT_ONCE, count - start) }, (_, index) => start + index);
     const jobs = await Promise.all(indices.map((index) => store.create({ ...owner, id: idOf(index) })));
     await Promise.all(jobs.map((job, index) => {
       assert.ok(job);
       const loggedAt = index % OLD === 0 ? now - 2 * WEEK_MS : now;
-      const ended = { state: "complete", command, place: "next", attempts: 1, loggedAt, appendix } as const;
+      const over = { ending: { kind: "exited", status: 0 }, log: "new", bytes: log } as const;
+      const content = { is: "closed", bytes: command } as const;
+      const ended = { state: "complete", content, turn: "next", attempts: 1, loggedAt, over } as const;
       return store.update(job.number, { state: "pending" }, () => ended, "relaxed");
     }));
   }

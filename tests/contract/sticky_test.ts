@@ -37,14 +37,14 @@ Deno.test("of a sticky directory, the kernel has to look again whose job it is t
     await assert.rejects(tree.unlink(by(BOB), PENDING, name("ann")), is("ESTALE"));
     await assert.rejects(tree.rename(by(BOB), PENDING, name("ann"), PENDING, name("x"), 0), is("ESTALE"));
     await assert.rejects(tree.rename(by(BOB), PENDING, name("ann"), FAILED, name("ann"), 0), is("ESTALE"));
-    assert.equal((await queue.find("ann"))?.state, "pending");
+    assert.equal((await queue.byId("ann"))?.state, "pending");
   });
 });
 
 Deno.test("in a sticky directory, a job that has come to a name is not replaced by another user's", async () => {
   await withTree(0o1777, async (tree, queue) => {
     await assert.rejects(tree.rename(by(BOB), PENDING, name("bob"), PENDING, name("ann"), 0), is("EEXIST"));
-    assert.equal((await queue.find("ann"))?.uid, ANN);
+    assert.equal((await queue.byId("ann"))?.uid, ANN);
   });
 });
 
@@ -60,7 +60,7 @@ for (const [who, mode, uid] of ALLOWED) {
       await tree.rename(by(uid), PENDING, name("ann"), PENDING, name("x"), 0);
       if (uid !== ANN) await tree.rename(by(uid), PENDING, name("bob"), PENDING, name("x"), 0);
       await tree.unlink(by(uid), PENDING, name("x"));
-      assert.equal(await queue.find("x"), undefined);
+      assert.equal(await queue.byId("x"), undefined);
     });
   });
 }

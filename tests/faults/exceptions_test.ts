@@ -110,20 +110,14 @@ Deno.test("an exception in the scheduler ends filed with status 1, unmounted, an
   using gate = await Gate.make(filed.place);
   await filed.submit("a", `echo "attempt $FILED_ATTEMPT"; ${gate.waiting}`);
   await gate.closedOn();
-  // No JavaScript number: who looks for what is due does not expect that.
-  await execute(
-    filed.state,
-    `CREATE TRIGGER bug AFTER UPDATE OF place ON jobs BEGIN
-       UPDATE jobs SET place = 9223372036854775807 WHERE number = NEW.number;
-     END`,
-  );
-  await filed.submit(".b", "echo b");
-  await ok(filed.sh("touch -d '+1 sec' $M/pending/.b && mv $M/pending/.b $M/pending/b"));
+  // No JavaScript number: what counts the ends does not expect that.
+  await execute(filed.state, "INSERT OR REPLACE INTO counters VALUES ('end', 9007199254740993)");
+  await filed.submit("b", "echo b");
   assert.equal((await filed.ended()).code, 1);
   assert.match(filed.words.join("\n"), /^filed: /);
   await fails(run(["mountpoint", "-q", filed.mount]), /^/);
 
-  await execute(filed.state, "DROP TRIGGER bug; UPDATE jobs SET place = 1000000 WHERE place > 1000000");
+  await execute(filed.state, "DELETE FROM counters WHERE name = 'end'");
   await using again = await Filed.start(filed.place);
   await gate.closedOn();
   gate.open();

@@ -59,6 +59,7 @@ rootTest(
     assert.equal(errno, "ENOSPC");
     assert.ok(acknowledged.length > 0);
     assert.deepEqual(await submitted(filed, refused), acknowledged);
+    await disk.fill(); // What was refused was large.
     await fails(filed.sh("/bin/echo more > $M/pending/more"), /No space left on device/);
     assert.equal((await read(filed, `pending/${acknowledged[0]}`)).length, 10_010);
 
@@ -89,12 +90,12 @@ rootTest("the daemon starts again although the disk is full, and has what was ac
 rootTest("a job that is new before what the start takes back could be stored is stored with it", async () => {
   await using place = await Place.make();
   const disk = await Disk.inMemory(place, "1m");
-  const newJob = (id: string) => ({ id, uid: 1, gid: 2, mode: 0o640, held: true, now: 0 });
+  const newJob = (id: string) => ({ id, uid: 1, gid: 2, mode: 0o640 });
   const change = (store: SqliteStore, number: number | undefined, changes: JobChanges) =>
     store.update(number ?? 0, { state: "pending" }, () => changes, "durable");
   const before = SqliteStore.open(disk.stateFile);
   const left = await before.create(newJob("left"));
-  await change(before, left?.number, { unclosed: Uint8Array.of(1) });
+  await change(before, left?.number, { content: { is: "draft", bytes: Uint8Array.of(1) }, turn: "first" });
   using reader = new DatabaseSync(disk.stateFile); // Has the log stay, as after a crash.
   reader.exec("SELECT * FROM jobs");
   await before[Symbol.asyncDispose]();
@@ -103,8 +104,12 @@ rootTest("a job that is new before what the start takes back could be stored is 
   await using store = SqliteStore.open(disk.stateFile);
   await disk.empty();
   const job = await store.create(newJob("new"));
-  assert.equal((await change(store, job?.number, { command: Uint8Array.of(1, 2) }))?.commandBytes, 2);
-  assert.deepEqual([await store.find("new").then((job) => job?.number), await store.count("pending")], [
+  assert.equal(
+    (await change(store, job?.number, { content: { is: "closed", bytes: Uint8Array.of(1, 2) } }))
+      ?.commandBytes,
+    2,
+  );
+  assert.deepEqual([await store.byId("new").then((job) => job?.number), await store.count("pending")], [
     job?.number,
     2,
   ]);

@@ -77,14 +77,14 @@ class Wired implements AsyncDisposable {
     for (const id of ["x", "f"] as JobId[]) {
       const created = await queue.create(id, { uid: 0, gid: 0, mode: 0o644 });
       assert.ok(created.ok);
-      const job = await queue.close(created.value.number, new TextEncoder().encode(": job"), {
+      const job = await queue.saveClosed(created.value.number, new TextEncoder().encode(": job"), {
         uids: new Set(),
         of: "all",
       }, undefined);
       if (job && id === "f") await queue.move(job, "failed", id, () => false);
     }
     const O_RDWR = 2;
-    for (const [nodeid, flags] of [[72n, O_RDWR], [81n, 0], [7n, O_RDWR], [6n, 0]] as const) {
+    for (const [nodeid, flags] of [[72n, O_RDWR], [(1n << 36n) + 81n, 0], [7n, O_RDWR], [6n, 0]] as const) {
       const body = new Uint8Array(new Uint32Array([flags, 0]).buffer);
       const answers = this.send({ opcode: OPCODE.OPEN, nodeid, body, cut: 0, lie: 0 });
       await this.settled();

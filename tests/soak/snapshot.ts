@@ -8,7 +8,7 @@ export interface SnapshotJob {
   state: State;
   command: string;
   attempts: number;
-  /** It has a place in the queue. */
+  /** It has, or has had, a turn in the queue. */
   isSubmitted: boolean;
   log: string;
 }
@@ -26,16 +26,15 @@ export async function readSnapshot(path: string): Promise<Snapshot> {
   const jobs = new Map<string, SnapshotJob>();
   for (const state of STATES) {
     for (const { number, id } of await queue.list(state, 0, 1_000_000)) {
-      const job = await store.get(number);
+      const job = await store.byNo(number);
       if (!job) continue; // Nobody else changes it.
-      const { attempts, logBytes, place } = job;
       const command = text(await queue.command(number));
       jobs.set(id, {
         state,
         command,
-        attempts,
-        isSubmitted: place !== null,
-        log: text(await queue.readLog(job.logNumber, 0, logBytes)),
+        attempts: job.attempts,
+        isSubmitted: job.state !== "pending" || job.turn !== null,
+        log: job.state === "pending" ? "" : text(await queue.readLog(number, job.ordinal, 0, job.log.bytes)),
       });
     }
   }

@@ -1,29 +1,22 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
+import { STATES } from "../../src/job/state.ts";
 import { checkpoint, openDatabase } from "../../src/store/sqlite/schema.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
-import { StoreError } from "../../src/store/store.ts";
+import { type JobChanges, type NewJob, StoreError } from "../../src/store/store.ts";
 import { ok, sh } from "../harness.ts";
+import { FailingStatements } from "./failing_statements.ts";
+import { makeOldFile } from "./old_file.ts";
+import { SqlitePlace } from "./sqlite_place.ts";
 import { testStore } from "./suite.ts";
 
-async function makeFolder() {
-  const path = await Deno.makeTempDir({ prefix: "filed-store-" });
-  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
-}
-
-testStore("SqliteStore", async () => {
-  const folder = await makeFolder();
-  return {
-    open: () => Promise.resolve(SqliteStore.open(`${folder.path}/filed.db`)),
-    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
-  };
-});
+testStore("SqliteStore", () => SqlitePlace.make());
 
 Deno.test("a state file and its log can be read by their owner only", async () => {
-  await using folder = await makeFolder();
-  await using _store = SqliteStore.open(`${folder.path}/filed.db`);
+  await using place = await SqlitePlace.make();
+  await using _store = await place.open();
   for (const name of ["filed.db", "filed.db-wal"]) {
-    assert.equal((await Deno.stat(`${folder.path}/${name}`)).mode! & 0o777, 0o600, name);
+    assert.equal((await Deno.stat(`${place.folder}/${name}`)).mode! & 0o777, 0o600, name);
   }
 });
 
@@ -56,13 +49,13 @@ const REFUSED: [string, (path: string) => void | Promise<void>, StoreError["kind
     "a newer filed's",
     (path) => newer(path),
     "newer",
-    /a newer filed wrote it \(version 99, this one reads up to 6\)/,
+    /a newer filed wrote it \(version 99, this one reads up to 7\)/,
   ],
 ];
 for (const [name, prepare, kind, message] of REFUSED) {
   Deno.test(`${name} as state file is refused, and left as it was`, async () => {
-    await using folder = await makeFolder();
-    const path = `${folder.path}/directory/filed.db`;
+    await using place = await SqlitePlace.make();
+    const path = `${place.folder}/directory/filed.db`;
     await prepare(path);
     const before = readIfFile(path);
     assert.throws(() => SqliteStore.open(path), (error) => {
@@ -83,8 +76,8 @@ Deno.test("a device as state file is refused", () => {
 });
 
 Deno.test("a second opener is refused, and told who holds the file", async () => {
-  await using folder = await makeFolder();
-  const path = `${folder.path}/filed.db`;
+  await using place = await SqlitePlace.make();
+  const { path } = place;
   const store = SqliteStore.open(path);
   assert.throws(
     () => SqliteStore.open(path),
@@ -95,8 +88,8 @@ Deno.test("a second opener is refused, and told who holds the file", async () =>
 });
 
 Deno.test("an opener waits for what a dead holder was starting, which has its lock until then", async () => {
-  await using folder = await makeFolder();
-  const path = `${folder.path}/filed.db`;
+  await using place = await SqlitePlace.make();
+  const { path } = place;
   // What has descriptor 9 from a shell that is gone ends once the file is open here.
   const child = `until ls -l /proc/${Deno.pid}/fd | grep -q ${path}; do :; done`;
   await ok(sh(`exec 9<> ${path}; flock 9; (${child}) > /dev/null 2>&1 &`));
@@ -104,10 +97,10 @@ Deno.test("an opener waits for what a dead holder was starting, which has its lo
 });
 
 Deno.test("an opener says so where what a dead holder was starting has its lock and stays", async () => {
-  await using folder = await makeFolder();
-  const path = `${folder.path}/filed.db`;
+  await using place = await SqlitePlace.make();
+  const { path } = place;
   await ok(
-    sh(`mkfifo ${folder.path}/end; exec 9<> ${path}; flock 9; cat ${folder.path}/end > /dev/null 2>&1 &`),
+    sh(`mkfifo ${place.folder}/end; exec 9<> ${path}; flock 9; cat ${place.folder}/end > /dev/null 2>&1 &`),
   );
   try {
     assert.throws(
@@ -115,107 +108,180 @@ Deno.test("an opener says so where what a dead holder was starting has its lock 
       /a process that an earlier filed \(pid \d+\) was starting .* end that one \(fuser\(1\) names it\), or name/,
     );
   } finally {
-    await Deno.writeTextFile(`${folder.path}/end`, "");
+    await Deno.writeTextFile(`${place.folder}/end`, "");
   }
 });
 
-Deno.test("a state file of version 1 is brought up to date, with its jobs", async () => {
-  await using folder = await makeFolder();
-  const path = `${folder.path}/filed.db`;
-  {
-    await using store = SqliteStore.open(path);
-    await store.create({ id: "old", uid: 1, gid: 2, mode: 0o644, held: false, now: 0 });
-  }
-  sql(
-    path,
-    `ALTER TABLE runs DROP COLUMN uid;
-     ALTER TABLE jobs DROP COLUMN foreign_writer;
-     DROP INDEX jobs_by_log;
-     ALTER TABLE jobs DROP COLUMN log_number;
-     DROP INDEX jobs_unclosed;
-     DROP INDEX jobs_ready;
-     ALTER TABLE jobs ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
-     CREATE INDEX jobs_ready ON jobs (place)
-       WHERE state = 'pending' AND held = 0 AND place IS NOT NULL AND visible_at IS NULL AND length(command) > 0;
-     CREATE INDEX jobs_held ON jobs (held, place) WHERE held <> 0;
-     CREATE INDEX runs_by_number ON runs (number);
-     CREATE INDEX runs_by_id ON runs (id);
-     CREATE UNIQUE INDEX jobs_by_run ON jobs (run) WHERE run IS NOT NULL;
-     PRAGMA user_version = 1`,
-  );
-  await using store = SqliteStore.open(path);
-  const job = await store.find("old");
-  assert.deepEqual([job?.uid, job?.foreignWriter], [1, null]);
-});
-
-Deno.test("of jobs that could not be stored, those are refused later that were answered for", async () => {
-  await using folder = await makeFolder();
-  const path = `${folder.path}/filed.db`;
-  await using store = SqliteStore.open(path);
-  const other = new DatabaseSync(path);
+Deno.test("a job that can't be stored is refused, and nothing of it stays", async () => {
+  await using place = await SqlitePlace.make();
+  await using store = await place.open();
+  const before = await submit(store, "before");
+  using other = new DatabaseSync(place.path);
   other.exec("BEGIN IMMEDIATE");
-  const made: number[] = [];
-  const failure = await (async () => {
-    for (;;) {
-      const id = `job ${made.length}`;
-      const job = await store.create({ id, uid: 1, gid: 2, mode: 0o644, held: true, now: 0 });
-      made.push(job?.number ?? 0);
-    }
-  })().catch((error: unknown) => error);
-  other.close();
-  assert.ok(failure instanceof StoreError);
-  const last = made.at(-1) ?? 0;
-  const chmod = (number: number) =>
-    store.update(number, { state: "pending" }, () => ({ mode: 0o600 }), "durable");
-  for (const number of made) await assert.rejects(chmod(number), StoreError);
-  assert.equal(await chmod(last + 1), undefined);
+  const refused = [
+    store.create(newJob("a")), // It waits for the other first, and they share the refusal.
+    store.update(before, PENDING, () => ({ mode: 0o600 }), "durable"),
+  ];
+  for (const change of refused) {
+    await assert.rejects(change, (error) => error instanceof StoreError && error.kind === "unavailable");
+  }
+  other.exec("ROLLBACK");
+  assert.equal(await store.byId("a"), undefined);
+  assert.equal((await store.byNo(before))?.mode, 0o640);
+  assert.deepEqual((await store.list("pending", 0, 9)).map(({ id }) => id), ["before"]);
+  const job = await store.create(newJob("a"));
+  assert.ok(job && job.number > before);
 });
 
-for (
-  const [what, sql] of [
-    ["the counter of places", "DELETE FROM counters"],
-    ["the places apart", "UPDATE jobs SET place = 0"],
-  ] as const
-) {
+Deno.test("many jobs are not all kept in memory, and none of them is lost", async () => {
+  await using place = await SqlitePlace.make();
+  await using store = await place.open();
+  const [many, mode] = [3_000, 8];
+  const created = await Promise.all(
+    Array.from({ length: many }, (_, index) => store.create(newJob(`job ${index}`))),
+  );
+  const change = (index: number) =>
+    store.update(created[index]?.number as number, PENDING, () => ({ mode: index % mode }), "relaxed");
+  await Promise.all(created.map((_, index) => change(index)));
+  for (const [index, job] of created.entries()) {
+    const found = await store.byId(`job ${index}`);
+    assert.deepEqual([found?.number, found?.mode], [job?.number, index % mode]);
+  }
+});
+
+Deno.test("a hold that concerns nothing else stays when a transaction is rolled back", async () => {
+  using faults = new FailingStatements();
+  await using place = await SqlitePlace.make();
+  await using store = await place.open();
+  const number = await submit(store, "a");
+  faults.failAfter(2, "refused");
+  const chmod = store.update(number, PENDING, () => ({ mode: 0o600 }), "durable");
+  const held = await store.update(number, PENDING, () => ({ held: true }), "relaxed");
+  assert.ok(held?.state === "pending" && held.held, "it waits for no disk");
+  store.commit();
+  await assert.rejects(chmod, StoreError);
+  const job = await store.byNo(number);
+  assert.deepEqual([job?.state === "pending" && job.held, job?.mode], [true, 0o640]);
+  assert.deepEqual(await store.claim(["1"], () => new Uint8Array()), []);
+});
+
+Deno.test("a new state file has pages of 2048 bytes, and one that is there keeps its own", async () => {
+  await using place = await SqlitePlace.make();
+  await (await place.open())[Symbol.asyncDispose]();
+  assert.equal(pageBytes(place.path), 2_048);
+  const old = `${place.folder}/old.db`;
+  makeOldFile(old, 6);
+  await place.openAt(old)[Symbol.asyncDispose]();
+  assert.equal(pageBytes(old), 4_096);
+});
+
+/** What a damaged file may have lost, and what becomes of the jobs a, b and c that wait in it. */
+const SALVAGED = [
+  ["the counters", "DELETE FROM counters"],
+  ["the table of counters' submissions", "DELETE FROM counters WHERE name = 'submission'"],
+  ["turns apart", "UPDATE jobs SET turn = 0"],
+] as const;
+for (const [what, sql] of SALVAGED) {
   Deno.test(`in a file that was salvaged without ${what}, each job starts, in its turn`, async () => {
-    await using folder = await makeFolder();
-    const path = `${folder.path}/filed.db`;
+    await using place = await SqlitePlace.make();
     {
-      await using store = SqliteStore.open(path);
+      await using store = await place.open();
       for (const id of ["a", "b", "c"]) await submit(store, id);
     }
-    {
-      using database = new DatabaseSync(path);
-      database.exec(sql);
-    }
-    await using store = SqliteStore.open(path);
-    const claims = await store.claim(0, ["first"], () => new Uint8Array());
+    place.execute(sql);
+    await using store = await place.open();
+    const claims = await store.claim(["first"], () => new Uint8Array());
     for (const id of ["x", "y", "z"]) await submit(store, id);
-    claims.push(...await store.claim(0, ["1", "2", "3", "4", "5", "6"], () => new Uint8Array()));
+    claims.push(...await store.claim(["1", "2", "3", "4", "5", "6"], () => new Uint8Array()));
     assert.deepEqual(claims.map(({ job }) => job.id), ["a", "b", "c", "x", "y", "z"]);
   });
 }
 
-async function submit(store: SqliteStore, id: string): Promise<void> {
-  const job = await store.create({ id, uid: 1, gid: 2, mode: 0o640, held: true, now: 0 });
-  const changes = { command: Uint8Array.of(1), place: "first", held: false } as const;
-  await store.update(job?.number ?? 0, { state: "pending" }, () => changes, "durable");
+Deno.test("in a file that was salvaged without its counters, new numbers are above those in use", async () => {
+  await using place = await SqlitePlace.make();
+  const long = new Uint8Array(3_000).fill(0x61);
+  {
+    await using store = await place.open();
+    for (const id of ["a", "b", "c", "d"]) await submit(store, id);
+    await store.claim(["a", "b", "c", "d"], () => long);
+    for (const run of ["b", "a"]) await store.settle(run, () => endedWith("complete"));
+    await store.settle("d", () => endedWith("complete"), new Uint8Array()); // Something is left of it.
+    const d = await store.byId("d");
+    await store.remove(d?.number as number, { state: "complete" }, "durable");
+  }
+  place.execute("DELETE FROM counters");
+  await using store = await place.open();
+  const [c, last] = [await store.byId("c"), await lastNumber(store)];
+  await submit(store, "x");
+  assert.ok((await store.byId("x"))?.number as number > last + 1, "d's number is not used again");
+  await store.claim(["x"], () => new Uint8Array(3_000).fill(0x62));
+  await store.settle("x", () => endedWith("complete"));
+  assert.deepEqual((await store.list("complete", 0, 9)).map(({ id }) => id), ["b", "a", "x"]);
+  assert.deepEqual(await store.readLog(c?.number as number, 1, 0, 5_000), long);
+});
+
+Deno.test("in a file that was salvaged without its runs, what ran waits for a word that it may start", async () => {
+  await using place = await SqlitePlace.make();
+  {
+    await using store = await place.open();
+    for (const id of ["a", "b"]) await submit(store, id);
+    await store.claim(["1", "2"], () => new Uint8Array());
+  }
+  place.execute("DELETE FROM runs");
+  await using store = await place.open();
+  const [a, b] = [await store.byId("a"), await store.byId("b")];
+  assert.ok(a?.state === "pending" && b?.state === "pending");
+  assert.deepEqual([a.turn, a.held], [null, false]);
+  assert.deepEqual((await store.list("pending", 0, 9)).map(({ id }) => id), ["a", "b"]);
+  assert.deepEqual([await store.count("pending"), await store.count("active")], [2, 0]);
+  await store.update(b.number, PENDING, () => ({ mode: 0o600 }), "durable");
+  assert.deepEqual(await store.claim(["3"], () => new Uint8Array()), []);
+  await store.update(b.number, PENDING, () => ({ turn: "first" }), "durable");
+  const claims = await store.claim(["3", "4"], () => new Uint8Array());
+  assert.deepEqual(claims.map(({ job }) => job.id), ["b"]);
+  await store.remove(a.number, PENDING, "durable");
+  assert.equal(await store.byId("a"), undefined);
+});
+
+const PENDING = { state: "pending" } as const;
+
+function newJob(id: string): NewJob {
+  return { id, uid: 1, gid: 2, mode: 0o640 };
+}
+
+async function submit(store: SqliteStore, id: string): Promise<number> {
+  const job = await store.create(newJob(id));
+  assert.ok(job);
+  const changes = { content: { is: "closed", bytes: Uint8Array.of(1) }, turn: "first", held: false } as const;
+  await store.update(job.number, PENDING, () => changes, "durable");
+  return job.number;
+}
+
+function endedWith(state: "complete" | "failed"): JobChanges {
+  return { state, over: { ending: { kind: "exited", status: 0 }, log: "more", bytes: new Uint8Array() } };
+}
+
+async function lastNumber(store: SqliteStore): Promise<number> {
+  const all = await Promise.all(STATES.map((state) => store.list(state, 0, 99)));
+  return Math.max(...all.flat().map(({ number }) => number));
+}
+
+function pageBytes(path: string): number {
+  return new DataView(Deno.readFileSync(path).buffer).getUint16(16); // https://sqlite.org/fileformat.html
 }
 
 Deno.test("the log is as long from the start as it becomes, and no frame is taken for what is behind its own", async () => {
-  await using folder = await makeFolder();
-  const path = `${folder.path}/filed.db`;
-  const store = SqliteStore.open(path);
-  await using _closed = store;
+  await using place = await SqlitePlace.make();
+  const { path } = place;
+  await using store = await place.open();
   const { size } = Deno.statSync(`${path}-wal`);
-  const submit = (id: string) => store.create({ id, uid: 1, gid: 2, mode: 0o640, held: true, now: 0 });
-  for (let job = 0; job < 1_500; job++) await submit(`job ${job}`);
+  for (let job = 0; job < 1_500; job++) await store.create(newJob(`job ${job}`));
   await store.reserve("a counter", 1, 0);
   assert.equal(Deno.statSync(`${path}-wal`).size, size);
-  for (const suffix of ["", "-wal"]) Deno.copyFileSync(path + suffix, `${folder.path}/copy.db${suffix}`);
-  await using copy = SqliteStore.open(`${folder.path}/copy.db`); // as after a crash
+  const copied = place.copy();
+  await using copy = place.openAt(copied); // as after a crash
   assert.equal(await copy.count("pending"), 1_500);
-  assert.equal(Deno.statSync(`${folder.path}/copy.db-wal`).size, size);
+  assert.equal(Deno.statSync(`${copied}-wal`).size, size);
 });
 
 const DROPPED_BYTES = 10_000_000;
@@ -225,18 +291,16 @@ const SMALL_BYTES = 6_000_000;
 /** Opens a store whose file has had a log of DROPPED_BYTES. */
 async function openWithRoom(path: string, id: string): Promise<SqliteStore> {
   const store = SqliteStore.open(path);
-  const job = await store.create({ id, uid: 1, gid: 2, mode: 0o640, held: true, now: 0 });
-  const changes = { command: Uint8Array.of(1), place: "first", held: false } as const;
-  await store.update(job?.number ?? 0, { state: "pending" }, () => changes, "durable");
-  await store.claim(0, [`run of ${id}`], () => new Uint8Array());
-  await store.appendLog(`run of ${id}`, new Uint8Array(DROPPED_BYTES), 0);
-  await store.remove(job?.number ?? 0, { state: "active" }, "drop", "durable");
+  const number = await submit(store, id);
+  await store.claim([`run of ${id}`], () => new Uint8Array());
+  await store.appendLog(`run of ${id}`, 0, new Uint8Array(DROPPED_BYTES));
+  await store.remove(number, { state: "active" }, "durable");
   return store;
 }
 
 Deno.test("the room of logs that are gone is given back, in steps between which the store is used", async () => {
-  await using folder = await makeFolder();
-  const path = `${folder.path}/filed.db`;
+  await using place = await SqlitePlace.make();
+  const { path } = place;
   await using store = await openWithRoom(path, "a");
   let steps = 0;
   while (await store.shrink()) await store.reserve(`counter ${steps++}`, 1, 0);
@@ -247,8 +311,8 @@ Deno.test("the room of logs that are gone is given back, in steps between which 
 });
 
 Deno.test("a state file that was not made to get smaller stays as it is, until it is made so by hand", async () => {
-  await using folder = await makeFolder();
-  const path = `${folder.path}/filed.db`;
+  await using place = await SqlitePlace.make();
+  const { path } = place;
   await SqliteStore.open(path)[Symbol.asyncDispose]();
   sql(path, "PRAGMA auto_vacuum = 0; VACUUM");
   {
@@ -262,8 +326,8 @@ Deno.test("a state file that was not made to get smaller stays as it is, until i
 });
 
 Deno.test("a checkpoint empties the log, or says that somebody reads it", async () => {
-  await using folder = await makeFolder();
-  const path = `${folder.path}/filed.db`;
+  await using place = await SqlitePlace.make();
+  const { path } = place;
   Deno.writeTextFileSync(path, "");
   using database = openDatabase(path);
   using reader = new DatabaseSync(path);

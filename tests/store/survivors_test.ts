@@ -1,35 +1,64 @@
-/** What a log says of processes that nothing ends, where somebody still reads the log before it. */
+/** What a log says of processes that nothing ends, where somebody took the job from their run. */
 import assert from "node:assert/strict";
 import type { JobId } from "../../src/job/id.ts";
-import { Queue } from "../../src/queue/queue.ts";
-import { SqliteStore } from "../../src/store/sqlite/store.ts";
-import { TempFile } from "./temp_file.ts";
+import { type Claim, Queue } from "../../src/queue/queue.ts";
+import { SqlitePlace } from "./sqlite_place.ts";
 
-Deno.test("what is left of a run is named on a line of its own, in a log that is not the job's first", async () => {
-  using file = new TempFile();
-  await using store = SqliteStore.open(file.path);
-  let now = 0;
-  const queue = new Queue(store, () => now);
-  queue.keepLogsFor({ has: () => true, replaced() {} });
+const CAT = [{ pid: 7, name: "cat" }];
+const LINE = "[filed: processes that could not be ended: 7 (cat)]\n";
+/** After output without an end of the line. */
+const KILLED = "\n\n\n[System Error]: signal: killed\n";
+const FAILED = { ending: { kind: "exited", status: 1 }, droppedBytes: 0, tail: new Uint8Array() } as const;
+const utf8 = (text: string) => new TextEncoder().encode(text);
+
+/** A queue with a job that runs, and has said `a` without an end of the line. */
+async function start(queue: Queue): Promise<Claim> {
   const created = await queue.create("x" as JobId, { uid: 0, gid: 0, mode: 0o600 });
   assert.ok(created.ok);
-  const { number } = created.value;
-  await queue.close(number, new TextEncoder().encode("x"), { uids: new Set(), of: "all" }, undefined);
-  await queue.release(number);
-  const [first] = await queue.claim(1);
-  assert.ok(first);
-  const ending = { kind: "exited", status: 1 } as const;
-  await queue.ended(first.run, { ending, droppedBytes: 0, tail: new Uint8Array(), survivors: [] });
-  now += 60_000;
-  const [second] = await queue.claim(1);
-  assert.ok(second);
-  assert.notEqual(second.job.logNumber, number);
-  await queue.appendLog(second.run, new TextEncoder().encode("a")); // There, the first log has a line end.
-  const job = await queue.requeue(second.run, [{ pid: 7, name: "cat" }]);
-  assert.ok(job);
-  const log = await queue.readLog(job.logNumber, 0, 1_000);
-  assert.equal(
-    new TextDecoder().decode(log),
-    ">>> x\na\n[filed: processes that could not be ended: 7 (cat)]\n",
-  );
+  await queue.saveClosed(created.value.number, utf8("x"), { uids: new Set(), of: "all" }, undefined);
+  await queue.release(created.value.number);
+  const [claim] = await queue.claim(1);
+  assert.ok(claim);
+  await queue.appendLog(claim.run, utf8("a"));
+  return claim;
+}
+
+async function log(queue: Queue, { job }: Claim, ordinal = 1): Promise<string> {
+  return new TextDecoder().decode(await queue.readLog(job.number, ordinal, 0, 1_000));
+}
+
+Deno.test("what is left of a run is named on a line of its own, before how it ended", async () => {
+  await using place = await SqlitePlace.make();
+  await using store = await place.open();
+  const queue = new Queue(store);
+  const claim = await start(queue);
+  const job = await queue.ended(claim.run, { ...FAILED, survivors: CAT });
+  assert.equal(job?.state, "pending");
+  assert.equal(await log(queue, claim), `>>> x\na\n${LINE}\n\n[System Error]: exit status 1\n`);
+  place.now += 3_600_000;
+  assert.deepEqual(await queue.claim(1), []);
+  await queue.forget(claim.run);
+  assert.equal((await queue.claim(1)).length, 1);
 });
+
+for (const how of ["aborted", "restarted"] as const) {
+  for (const end of ["ended", "was stopped"] as const) {
+    Deno.test(`what is left of a run that ${end} is named in the log of a job that was ${how}`, async () => {
+      await using place = await SqlitePlace.make();
+      await using store = await place.open();
+      const queue = new Queue(store);
+      const claim = await start(queue);
+      const to = how === "aborted" ? "failed" : "pending";
+      const moved = await queue.move(claim.job, to, "x" as JobId, () => false);
+      assert.ok(moved.ok);
+      assert.equal(await log(queue, claim), `>>> x\na${KILLED}`);
+      const job = end === "ended"
+        ? await queue.ended(claim.run, { ...FAILED, survivors: CAT })
+        : await queue.requeue(claim.run, CAT);
+      assert.equal(job, undefined);
+      assert.equal(await log(queue, claim), `>>> x\na${KILLED}${LINE}`);
+      const found = await queue.byNo(claim.job.number);
+      if (found?.state === "failed") assert.equal(found.log.bytes, (await log(queue, claim)).length);
+    });
+  }
+}

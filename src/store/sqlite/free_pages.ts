@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { pageBytesOf } from "./wal_file.ts";
 
 /**
  * What makes a new file able to get smaller; for one that has tables it changes nothing.
@@ -6,31 +7,33 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
  */
 export const ABLE_TO_SHRINK = "PRAGMA auto_vacuum = INCREMENTAL";
 const INCREMENTAL = 2;
-/** Free pages that stay for what comes next: 4 MiB. */
-const KEPT_PAGES = 1_024;
-/** Pages given back at once: 256 KiB, in some 2 ms. */
-const STEP_PAGES = 64;
+/** Free pages that stay for what comes next. */
+const KEPT_BYTES = 4_194_304;
+/** Given back at once, in some 2 ms. */
+const STEP_BYTES = 262_144;
 
 /** The pages of the state file that nothing is in. */
 export class FreePages {
   readonly #database: DatabaseSync;
   readonly #count: StatementSync;
   readonly #isAble: boolean;
+  readonly #pageBytes: number;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
     this.#count = database.prepare("PRAGMA freelist_count");
     this.#isAble = database.prepare("PRAGMA auto_vacuum").get()?.auto_vacuum === INCREMENTAL;
+    this.#pageBytes = pageBytesOf(database);
   }
 
   /** Whether there are more than are kept, in a file that can get smaller. */
   get areMany(): boolean {
-    return this.#isAble && (this.#count.get()?.freelist_count as number) > KEPT_PAGES;
+    return this.#isAble && (this.#count.get()?.freelist_count as number) > KEPT_BYTES / this.#pageBytes;
   }
 
   /** Within a transaction: gives some of them back. */
   giveBackSome(): void {
-    this.#database.exec(`PRAGMA incremental_vacuum(${STEP_PAGES})`);
+    this.#database.exec(`PRAGMA incremental_vacuum(${STEP_BYTES / this.#pageBytes})`);
   }
 
   /**

@@ -1,152 +1,164 @@
+import type { Job } from "../../job/job.ts";
 import type { State } from "../../job/state.ts";
-import type { JobChanges, JobRecord, NewJob } from "../store.ts";
-
-/** A job as memory has it. */
-export interface StoredJob {
-  /** Never changed: another takes its place. */
-  job: JobRecord;
-  /** Length of the command as it was last closed. */
-  closedBytes: number;
-  /** Length of the command as somebody writes it who has not closed it yet; `null`: nobody does. */
-  unclosedBytes: number | null;
-}
-
-/** What a change sets in a row. */
-export interface RowChanges extends Omit<JobChanges, "appendix" | "log" | "held" | "place" | "run"> {
-  logBytes?: number;
-  logNumber?: number;
-  place?: number | null;
-  run?: string | null;
-}
 
 /** What SQLite takes. */
 export type SqlValue = string | number | Uint8Array | null;
 
-/** A job's row, as `fromRow` reads it. */
-export const COLUMNS = `
-  number, id, state, length(command), length(unclosed), log_bytes, attempts, place, visible_at, run, uid, gid, mode,
-  foreign_writer, created_at, written_at, logged_at, changed_at, accessed_at, log_number`;
-
-export type Row = [
-  number: number,
-  id: string,
-  state: State,
-  closedBytes: number,
-  unclosedBytes: number | null,
-  logBytes: number,
-  attempts: number,
-  place: number | null,
-  visibleAt: number | null,
-  run: string | null,
-  uid: number,
-  gid: number,
-  mode: number,
-  foreignWriter: number | null,
-  createdAt: number,
-  writtenAt: number,
-  loggedAt: number,
-  changedAt: number,
-  accessedAt: number | null,
-  logNumber: number | null,
-];
-
-/** An array costs half of what an object does that node:sqlite makes, with its names. */
-export function fromRow(row: Row, held: boolean): StoredJob {
-  const [closedBytes, unclosedBytes] = [row[3], row[4]];
-  const job = {
-    number: row[0],
-    id: row[1],
-    state: row[2],
-    commandBytes: unclosedBytes ?? closedBytes,
-    logBytes: row[5],
-    attempts: row[6],
-    place: row[7],
-    visibleAt: row[8],
-    held,
-    run: row[9],
-    uid: row[10],
-    gid: row[11],
-    mode: row[12],
-    foreignWriter: row[13],
-    createdAt: row[14],
-    writtenAt: row[15],
-    loggedAt: row[16],
-    changedAt: row[17],
-    accessedAt: row[18],
-    logNumber: row[19] ?? row[0],
-  };
-  return { job, closedBytes, unclosedBytes };
+/** A job as its row has it, and with it what the last attempt's row says of the log. */
+export interface JobRow {
+  readonly number: number;
+  readonly id: string;
+  readonly state: State;
+  readonly lane: number;
+  readonly turn: number | null;
+  /** 1: there is nothing to run. */
+  readonly empty: number;
+  readonly visibleAt: number | null;
+  readonly attempts: number;
+  readonly ordinal: number;
+  /** In the sequence of ends. */
+  readonly ended: number | null;
+  readonly endedAt: number | null;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mode: number;
+  readonly foreignWriter: number | null;
+  readonly createdAt: number;
+  readonly writtenAt: number;
+  readonly changedAt: number;
+  readonly accessedAt: number | null;
+  /** Length of the command. */
+  readonly commandBytes: number;
+  /** Length of what somebody writes in its place, and has not closed; `null`: nobody does. */
+  readonly unclosedBytes: number | null;
+  /** Length of the last attempt's log; `null`: there is none. */
+  readonly logBytes: number | null;
 }
 
-/** A job that has just been made: empty and pending. */
-export function newRow(number: number, { id, held, uid, gid, mode, now }: NewJob): StoredJob {
-  const job: JobRecord = {
-    number,
-    id,
-    state: "pending",
-    commandBytes: 0,
-    logBytes: 0,
-    logNumber: number,
-    attempts: 0,
-    place: null,
-    visibleAt: null,
-    held,
-    run: null,
-    uid,
-    gid,
-    mode,
-    foreignWriter: null,
-    createdAt: now,
-    writtenAt: now,
-    loggedAt: now,
-    changedAt: now,
-    accessedAt: null,
-  };
-  return { job, closedBytes: 0, unclosedBytes: null };
-}
-
-type Column = Exclude<keyof RowChanges, "command" | "unclosed">;
-
-/** The columns that a change sets, besides the two of the command. */
-const COLUMN_OF: Record<Column, string> = {
+/** Where each stands: a new column is one line here, one in `JobRow` and one in the schema. */
+const COLUMN_OF: Record<keyof JobRow, string> = {
+  number: "number",
   id: "id",
   state: "state",
-  logBytes: "log_bytes",
-  logNumber: "log_number",
-  attempts: "attempts",
-  place: "place",
+  lane: "lane",
+  turn: "turn",
+  empty: "empty",
   visibleAt: "visible_at",
-  run: "run",
+  attempts: "tries",
+  ordinal: "ordinal",
+  ended: "ended",
+  endedAt: "jobs.ended_at",
   uid: "uid",
   gid: "gid",
   mode: "mode",
   foreignWriter: "foreign_writer",
+  createdAt: "created_at",
   writtenAt: "written_at",
-  loggedAt: "logged_at",
   changedAt: "changed_at",
   accessedAt: "accessed_at",
+  commandBytes: "length(command)",
+  unclosedBytes: "length(unclosed)",
+  logBytes: "attempts.log_bytes",
 };
+const KEYS = Object.keys(COLUMN_OF) as (keyof JobRow)[];
+/** What an INSERT and an UPDATE name; the rest is read only. */
+const WRITTEN = KEYS.filter((key) => !["commandBytes", "unclosedBytes", "logBytes"].includes(key));
 
-/** What `changes` comes to: the job afterwards, and the columns that have another value then. */
-export function changeRow(
-  { job, closedBytes, unclosedBytes }: StoredJob,
-  { command, unclosed, ...others }: RowChanges,
-): { stored: StoredJob; columns: Map<string, SqlValue> } {
-  const columns = new Map<string, SqlValue>();
-  const changed: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(others) as [Column, SqlValue | undefined][]) {
-    if (value === undefined || job[key] === value) continue;
-    changed[key] = value;
-    columns.set(COLUMN_OF[key], value);
+/** @param from `jobs`, and the index to be used, if it is named. @returns What a WHERE follows, for `rowOf`. */
+export function selectJobs(from: string): string {
+  const columns = KEYS.map((key) => COLUMN_OF[key]).join(", ");
+  return `SELECT ${columns} FROM ${from} LEFT JOIN attempts ON attempt = number << 20 | ordinal`;
+}
+
+export const INSERT_JOB = `INSERT INTO jobs (${WRITTEN.map(nameOf).join(", ")}) VALUES (${
+  WRITTEN.map(() => "?").join(", ")
+})`;
+
+export function insertedValues(row: JobRow): SqlValue[] {
+  return WRITTEN.map((key) => row[key]);
+}
+
+/** The name of a column that an UPDATE sets. */
+export function nameOf(key: keyof JobRow): string {
+  return COLUMN_OF[key].replace("jobs.", "");
+}
+
+/** Of a row as an array, which costs half of what an object does that node:sqlite makes, with its names. */
+export function rowOf(values: readonly SqlValue[]): JobRow {
+  const row: Record<string, SqlValue> = {};
+  for (let index = 0; index < KEYS.length; index++) row[KEYS[index] as string] = values[index] as SqlValue;
+  return row as unknown as JobRow;
+}
+
+/** A row that has just been made: an empty pending job. */
+export function newRow(
+  job: { number: number; id: string; lane: number; uid: number; gid: number; mode: number },
+  now: number,
+): JobRow {
+  return {
+    number: job.number,
+    id: job.id,
+    state: "pending",
+    lane: job.lane,
+    turn: null,
+    empty: 1,
+    visibleAt: null,
+    attempts: 0,
+    ordinal: 0,
+    ended: null,
+    endedAt: null,
+    uid: job.uid,
+    gid: job.gid,
+    mode: job.mode,
+    foreignWriter: null,
+    createdAt: now,
+    writtenAt: now,
+    changedAt: now,
+    accessedAt: null,
+    commandBytes: 0,
+    unclosedBytes: null,
+    logBytes: null,
+  };
+}
+
+/** Whether a search by `jobs_ready` finds it. */
+export function isReady(row: JobRow): row is JobRow & { turn: number } {
+  return row.state === "pending" && row.turn !== null && row.empty === 0 && row.visibleAt === null;
+}
+
+/** The job that a row is of. @param run What it is run by, and what that has written. */
+export function jobOf(
+  row: JobRow,
+  held: boolean,
+  run: { run: string; bytes: number; loggedAt: number } | undefined,
+): Job {
+  const { number, id, attempts, ordinal, uid, gid, mode, foreignWriter } = row;
+  const { createdAt, writtenAt, changedAt, accessedAt } = row;
+  const commandBytes = row.unclosedBytes ?? row.commandBytes;
+  const facts = {
+    number,
+    id,
+    commandBytes,
+    attempts,
+    ordinal,
+    uid,
+    gid,
+    mode,
+    foreignWriter,
+    createdAt,
+    writtenAt,
+    changedAt,
+    accessedAt,
+  };
+  if (row.state === "active" && run) {
+    const log = { ordinal, bytes: run.bytes, writtenAt: run.loggedAt };
+    return { ...facts, state: row.state, run: run.run, log };
   }
-  if (command !== undefined) {
-    columns.set("command", command);
-    closedBytes = command.length;
+  if (row.state === "complete" || row.state === "failed") {
+    const log = { ordinal, bytes: row.logBytes ?? 0, writtenAt: row.endedAt ?? row.changedAt };
+    return { ...facts, state: row.state, log };
   }
-  if (unclosed !== undefined && !(unclosed === null && unclosedBytes === null)) {
-    columns.set("unclosed", unclosed);
-    unclosedBytes = unclosed?.length ?? null;
-  }
-  const commandBytes = unclosedBytes ?? closedBytes;
-  return { stored: { job: { ...job, ...changed, commandBytes }, closedBytes, unclosedBytes }, columns };
+  // An active job without its run is in a file that was salvaged in part: it waits for a word that it may start.
+  const turn = row.state === "pending" ? row.turn : null;
+  return { ...facts, state: "pending", turn, visibleAt: row.visibleAt, held };
 }

@@ -1,373 +1,260 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { changeRow, COLUMNS, fromRow, newRow, type Row, type RowChanges } from "./job_columns.ts";
-import type { SqlValue, StoredJob } from "./job_columns.ts";
-import { Places, type Ready } from "./places.ts";
-import { ReadyJobs } from "./line.ts";
-import type { JobChanges, JobRecord, NewJob } from "../store.ts";
+import type { Job } from "../../job/job.ts";
+import { must } from "../../must.ts";
+import { Holds } from "./holds.ts";
+import {
+  INSERT_JOB,
+  insertedValues,
+  isReady,
+  jobOf,
+  type JobRow,
+  nameOf,
+  newRow,
+  rowOf,
+  selectJobs,
+  type SqlValue,
+} from "./job_columns.ts";
+import { Line } from "./line.ts";
+import type { RunRow } from "./runs.ts";
+import type { Transactions } from "./transactions.ts";
 
-/** How many jobs are kept in memory, those that have something to be written not counted. */
-const KEPT_JOBS = 1_024;
-/** How many ids are kept that no job has. */
+/** How many jobs, and how many ids that no job has, are known without asking the database. */
+const KEPT = 1_024;
 const KEPT_ABSENT = 64;
 
-/** `in-line`: and what is behind it in the queue is held too. */
-export type Hold = "held" | "in-line";
+/** What an update sets of a row: a column that is not named stays. */
+export type RowChanges =
+  & { -readonly [Key in Exclude<keyof JobRow, "number" | "commandBytes" | "unclosedBytes">]?: JobRow[Key] }
+  & {
+    command?: Uint8Array;
+    unclosed?: Uint8Array | null;
+    /** What was not closed is the command now. */
+    closesUnclosed?: boolean;
+    held?: boolean | "in-line";
+  };
 
-type Held = NonNullable<JobChanges["held"]>;
-
-export interface TableChanges extends RowChanges {
-  held?: Held;
-}
-
-/** The text of a job. */
+/** The text of a job: as it was last closed, and as somebody writes it who has not. */
 export interface Command {
-  /** As it was last closed. */
   closed: Uint8Array;
-  /** As somebody writes it who has not closed it yet; `null`: nobody does. */
   unclosed: Uint8Array | null;
 }
 
-/** A job in memory, and what of it the database does not know. */
-interface Entry extends StoredJob {
-  /** By column; `undefined`: nothing. */
-  unwritten: Map<string, SqlValue> | undefined;
-  /** It has no row yet. */
-  isNew: boolean;
-}
-
 /**
- * The table of jobs, with those lately asked for in memory: what several changes make of a job within one transaction is
- * written once. Only this process writes the table, so that what is in memory stays right; whoever searches the
- * table by itself calls `write` before.
- *
- * Which jobs are held is in memory only: it ends with the process that had them open.
+ * The table of jobs. Each change is written at once; what was last read or written of a job is kept, since
+ * only this process writes.
  */
-export class JobTable {
-  /** The jobs that can start. */
-  readonly ready: ReadyJobs;
+export class Jobs {
+  readonly line: Line;
+  readonly holds = new Holds();
   readonly #database: DatabaseSync;
-  /** Hears of the number of each job that gets a row. */
-  readonly #onNumberUsed: (number: number) => void;
+  readonly #transactions: Transactions;
+  /** The run of an active job. */
+  readonly #runOf: (number: number) => RunRow | undefined;
   readonly #select: StatementSync;
   readonly #selectById: StatementSync;
   readonly #selectCommand: StatementSync;
   readonly #insert: StatementSync;
   readonly #delete: StatementSync;
   readonly #updates = new Map<string, StatementSync>();
-  readonly #entries = new Map<number, Entry>();
+  readonly #rows = new Map<number, JobRow>();
   readonly #numberOf = new Map<string, number>();
   readonly #absent = new Set<string>();
-  readonly #unwritten = new Set<Entry>();
-  readonly #holds = new Map<number, Hold>();
-  /** Those of them that are held in line and have a place; `undefined`: to be found anew. */
-  #inLine: Places | undefined = new Places();
-  /** How jobs were held before the transaction that is open, and which got their row in it, or were removed without one. */
-  readonly #holdsBefore = new Map<number, Hold | undefined>();
-  readonly #added = new Set<number>();
   /** Grows when the time may be another at which a job that waits may start. */
   #timesVersion = 0;
 
-  constructor(database: DatabaseSync, onNumberUsed: (number: number) => void) {
+  constructor(
+    database: DatabaseSync,
+    transactions: Transactions,
+    runOf: (number: number) => RunRow | undefined,
+  ) {
     this.#database = database;
-    this.#onNumberUsed = onNumberUsed;
-    this.#select = prepareForArrays(database, `SELECT ${COLUMNS} FROM jobs WHERE number = ?`);
-    this.#selectById = prepareForArrays(database, `SELECT ${COLUMNS} FROM jobs WHERE id = ?`);
+    this.#transactions = transactions;
+    this.#runOf = runOf;
+    this.line = new Line(database, (number) => this.holds.has(number));
+    this.#select = prepareForArrays(database, `${selectJobs("jobs")} WHERE number = ?`);
+    this.#selectById = prepareForArrays(database, `${selectJobs("jobs")} WHERE id = ?`);
     this.#selectCommand = prepareForArrays(database, "SELECT command, unclosed FROM jobs WHERE number = ?");
-    const selectReady = prepareForArrays(
-      database,
-      `SELECT number, place FROM jobs INDEXED BY jobs_ready
-       WHERE state = 'pending' AND place >= ?1 AND (place > ?1 OR number > ?2) AND visible_at IS NULL
-         AND length(command) > 0
-       ORDER BY place, number LIMIT ?3`,
-    );
-    this.ready = new ReadyJobs(
-      ({ place, number }, limit) =>
-        (selectReady.all(place, number, limit) as unknown as [number, number][])
-          .map(([number, place]) => ({ number, place })),
-      (number) => this.#holds.has(number),
-    );
-    this.#insert = database.prepare(
-      `INSERT INTO jobs (number, id, state, log_bytes, attempts, place, visible_at, run, uid, gid, mode, created_at,
-         written_at, logged_at, changed_at, accessed_at, unclosed, command, foreign_writer)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    );
+    this.#insert = database.prepare(INSERT_JOB);
     this.#delete = database.prepare("DELETE FROM jobs WHERE number = ?");
   }
 
-  get(number: number): JobRecord | undefined {
-    return this.#entry(number)?.job;
+  byNo(number: number): Job | undefined {
+    const row = this.row(number);
+    return row && this.jobOf(row);
   }
 
-  find(id: string): JobRecord | undefined {
+  byId(id: string): Job | undefined {
+    const row = this.rowById(id);
+    return row && this.jobOf(row);
+  }
+
+  jobOf(row: JobRow): Job {
+    const run = row.state === "active" ? this.#runOf(row.number) : undefined;
+    return jobOf(row, this.holds.has(row.number), run);
+  }
+
+  row(number: number): JobRow | undefined {
+    const known = this.#rows.get(number);
+    if (known) return known;
+    const values = this.#select.get(number) as unknown as SqlValue[] | undefined;
+    return values && this.#keep(rowOf(values));
+  }
+
+  rowById(id: string): JobRow | undefined {
     const number = this.#numberOf.get(id);
-    if (number !== undefined) return this.#entries.get(number)?.job;
+    if (number !== undefined) return this.row(number);
     if (this.#absent.has(id)) return undefined;
-    const row = this.#selectById.get(id) as unknown as Row | undefined;
-    if (row) return this.#keep(row).job;
+    const values = this.#selectById.get(id) as unknown as SqlValue[] | undefined;
+    if (values) return this.#keep(rowOf(values));
     if (this.#absent.size >= KEPT_ABSENT) this.#absent.clear();
     this.#absent.add(id);
     return undefined;
   }
 
-  /** Adds a job, of which the database hears with the next `write`. The id must be free. */
-  add(number: number, job: NewJob): JobRecord {
-    const entry = { ...newRow(number, job), unwritten: new Map(), isNew: true };
-    if (job.held) this.#holds.set(number, "held");
-    this.#enter(entry);
-    this.#unwritten.add(entry);
-    return entry.job;
-  }
-
-  /** Within a transaction. The job must be there, and an id that it gets be free. */
-  change(number: number, { held, ...changes }: TableChanges): JobRecord {
-    const entry = this.#entry(number) as Entry;
-    const { stored, columns } = changeRow(entry, changes);
-    const before = this.#standingOf(entry);
-    if (held !== undefined) this.#changeHold(number, held);
-    const { id, visibleAt } = entry.job;
-    Object.assign(entry, stored);
-    if (visibleAt !== null || entry.job.visibleAt !== null) this.#timesVersion++;
-    entry.job.held = this.#holds.has(number);
-    this.#changeStanding(before, this.#standingOf(entry));
-    if (columns.size === 0) return entry.job;
-    entry.unwritten ??= new Map();
-    for (const [column, value] of columns) entry.unwritten.set(column, value);
-    this.#unwritten.add(entry);
-    if (entry.job.id !== id) this.#renamed(entry, id);
-    return entry.job;
-  }
-
-  /** Whether a job can start, and has this place. */
-  isReady({ number, place }: Ready): boolean {
-    const entry = this.#entry(number);
-    return entry !== undefined && readyOf(entry)?.place === place;
+  /** What a statement of `selectJobs` finds. */
+  rowsOf(statement: StatementSync, ...parameters: SqlValue[]): JobRow[] {
+    return (statement.all(...parameters) as unknown as SqlValue[][]).map(rowOf);
   }
 
   command(number: number): Command | undefined {
-    const entry = this.#entries.get(number);
-    const [closed, unclosed] = entry?.isNew ? [EMPTY, null] : this.#storedCommand(number);
-    if (closed === undefined) return undefined;
-    const written = entry?.unwritten;
-    return {
-      closed: (written?.get("command") ?? closed) as Uint8Array,
-      unclosed: (written?.has("unclosed") ? written.get("unclosed") : unclosed) as Uint8Array | null,
-    };
-  }
-
-  /** Whether nobody has written what is not closed. */
-  isClosed(number: number): boolean {
-    return this.#entry(number)?.unclosedBytes === null;
-  }
-
-  /** Holds a job that is there, or lets it go: within a transaction or not, for good. */
-  hold(number: number, held: Held): JobRecord {
-    const entry = this.#entry(number) as Entry;
-    const before = this.#standingOf(entry);
-    this.#setHold(number, holdOf(held));
-    entry.job = { ...entry.job, held: this.#holds.has(number) };
-    this.#changeStanding(before, this.#standingOf(entry));
-    return entry.job;
-  }
-
-  /** Within a transaction. */
-  remove(number: number): void {
-    const entry = this.#entry(number);
-    if (!entry) return;
-    if (entry.job.visibleAt !== null) this.#timesVersion++;
-    this.#changeStanding(this.#standingOf(entry), NO_STANDING);
-    this.#changeHold(number, false);
-    this.#drop(entry);
-    if (entry.isNew) this.#added.add(number);
-    else this.#delete.run(number);
-  }
-
-  /** The jobs that are held. */
-  get holds(): ReadonlyMap<number, Hold> {
-    return this.#holds;
-  }
-
-  /** The place in the queue from which on jobs are held in line; `Infinity`: none is. */
-  placeHeldInLine(): number {
-    this.#inLine ??= this.#findInLine();
-    return this.#inLine.at(0)?.place ?? Infinity;
+    const [closed, unclosed] = (this.#selectCommand.get(number) ?? []) as unknown as [
+      Uint8Array,
+      Uint8Array | null,
+    ];
+    return closed && { closed, unclosed };
   }
 
   get timesVersion(): number {
     return this.#timesVersion;
   }
 
-  /** How many jobs have something that is to be written. */
-  get unwrittenCount(): number {
-    return this.#unwritten.size;
+  /** Within a change, as what follows: adds an empty pending job, held. Its id must be free. */
+  add(number: number, job: { id: string; uid: number; gid: number; mode: number }, now: number): Job {
+    const lane = this.line.laneOf(job.uid, (step) => this.#transactions.undo(step));
+    const row = newRow({ number, lane, ...job }, now);
+    this.#insert.run(...insertedValues(row));
+    this.#transactions.undo(this.holds.set(number, true, null));
+    this.#replace(undefined, row);
+    return this.jobOf(row);
   }
 
-  /** Tells the database, within a transaction, what it does not know. */
-  write(): void {
-    for (const entry of this.#unwritten) this.#write(entry);
-    this.#unwritten.clear();
+  /** The job must be there, and an id that it gets be free. */
+  change(number: number, { command, unclosed, closesUnclosed, held, ...others }: RowChanges): Job {
+    const before = must(this.row(number), "a job that is changed has a row");
+    const after: { -readonly [Key in keyof JobRow]: JobRow[Key] } = { ...before };
+    const columns: string[] = [];
+    const values: SqlValue[] = [];
+    const set = (key: keyof JobRow, value: SqlValue) => {
+      if (before[key] === value) return;
+      (after as unknown as Record<string, SqlValue>)[key] = value;
+      if (key === "logBytes") return;
+      columns.push(`${nameOf(key)} = ?`);
+      values.push(value);
+    };
+    if (command !== undefined) {
+      after.commandBytes = command.length;
+      columns.push("command = ?");
+      values.push(command);
+    }
+    if (closesUnclosed && before.unclosedBytes !== null) {
+      after.commandBytes = before.unclosedBytes;
+      columns.push("command = unclosed");
+      unclosed = null;
+    }
+    if (unclosed !== undefined && !(unclosed === null && before.unclosedBytes === null)) {
+      after.unclosedBytes = unclosed?.length ?? null;
+      columns.push("unclosed = ?");
+      values.push(unclosed);
+    }
+    if (others.uid !== undefined && others.uid !== before.uid) {
+      set("lane", this.line.laneOf(others.uid, (step) => this.#transactions.undo(step)));
+    }
+    set("empty", after.commandBytes === 0 ? 1 : 0);
+    if (others.ordinal !== undefined && others.ordinal !== before.ordinal) set("logBytes", null); // Of another attempt.
+    for (const [key, value] of Object.entries(others)) {
+      if (value !== undefined) set(key as keyof JobRow, value);
+    }
+    if (columns.length > 0) this.#update(columns.join(", ")).run(...values, number);
+    const wasReady = isReady(before) && !this.holds.has(number);
+    if (held !== undefined) this.#transactions.undo(this.holds.set(number, held, after.turn));
+    else if (after.turn !== before.turn) this.#transactions.undo(this.holds.move(number, after.turn));
+    this.#replace(before, after, wasReady);
+    return this.jobOf(after);
   }
 
-  committed(): void {
-    this.#holdsBefore.clear();
-    this.#added.clear();
+  /** Holds a job, or lets it go, for good: nothing of that is stored. */
+  hold(number: number, held: boolean): Job {
+    const row = must(this.row(number), "a job that is held has a row");
+    const wasReady = isReady(row) && !this.holds.has(number);
+    this.holds.set(number, held, row.turn);
+    this.#changeLine(row, wasReady, row);
+    return this.jobOf(row);
   }
 
-  /** Takes back what was not committed. @returns The jobs that are lost with that: they were added, and never stored. */
-  rolledBack(): number[] {
-    const unwritten = [...this.#unwritten].filter(({ isNew }) => isNew).map(({ job }) => job.number);
-    const lost = [...this.#added, ...unwritten];
-    for (const [number, hold] of this.#holdsBefore) this.#setHold(number, hold);
-    for (const number of lost) this.#holds.delete(number);
-    this.#inLine = undefined;
-    this.committed();
-    this.#unwritten.clear();
-    this.forget();
-    return lost;
+  remove(number: number): void {
+    const row = must(this.row(number), "a job that is removed has a row");
+    this.#delete.run(number);
+    const wasReady = isReady(row) && !this.holds.has(number);
+    this.#transactions.undo(this.holds.set(number, false, null));
+    this.#replace(row, undefined, wasReady);
   }
 
-  /** Forgets what is in memory of the table: somebody changed it. There must be nothing unwritten. */
+  /** Forgets what is known of the table: a statement has changed it at large. */
   forget(): void {
     this.#timesVersion++;
-    this.ready.reset();
-    this.#entries.clear();
+    this.#rows.clear();
     this.#numberOf.clear();
     this.#absent.clear();
+    this.line.reset();
   }
 
-  #entry(number: number): Entry | undefined {
-    const known = this.#entries.get(number);
-    if (known) return known;
-    const row = this.#select.get(number) as unknown as Row | undefined;
-    return row && this.#keep(row);
+  /** Within a change: a row is another now, or new, or gone. */
+  #replace(before: JobRow | undefined, after: JobRow | undefined, wasReady = false) {
+    if (before?.visibleAt != null || after?.visibleAt != null) this.#timesVersion++;
+    this.#changeLine(before, wasReady, after);
+    this.#drop(before);
+    if (after) this.#keep(after);
+    this.#transactions.undo(() => {
+      this.#timesVersion++;
+      this.#drop(after);
+      if (before) this.#keep(before);
+      this.line.reset();
+    });
   }
 
-  #keep(row: Row): Entry {
-    const known = this.#entries.get(row[0]);
-    if (known) return known;
-    const entry = { ...fromRow(row, this.#holds.has(row[0])), unwritten: undefined, isNew: false };
-    this.#enter(entry);
-    return entry;
+  #changeLine(before: JobRow | undefined, wasReady: boolean, after: JobRow | undefined) {
+    const isNow = after !== undefined && isReady(after) && !this.holds.has(after.number);
+    const isSame = wasReady && isNow && before?.turn === after.turn && before.lane === after.lane;
+    if (isSame) return;
+    if (wasReady && before && isReady(before)) this.line.remove(before.lane, before);
+    if (isNow) this.line.add(after.lane, after);
   }
 
-  #enter(entry: Entry) {
-    const { number, id } = entry.job;
-    this.#entries.set(number, entry);
-    this.#numberOf.set(id, number);
-    this.#absent.delete(id);
-    if (this.#entries.size - this.#unwritten.size <= KEPT_JOBS) return;
-    for (const old of this.#entries.values()) {
-      if (old === entry || this.#unwritten.has(old)) continue;
-      this.#drop(old);
-      return;
+  #keep(row: JobRow): JobRow {
+    this.#rows.set(row.number, row);
+    this.#numberOf.set(row.id, row.number);
+    this.#absent.delete(row.id);
+    if (this.#rows.size > KEPT) {
+      const [oldest] = this.#rows.values();
+      this.#drop(oldest);
     }
+    return row;
   }
 
-  #drop(entry: Entry) {
-    const { number, id } = entry.job;
-    this.#entries.delete(number);
-    this.#unwritten.delete(entry);
-    if (this.#numberOf.get(id) === number) this.#numberOf.delete(id);
+  #drop(row: JobRow | undefined) {
+    if (!row) return;
+    this.#rows.delete(row.number);
+    if (this.#numberOf.get(row.id) === row.number) this.#numberOf.delete(row.id);
   }
 
-  #storedCommand(number: number): [closed?: Uint8Array, unclosed?: Uint8Array | null] {
-    return (this.#selectCommand.get(number) ?? []) as [];
-  }
-
-  #standingOf(entry: Entry): Standing {
-    const { number, place } = entry.job;
-    const isInLine = place !== null && this.#holds.get(number) === "in-line";
-    return { ready: readyOf(entry), inLine: isInLine ? { number, place } : undefined };
-  }
-
-  #changeStanding(before: Standing, after: Standing) {
-    changePlace(this.ready, before.ready, after.ready);
-    if (this.#inLine) changePlace(this.#inLine, before.inLine, after.inLine);
-  }
-
-  #findInLine(): Places {
-    const found = new Places();
-    for (const [number, hold] of this.#holds) {
-      const place = hold === "in-line" ? this.get(number)?.place ?? null : null;
-      if (place !== null) found.add({ number, place });
+  #update(columns: string): StatementSync {
+    let statement = this.#updates.get(columns);
+    if (!statement) {
+      statement = this.#database.prepare(`UPDATE jobs SET ${columns} WHERE number = ?`);
+      this.#updates.set(columns, statement);
     }
-    return found;
-  }
-
-  /** Ids are unique at each moment, so what has to do with them is written in the order it was asked for. */
-  #renamed(entry: Entry, before: string) {
-    const { id, number } = entry.job;
-    this.#numberOf.delete(before);
-    this.#numberOf.set(id, number);
-    this.#absent.delete(id);
-    this.write();
-  }
-
-  #write(entry: Entry) {
-    const { job, unwritten } = entry;
-    if (entry.isNew) {
-      this.#added.add(job.number);
-      this.#onNumberUsed(job.number);
-      this.#insert.run(
-        ...[job.number, job.id, job.state, job.logBytes, job.attempts, job.place, job.visibleAt, job.run],
-        ...[job.uid, job.gid, job.mode, job.createdAt, job.writtenAt, job.loggedAt, job.changedAt],
-        ...[job.accessedAt, unwritten?.get("unclosed") ?? null, unwritten?.get("command") ?? EMPTY],
-        job.foreignWriter,
-      );
-    } else if (unwritten) {
-      this.#update([...unwritten.keys()]).run(...unwritten.values(), job.number);
-    }
-    entry.isNew = false;
-    entry.unwritten = undefined;
-  }
-
-  #update(columns: string[]): StatementSync {
-    const text = `UPDATE jobs SET ${columns.join(" = ?, ")} = ? WHERE number = ?`;
-    let statement = this.#updates.get(text);
-    if (!statement) this.#updates.set(text, statement = this.#database.prepare(text));
     return statement;
   }
-
-  #changeHold(number: number, held: Held) {
-    if (!this.#holdsBefore.has(number)) this.#holdsBefore.set(number, this.#holds.get(number));
-    this.#setHold(number, holdOf(held));
-  }
-
-  #setHold(number: number, hold: Hold | undefined) {
-    if (hold === undefined) this.#holds.delete(number);
-    else this.#holds.set(number, hold);
-  }
-}
-
-const EMPTY = new Uint8Array();
-
-/** Where a job stands in the queue. */
-interface Standing {
-  /** It can start. */
-  ready: Ready | undefined;
-  /** It holds up what is behind it. */
-  inLine: Ready | undefined;
-}
-
-const NO_STANDING: Standing = { ready: undefined, inLine: undefined };
-
-function readyOf({ job: { number, state, place, visibleAt, held }, closedBytes }: Entry): Ready | undefined {
-  const isReady = state === "pending" && place !== null && visibleAt === null && closedBytes > 0 && !held;
-  return isReady ? { number, place } : undefined;
-}
-
-function changePlace(
-  places: Pick<Places, "add" | "remove">,
-  before: Ready | undefined,
-  after: Ready | undefined,
-) {
-  if (before?.place === after?.place) return;
-  if (before) places.remove(before);
-  if (after) places.add(after);
-}
-
-function holdOf(held: Held): Hold | undefined {
-  if (held === "in-line") return held;
-  return held ? "held" : undefined;
 }
 
 /** What Deno's types of node:sqlite leave out. */

@@ -1,89 +1,133 @@
-import { order, Places, type Ready } from "./places.ts";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { Lane } from "./lane.ts";
+import { order, type Ready } from "./turns.ts";
 
-/** What becomes of one of them in a search. */
+/** What becomes of a job in a search. */
 export type Verdict =
   | "may-start"
   /** Not now. */
-  | "passed-over"
-  /** It can't start any more, or has another place. */
-  | "gone";
+  | "passed-over";
 
-/** How many are fetched at a time. */
-const FETCHED = 256;
-/** More are not kept where they are added one by one. */
-const KEPT = 16_384;
-/** Before the first and behind the last of any queue. */
-const BEGIN: Ready = { place: -1, number: -1 };
-const END: Ready = { place: Infinity, number: Infinity };
+/** A lane in a search. */
+interface Cursor {
+  lane: Lane;
+  uid: number;
+  index: number;
+}
 
 /**
- * The head of the queue in memory, so that a search for what can start asks the database only where the head
- * has come to its end. Whoever makes a job ready adds it; whoever makes it unready, or gives it another
- * place, takes it out. A job that is held is not ready: a search costs the same however many there are.
+ * The line before the slots. It has a lane for each user, and later for each kind of place that jobs ask for:
+ * whose share is used up, their lane is not asked, however many wait in it.
  */
-export class ReadyJobs {
-  readonly #fetch: (after: Ready, limit: number) => Ready[];
+export class Line {
   readonly #isHeld: (number: number) => boolean;
-  readonly #head = new Places();
-  /** All that is ready up to this one is in the head. */
-  #last = BEGIN;
+  readonly #select: StatementSync;
+  readonly #insert: StatementSync;
+  /** By number, those that may have a job. */
+  readonly #lanes = new Map<number, { uid: number; lane: Lane }>();
+  readonly #numberOf = new Map<number, number>();
+  readonly #uidOf = new Map<number, number>();
+
+  constructor(database: DatabaseSync, isHeld: (number: number) => boolean) {
+    this.#isHeld = isHeld;
+    this.#insert = database.prepare("INSERT INTO lanes (uid, host, use) VALUES (?, '', '') RETURNING lane");
+    this.#select = database.prepare(
+      `SELECT number, turn FROM jobs INDEXED BY jobs_ready
+       WHERE ready AND lane = ?1 AND turn >= ?2 AND (turn > ?2 OR number > ?3) ORDER BY turn, number LIMIT ?4`,
+    );
+    for (const { lane, uid } of database.prepare("SELECT lane, uid FROM lanes").all()) {
+      this.#know(uid as number, lane as number);
+    }
+    this.reset();
+  }
+
+  /** Within a change: the lane of a user's jobs. @param undo As of `Transactions`. */
+  laneOf(uid: number, undo: (step: () => void) => void): number {
+    const known = this.#numberOf.get(uid);
+    if (known !== undefined) return known;
+    const lane = this.#insert.get(uid)?.lane as number;
+    this.#know(uid, lane);
+    undo(() => {
+      this.#numberOf.delete(uid);
+      this.#uidOf.delete(lane);
+      this.#lanes.delete(lane); // Another user's may get the number.
+    });
+    return lane;
+  }
+
+  /** A job is ready, and not held; or is again. */
+  add(lane: number, ready: Ready): void {
+    const known = this.#lanes.get(lane)?.lane ?? this.#open(lane, "empty");
+    known.add(ready);
+  }
+
+  remove(lane: number, ready: Ready): void {
+    this.#lanes.get(lane)?.lane.remove(ready);
+  }
+
+  /** Forgets what is in memory of the jobs: the database went back to what it was before. It is not asked here. */
+  reset(): void {
+    this.#lanes.clear();
+    for (const lane of this.#uidOf.keys()) this.#open(lane, "stored");
+  }
 
   /**
-   * @param fetch What the database has that is ready behind a job in the queue, in order: what is held
-   * included, of which it does not know.
+   * The first `limit` that may start, in order, none of them from the turn `line` on.
+   * @param room How many more of a user may start; not asked again for those found.
    */
-  constructor(fetch: (after: Ready, limit: number) => Ready[], isHeld: (number: number) => boolean) {
-    this.#fetch = fetch;
-    this.#isHeld = isHeld;
-  }
-
-  /** Whether a search may ask the database, which must know then what is in memory of jobs. */
-  get mayFetch(): boolean {
-    return this.#last !== END;
-  }
-
-  add(ready: Ready): void {
-    if (order(ready, this.#last) > 0) return;
-    this.#head.add(ready);
-    if (this.#head.length <= KEPT) return;
-    this.#head.keepFirst(KEPT / 2);
-    this.#last = this.#head.at(-1) as Ready;
-  }
-
-  remove(ready: Ready): void {
-    this.#head.remove(ready);
-  }
-
-  /** Forgets what is in memory: somebody changed the database, or it went back to what it was before. */
-  reset(): void {
-    this.#head.keepFirst(0);
-    this.#last = BEGIN;
-  }
-
-  /** The first `limit` that may start, in order, none of them from the place `line` on. */
-  find(limit: number, line: number, judge: (ready: Ready) => Verdict): number[] {
+  find(
+    limit: number,
+    line: number,
+    room: (uid: number) => number,
+    judge: (ready: Ready) => Verdict,
+  ): number[] {
     const found: number[] = [];
-    const gone: Ready[] = [];
-    for (let index = 0; found.length < limit; index++) {
-      if (index === this.#head.length && !this.#fetchMore()) break;
-      const ready = this.#head.at(index) as Ready;
-      if (ready.place >= line) break;
-      const verdict = judge(ready);
-      if (verdict === "may-start") found.push(ready.number);
-      if (verdict === "gone") gone.push(ready);
+    const taken = new Map<number, number>();
+    const hasRoom = (uid: number) => (taken.get(uid) ?? 0) < room(uid);
+    let cursors = this.#cursors().filter(({ uid }) => hasRoom(uid));
+    while (found.length < limit) {
+      const first = firstOf(cursors);
+      if (!first || first.ready.turn >= line) break;
+      const { cursor, ready } = first;
+      cursor.index++;
+      if (judge(ready) === "passed-over") continue;
+      found.push(ready.number);
+      taken.set(cursor.uid, (taken.get(cursor.uid) ?? 0) + 1);
+      if (!hasRoom(cursor.uid)) cursors = cursors.filter(({ uid }) => uid !== cursor.uid);
     }
-    for (const ready of gone) this.remove(ready);
     return found;
   }
 
-  /** @returns Whether there are more. */
-  #fetchMore(): boolean {
-    const before = this.#head.length;
-    while (this.mayFetch && this.#head.length === before) {
-      const more = this.#fetch(this.#last, FETCHED);
-      this.#last = more.length < FETCHED ? END : more.at(-1) as Ready;
-      for (const ready of more) if (!this.#isHeld(ready.number)) this.#head.add(ready);
+  /** Lanes that have nothing are not asked again before something comes to them. */
+  #cursors(): Cursor[] {
+    const cursors: Cursor[] = [];
+    for (const [number, { uid, lane }] of this.#lanes) {
+      if (lane.isEmpty) this.#lanes.delete(number);
+      else cursors.push({ lane, uid, index: 0 });
     }
-    return this.#head.length > before;
+    return cursors;
   }
+
+  #know(uid: number, lane: number) {
+    this.#numberOf.set(uid, lane);
+    this.#uidOf.set(lane, uid);
+  }
+
+  #open(number: number, state: "empty" | "stored"): Lane {
+    const fetch = (after: Ready, limit: number) =>
+      (this.#select.all(number, after.turn, after.number, limit) as { number: number; turn: number }[])
+        .map(({ number, turn }) => ({ number, turn }));
+    const lane = new Lane(state, fetch, this.#isHeld);
+    this.#lanes.set(number, { uid: this.#uidOf.get(number) ?? -1, lane });
+    return lane;
+  }
+}
+
+function firstOf(cursors: readonly Cursor[]): { cursor: Cursor; ready: Ready } | undefined {
+  let first: { cursor: Cursor; ready: Ready } | undefined;
+  for (const cursor of cursors) {
+    const ready = cursor.lane.at(cursor.index);
+    if (ready && (!first || order(ready, first.ready) < 0)) first = { cursor, ready };
+  }
+  return first;
 }

@@ -1,164 +1,273 @@
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
-import { order, type Ready } from "./places.ts";
-import { ReadyJobs, type Verdict } from "./line.ts";
+import { Lane } from "./lane.ts";
+import { Line, type Verdict } from "./line.ts";
+import { MIGRATIONS } from "./migrations.ts";
+import { order, type Ready } from "./turns.ts";
 
-/** What a database and the jobs' owner would know. */
-class Model {
-  readonly placeOf = new Map<number, number>();
+interface Queued {
+  uid: number;
+  turn: number;
+}
+
+const NO_LIMIT = () => Infinity;
+
+/** A queue in a database, whose owner tells the line what it does, and what a search of all would find in it. */
+class Queue implements Disposable {
+  readonly #database = new DatabaseSync(":memory:");
+  readonly #put;
+  readonly #delete;
+  readonly jobs = new Map<number, Queued>();
   readonly held = new Set<number>();
   readonly busy = new Set<number>();
-  fetches = 0;
-  judged = 0;
-  readonly ready = new ReadyJobs((after, limit) => {
-    this.fetches++;
-    return this.sorted().filter((one) => order(one, after) > 0).slice(0, limit);
-  }, (number) => this.held.has(number));
+  readonly line: Line;
 
-  put(number: number, place: number) {
-    this.placeOf.set(number, place);
-    if (this.held.has(number)) this.ready.remove({ number, place });
-    else this.ready.add({ number, place });
+  constructor() {
+    for (const migration of MIGRATIONS) this.#database.exec(migration);
+    this.#put = this.#database.prepare(
+      `INSERT OR REPLACE INTO jobs
+         (number, id, state, lane, turn, empty, uid, gid, mode, created_at, written_at, changed_at)
+       VALUES (?, ?, 'pending', ?, ?, 0, ?, 0, 0, 0, 0, 0)`,
+    );
+    this.#delete = this.#database.prepare("DELETE FROM jobs WHERE number = ?");
+    this.line = new Line(this.#database, (number) => this.held.has(number));
+  }
+
+  put(number: number, uid: number, turn: number) {
+    this.#leave(number);
+    this.jobs.set(number, { uid, turn });
+    this.#put.run(number, `job ${number}`, this.#lane(uid), turn, uid);
+    this.#join(number);
+  }
+
+  remove(number: number) {
+    this.#leave(number);
+    this.jobs.delete(number);
+    this.#delete.run(number);
   }
 
   hold(number: number) {
+    this.#leave(number);
     this.held.add(number);
-    const place = this.placeOf.get(number);
-    if (place !== undefined) this.ready.remove({ number, place });
   }
 
   letGo(number: number) {
     this.held.delete(number);
-    const place = this.placeOf.get(number);
-    if (place !== undefined) this.ready.add({ number, place });
+    this.#join(number);
   }
 
-  remove(number: number) {
-    const place = this.placeOf.get(number);
-    this.placeOf.delete(number);
-    if (place !== undefined) this.ready.remove({ number, place });
+  find(limit: number, line: number, room: (uid: number) => number): number[] {
+    return this.line.find(limit, line, room, (ready) => this.#judge(ready));
   }
 
-  sorted(): Ready[] {
-    return [...this.placeOf].map(([number, place]) => ({ number, place })).sort(order);
+  expected(limit: number, line: number, room: (uid: number) => number): number[] {
+    const left = new Map<number, number>();
+    const mayStart = ({ number, turn }: Ready) => {
+      const uid = this.jobs.get(number)?.uid as number;
+      const of = left.get(uid) ?? room(uid);
+      if (turn >= line || of <= 0 || this.held.has(number) || this.busy.has(number)) return false;
+      left.set(uid, of - 1);
+      return true;
+    };
+    const all = [...this.jobs].map(([number, { turn }]) => ({ number, turn })).sort(order);
+    return all.filter(mayStart).slice(0, limit).map(({ number }) => number);
   }
 
-  find(limit: number, line = Infinity): number[] {
-    return this.ready.find(limit, line, (one) => this.#judge(one));
+  [Symbol.dispose]() {
+    this.#database.close();
   }
 
-  expected(limit: number, line: number): number[] {
-    return this.sorted().filter(({ number, place }) =>
-      place < line && !this.held.has(number) && !this.busy.has(number)
-    ).slice(0, limit).map(({ number }) => number);
+  #lane(uid: number): number {
+    return this.line.laneOf(uid, () => {});
   }
 
-  #judge({ number, place }: Ready): Verdict {
-    this.judged++;
-    if (this.placeOf.get(number) !== place) return "gone";
+  #leave(number: number) {
+    const job = this.jobs.get(number);
+    if (job && !this.held.has(number)) this.line.remove(this.#lane(job.uid), { number, turn: job.turn });
+  }
+
+  #join(number: number) {
+    const job = this.jobs.get(number);
+    if (job && !this.held.has(number)) this.line.add(this.#lane(job.uid), { number, turn: job.turn });
+  }
+
+  #judge({ number, turn }: Ready): Verdict {
+    assert.equal(this.jobs.get(number)?.turn, turn, "what is looked at has that turn");
     assert.ok(!this.held.has(number), "what is held is not looked at");
     return this.busy.has(number) ? "passed-over" : "may-start";
   }
 }
 
-const numbers = fc.nat(400);
+const USERS = 4;
 const steps = fc.array(
-  fc.oneof(
-    { weight: 6, arbitrary: fc.record({ kind: fc.constant("put"), number: numbers }) },
-    { weight: 2, arbitrary: fc.record({ kind: fc.constant("to its place again"), number: numbers }) },
-    {
-      weight: 1,
-      arbitrary: fc.record({ kind: fc.constantFrom("remove", "to the place of another"), number: numbers }),
-    },
-    { weight: 3, arbitrary: fc.record({ kind: fc.constant("take away"), number: numbers }) },
-    {
-      weight: 2,
-      arbitrary: fc.record({
-        kind: fc.constantFrom("hold", "let go", "is busy", "is idle"),
-        number: numbers,
-      }),
-    },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant("reset"), number: numbers }) },
-    { weight: 3, arbitrary: fc.record({ kind: fc.constant("find"), number: numbers }) },
-  ),
+  fc.record({
+    kind: fc.constantFrom(
+      ...[
+        "put",
+        "put",
+        "put",
+        "put",
+        "put",
+        "put",
+        "put again",
+        "put to the turn of another",
+        "remove",
+      ] as const,
+      ...["remove", "hold", "let go", "is busy", "is idle", "reset", "find", "find", "find"] as const,
+    ),
+    number: fc.nat(400),
+    uid: fc.nat(USERS - 1),
+  }),
   { minLength: 100, maxLength: 2_000, size: "max" },
 );
 
-Deno.test("ReadyJobs finds what a search of all would", () => {
+Deno.test("Line finds what a search of all would, past who is held, busy or has no room, up to the line", () => {
   fc.assert(
     fc.property(steps, (steps) => {
-      const model = new Model();
-      const placeBefore = new Map<number, number>();
-      let places = 0;
-      for (const { kind, number } of steps) {
-        if (kind === "put") model.put(number, places++);
-        else if (kind === "to the place of another") model.put(number, Math.trunc(places / 2));
-        else if (kind === "remove") model.remove(number);
-        else if (kind === "to its place again") {
-          const place = placeBefore.get(number);
-          if (place !== undefined && !model.placeOf.has(number)) model.put(number, place);
-        } else if (kind === "take away") {
-          const place = model.placeOf.get(number);
-          if (place !== undefined) placeBefore.set(number, place);
-          model.placeOf.delete(number);
-        } else if (kind === "hold") model.hold(number);
-        else if (kind === "let go") model.letGo(number);
-        else if (kind === "is busy") model.busy.add(number);
-        else if (kind === "is idle") model.busy.delete(number);
-        else if (kind === "reset") model.ready.reset();
+      using queue = new Queue();
+      const turnBefore = new Map<number, number>();
+      let turns = 0;
+      for (const { kind, number, uid } of steps) {
+        const turn = queue.jobs.get(number)?.turn;
+        if (turn !== undefined) turnBefore.set(number, turn);
+        if (kind === "put") queue.put(number, uid, turns++);
+        else if (kind === "put again") queue.put(number, uid, turnBefore.get(number) ?? turns++);
+        else if (kind === "put to the turn of another") queue.put(number, uid, Math.trunc(turns / 2));
+        else if (kind === "remove") queue.remove(number);
+        else if (kind === "hold") queue.hold(number);
+        else if (kind === "let go") queue.letGo(number);
+        else if (kind === "is busy") queue.busy.add(number);
+        else if (kind === "is idle") queue.busy.delete(number);
+        else if (kind === "reset") queue.line.reset();
         else {
-          const [limit, line] = [number % 7 + 1, number % 5 === 0 ? places / 2 : Infinity];
-          assert.deepEqual(model.find(limit, line), model.expected(limit, line));
+          const line = number % 5 === 0 ? turns / 2 : Infinity;
+          const room = (other: number) => other === uid ? number % 3 : Infinity;
+          const search = [number % 7 + 1, line, number % 2 ? room : NO_LIMIT] as const;
+          assert.deepEqual(queue.find(...search), queue.expected(...search));
         }
       }
-      assert.deepEqual(model.find(1_000), model.expected(1_000, Infinity));
+      assert.deepEqual(queue.find(1_000, Infinity, NO_LIMIT), queue.expected(1_000, Infinity, NO_LIMIT));
     }),
-    { numRuns: 200 },
+    { numRuns: 50 },
   );
 });
 
-Deno.test("ReadyJobs fetches part of a long queue, and what comes meanwhile in its turn", () => {
-  const model = new Model();
-  for (let number = 0; number < 1_000; number++) model.put(number, number);
-  assert.deepEqual(model.find(1), [0]);
-  model.put(1_000, 1_000);
-  for (let number = 0; number < 1_001; number++) {
-    assert.deepEqual(model.find(1), [number]);
-    model.placeOf.delete(number);
+Deno.test("Line gives a user one lane, and takes it back with what made it", () => {
+  using queue = new Queue();
+  const steps: (() => void)[] = [];
+  const lane = queue.line.laneOf(7, (step) => steps.push(step));
+  assert.equal(queue.line.laneOf(7, () => assert.fail("it is there")), lane);
+  assert.notEqual(queue.line.laneOf(8, () => {}), lane);
+  queue.line.add(lane, { number: 1, turn: 1 });
+  for (const step of steps) step();
+  assert.deepEqual(queue.line.find(1, Infinity, NO_LIMIT, () => "may-start"), []);
+});
+
+Deno.test("Line does not ask a lane whose user has no room, however many wait in it", () => {
+  using queue = new Queue();
+  for (let number = 1; number <= 1_000; number++) queue.put(number, 1, number);
+  queue.put(1_001, 2, 1_001);
+  const asked: number[] = [];
+  const found = queue.line.find(5, Infinity, (uid) => uid === 1 ? 0 : Infinity, ({ number }) => {
+    asked.push(number);
+    return "may-start";
+  });
+  assert.deepEqual([found, asked], [[1_001], [1_001]]);
+});
+
+/** A lane, and what its database would know. */
+class LaneQueue {
+  readonly turnOf = new Map<number, number>();
+  readonly held = new Set<number>();
+  fetches = 0;
+  fetched = 0;
+  readonly lane: Lane;
+
+  constructor(state: "empty" | "stored") {
+    this.lane = new Lane(state, (after, limit) => {
+      this.fetches++;
+      const found = this.#sorted().filter((one) => order(one, after) > 0).slice(0, limit);
+      this.fetched += found.length;
+      return found;
+    }, (number) => this.held.has(number));
   }
-  assert.deepEqual(model.find(1), []);
-  assert.equal(model.fetches, 4);
+
+  put(number: number) {
+    this.turnOf.set(number, number);
+    this.lane.add({ number, turn: number });
+  }
+
+  hold(number: number) {
+    this.held.add(number);
+    this.lane.remove({ number, turn: number });
+  }
+
+  letGo(number: number) {
+    this.held.delete(number);
+    this.lane.add({ number, turn: number });
+  }
+
+  /** The first, which is in it no more. */
+  take(): number | undefined {
+    const first = this.lane.at(0);
+    if (!first) return undefined;
+    this.turnOf.delete(first.number);
+    this.lane.remove(first);
+    return first.number;
+  }
+
+  #sorted(): Ready[] {
+    return [...this.turnOf].map(([number, turn]) => ({ number, turn })).sort(order);
+  }
+}
+
+Deno.test("Lane fetches part of a long queue, and what comes meanwhile in its turn", () => {
+  const queue = new LaneQueue("stored");
+  for (let number = 0; number < 1_000; number++) queue.put(number);
+  assert.equal(queue.lane.at(0)?.number, 0);
+  assert.equal(queue.fetched, 256);
+  queue.put(1_000);
+  for (let number = 0; number <= 1_000; number++) assert.equal(queue.take(), number);
+  assert.equal(queue.take(), undefined);
+  assert.deepEqual([queue.fetches, queue.lane.isEmpty], [4, true]);
 });
 
-Deno.test("ReadyJobs asks the database no more once it has all", () => {
-  const model = new Model();
-  assert.deepEqual(model.find(1), []);
-  for (let number = 0; number < 1_000; number++) model.put(number, number);
-  assert.equal(model.find(1_000).length, 1_000);
-  assert.equal(model.fetches, 1);
+Deno.test("Lane asks the database no more once it has all, nor ever where it begins empty", () => {
+  const queue = new LaneQueue("stored");
+  assert.equal(queue.take(), undefined);
+  for (let number = 0; number < 1_000; number++) queue.put(number);
+  for (let number = 0; number < 1_000; number++) assert.equal(queue.take(), number);
+  assert.equal(queue.fetches, 1);
+  const empty = new LaneQueue("empty");
+  assert.equal(empty.lane.isEmpty, true);
+  for (let number = 0; number < 1_000; number++) empty.put(number);
+  for (let number = 0; number < 1_000; number++) assert.equal(empty.take(), number);
+  assert.deepEqual([empty.take(), empty.fetches, empty.lane.isEmpty], [undefined, 0, true]);
 });
 
-Deno.test("ReadyJobs keeps a head of what is added without end", () => {
-  const model = new Model();
-  model.find(1);
-  for (let number = 0; number < 20_000; number++) model.put(number, number);
-  assert.ok(model.ready.mayFetch);
-  assert.deepEqual(model.find(20_000), model.expected(20_000, Infinity));
+Deno.test("Lane keeps a head of what is added without end", () => {
+  const queue = new LaneQueue("empty");
+  for (let number = 0; number < 20_000; number++) queue.put(number);
+  assert.equal(queue.lane.isEmpty, false);
+  for (let number = 0; number < 20_000; number++) assert.equal(queue.lane.at(number)?.number, number);
+  assert.ok(queue.fetches > 0, "not all were in memory");
+  assert.equal(queue.lane.at(20_000), undefined);
 });
 
-Deno.test("ReadyJobs looks at no job that is held, however many there are, and fetches past them once", () => {
-  const model = new Model();
-  for (let number = 0; number < 15_000; number++) model.put(number, number);
-  for (let number = 0; number < 15_000; number++) model.hold(number);
-  model.put(15_000, 15_000);
-  assert.deepEqual(model.find(1), [15_000]);
-  const { fetches } = model;
+Deno.test("Lane looks at no job that is held, however many there are, and fetches past them once", () => {
+  const queue = new LaneQueue("stored");
+  for (let number = 0; number < 15_000; number++) queue.put(number);
+  for (let number = 0; number < 15_000; number++) queue.hold(number);
+  queue.put(15_000);
+  assert.equal(queue.lane.at(0)?.number, 15_000);
+  const { fetches } = queue;
   for (let number = 15_001; number < 15_100; number++) {
-    model.hold(number - 1);
-    model.put(number, number);
-    assert.deepEqual(model.find(1), [number]);
+    queue.hold(number - 1);
+    queue.put(number);
+    assert.equal(queue.lane.at(0)?.number, number);
   }
-  assert.deepEqual([model.judged, model.fetches], [100, fetches]);
-  model.letGo(7_000);
-  assert.deepEqual(model.find(1), [7_000]);
+  assert.equal(queue.fetches, fetches);
+  queue.letGo(7_000);
+  assert.equal(queue.lane.at(0)?.number, 7_000);
 });

@@ -1,152 +1,129 @@
-import type { Leftover, RunTraces } from "../../job/attempt.ts";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { Leftover, RunToken, RunTraces } from "../../job/attempt.ts";
+import { must } from "../../must.ts";
+import type { StoredLog } from "./logs.ts";
+import type { Transactions } from "./transactions.ts";
 
-/** A run, and the job that it is or was of. */
-interface Entry extends Leftover {
-  number: number;
+/** A run that may have processes, and the attempt that it is, with its log. */
+export interface RunRow extends StoredLog, Leftover {
+  readonly number: number;
+  readonly ordinal: number;
+  readonly startedAt: number;
+  readonly loggedAt: number;
+  /** Its job moved on, or was removed: what it was as an attempt is over. */
+  readonly isAbandoned: boolean;
 }
 
-/**
- * Runs of a user that have ended but for processes that nothing ends, each of which keeps a row, a cgroup and
- * a descriptor: with so many, no other job of that user starts.
- */
-const OUTLIVING_OF_A_USER = 64;
+/** What of a run changes, and its columns. */
+type Change = Partial<Pick<RunRow, "id" | "isAbandoned" | "bytes" | "loggedAt" | "head" | "chunks">>;
 
 /**
- * The table of runs: a few, all of them in memory too. Only this process writes it, so that it is read once: what a disk
- * that fails does not give back then cannot be missing when a transaction is rolled back.
+ * The table of runs: a row from the claim until the last process is gone, so few that all are in memory too.
+ * Its keys are promises: no two runs of a job at a time. Only this process writes it, and reads it once: what
+ * a disk that fails does not give back then can't be missing when a change is taken back.
  */
-export class RunTable {
+export class Runs {
+  readonly #transactions: Transactions;
   readonly #insert: StatementSync;
+  readonly #update: StatementSync;
   readonly #identify: StatementSync;
-  readonly #rename: StatementSync;
   readonly #delete: StatementSync;
-  /** By token. */
-  readonly #entries: Map<string, Entry>;
-  /** Tokens of those that were identified, of which the table does not know. */
-  readonly #identified = new Set<string>();
-  /** Tokens of those that are over, but for processes that nothing ends. */
-  readonly #outliving = new Set<string>();
-  /** What was written in the transaction that is open, as it was before; `undefined`: not there. */
-  readonly #before = new Map<string, Entry | undefined>();
+  readonly #runs: Map<RunToken, RunRow>;
+  readonly #ofJob = new Map<number, RunRow>();
+  /** How many there are of each id. */
+  readonly #ids = new Map<string, number>();
 
-  constructor(database: DatabaseSync) {
-    this.#insert = database.prepare("INSERT INTO runs (run, number, id) VALUES (?, ?, ?)");
-    this.#identify = database.prepare(
-      "UPDATE runs SET pid = ?, start_ticks = ?, boot_id = ?, cgroup = ?, uid = ? WHERE run = ?",
+  constructor(database: DatabaseSync, transactions: Transactions) {
+    this.#transactions = transactions;
+    this.#insert = database.prepare(
+      `INSERT INTO runs (job, id, run, ordinal, host, started_at, log, log_bytes, logged_at, head)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
-    this.#rename = database.prepare("UPDATE runs SET id = ? WHERE run = ?");
-    this.#delete = database.prepare("DELETE FROM runs WHERE run = ?");
-    const rows = database.prepare(
-      "SELECT run, number, id, pid, start_ticks, boot_id, cgroup, uid FROM runs",
-    ).all();
-    this.#entries = new Map(rows.map((row) => [row.run as string, toEntry(row)]));
+    this.#update = database.prepare(
+      "UPDATE runs SET id = ?, abandoned = ?, log_bytes = ?, logged_at = ?, log = ?, head = ? WHERE job = ?",
+    );
+    this.#identify = database.prepare(
+      "UPDATE runs SET pid = ?, start_ticks = ?, boot_id = ?, cgroup = ?, uid = ? WHERE job = ?",
+    );
+    this.#delete = database.prepare("DELETE FROM runs WHERE job = ?");
+    this.#runs = new Map();
+    for (const row of database.prepare("SELECT * FROM runs").all()) this.#put(undefined, toRun(row));
   }
 
-  /** The number of the job that a run is or was of. */
-  jobOf(run: string): number | undefined {
-    return this.#entries.get(run)?.number;
+  byToken(run: RunToken): RunRow | undefined {
+    return this.#runs.get(run);
   }
 
-  all(): Leftover[] {
-    return [...this.#entries.values()].map(({ run, id, leader, cgroup, uid }) => ({
-      run,
-      id,
-      leader,
-      cgroup,
-      uid,
-    }));
+  /** The run of an active job. */
+  of(number: number): RunRow | undefined {
+    const run = this.#ofJob.get(number);
+    return run?.isAbandoned ? undefined : run;
   }
 
-  /**
-   * What says of a job whether it has a run, or an earlier job of its id has one, or its user too many that
-   * don't end.
-   */
-  busy(): { has(job: { number: number; id: string; uid: number }): boolean } {
-    const runs = [...this.#entries.values()];
-    const numbers = new Set(runs.map(({ number }) => number));
-    const ids = new Set(runs.map(({ id }) => id));
-    const full = this.#fullUsers();
-    return { has: ({ number, id, uid }) => numbers.has(number) || ids.has(id) || full.has(uid) };
+  /** Whether a job has a run, or an earlier job of its id has one. */
+  areLeftOf({ number, id }: { number: number; id: string }): boolean {
+    return this.#ofJob.has(number) || this.#ids.has(id);
   }
 
-  /** The run is over, but for processes that nothing ends. */
-  outlives(run: string): void {
-    if (this.#entries.has(run)) this.#outliving.add(run);
+  all(): RunRow[] {
+    return [...this.#runs.values()];
   }
 
-  /** The table hears of it with the next `write`. */
-  identify(run: string, traces: RunTraces): void {
-    const entry = this.#entries.get(run);
-    if (!entry) return;
-    Object.assign(entry, traces);
-    this.#identified.add(run);
+  /** Within a change, as what follows. */
+  add(run: RunRow, host: number): void {
+    const { number, id, ordinal, startedAt, chunks, bytes, loggedAt, head } = run;
+    this.#insert.run(number, id, run.run, ordinal, host, startedAt, chunks, bytes, loggedAt, head);
+    this.#replace(undefined, run);
   }
 
-  /** This and what follows are called within a transaction. */
-  add(run: string, number: number, id: string): void {
-    this.#remember(run);
-    this.#insert.run(run, number, id);
-    this.#entries.set(run, { run, number, id, leader: undefined, cgroup: undefined, uid: undefined });
+  change(before: RunRow, change: Change): RunRow {
+    const after = { ...before, ...change };
+    const { id, isAbandoned, bytes, loggedAt, chunks, head } = after;
+    this.#update.run(id, isAbandoned ? 1 : 0, bytes, loggedAt, chunks, head, before.number);
+    this.#replace(before, after);
+    return after;
   }
 
-  /** The run's job has another id. */
-  rename(run: string, id: string): void {
-    const entry = this.#entries.get(run);
-    if (!entry) return;
-    this.#remember(run);
-    this.#rename.run(id, run);
-    this.#entries.set(run, { ...entry, id });
+  identify(before: RunRow, traces: RunTraces): void {
+    const { leader: { pid, startTicks, bootId }, cgroup, uid } = traces;
+    this.#identify.run(pid, startTicks, bootId, cgroup ?? null, uid ?? null, before.number);
+    this.#replace(before, { ...before, ...traces });
   }
 
-  remove(run: string): void {
-    this.#remember(run);
-    this.#delete.run(run);
-    this.#entries.delete(run);
-    this.#identified.delete(run);
-    this.#outliving.delete(run);
+  remove(run: RunRow): void {
+    this.#delete.run(run.number);
+    this.#replace(run, undefined);
   }
 
-  write(): void {
-    for (const run of this.#identified) {
-      this.#remember(run);
-      const { leader, cgroup, uid } = this.#entries.get(run) as Entry & RunTraces;
-      this.#identify.run(leader.pid, leader.startTicks, leader.bootId, cgroup ?? null, uid ?? null, run);
+  #replace(before: RunRow | undefined, after: RunRow | undefined) {
+    this.#put(before, after);
+    this.#transactions.undo(() => this.#put(after, before));
+  }
+
+  #put(before: RunRow | undefined, after: RunRow | undefined) {
+    if (before) {
+      this.#runs.delete(before.run);
+      this.#ofJob.delete(before.number);
+      const others = must(this.#ids.get(before.id), "a run that is known is counted by its id") - 1;
+      if (others > 0) this.#ids.set(before.id, others);
+      else this.#ids.delete(before.id);
     }
-    this.#identified.clear();
-  }
-
-  committed(): void {
-    this.#before.clear();
-  }
-
-  /** Takes back what was not committed, but for what runs are known by: that is to write again. */
-  rolledBack(): void {
-    for (const [run, entry] of this.#before) {
-      if (entry) this.#entries.set(run, entry);
-      else this.#entries.delete(run);
-      if (entry?.leader) this.#identified.add(run);
-      else this.#identified.delete(run);
+    if (after) {
+      this.#runs.set(after.run, after);
+      this.#ofJob.set(after.number, after);
+      this.#ids.set(after.id, (this.#ids.get(after.id) ?? 0) + 1);
     }
-    this.#before.clear();
-  }
-
-  #fullUsers(): Set<number | undefined> {
-    if (this.#outliving.size < OUTLIVING_OF_A_USER) return new Set();
-    const users = Map.groupBy(this.#outliving, (run) => this.#entries.get(run)?.uid);
-    return new Set([...users].filter(([, runs]) => runs.length >= OUTLIVING_OF_A_USER).map(([uid]) => uid));
-  }
-
-  #remember(run: string) {
-    if (!this.#before.has(run)) this.#before.set(run, this.#entries.get(run));
   }
 }
 
-function toEntry(row: Record<string, unknown>): Entry {
+function toRun(row: Record<string, unknown>): RunRow {
   return {
     run: row.run as string,
-    number: row.number as number,
+    number: row.job as number,
     id: row.id as string,
+    ordinal: row.ordinal as number,
+    startedAt: row.started_at as number,
+    isAbandoned: row.abandoned === 1,
     leader: row.pid === null ? undefined : {
       pid: row.pid as number,
       startTicks: row.start_ticks as number,
@@ -154,5 +131,9 @@ function toEntry(row: Record<string, unknown>): Entry {
     },
     cgroup: (row.cgroup ?? undefined) as string | undefined,
     uid: (row.uid ?? undefined) as number | undefined,
+    chunks: row.log as number | null,
+    bytes: row.log_bytes as number,
+    loggedAt: row.logged_at as number,
+    head: row.head as Uint8Array,
   };
 }

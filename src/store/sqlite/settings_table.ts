@@ -1,18 +1,18 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { Batch } from "./commits.ts";
+import type { Transactions } from "./transactions.ts";
 
 type Row = Record<string, string | number>;
 
 /** A table of few rows, by name, that only this process writes: each is read once. */
-export class SmallTable {
-  readonly #batch: Batch;
+export class SettingsTable {
+  readonly #transactions: Transactions;
   readonly #columns: readonly string[];
   readonly #select: StatementSync;
   readonly #replace: StatementSync;
   readonly #known = new Map<string, Row | undefined>();
 
-  constructor(database: DatabaseSync, batch: Batch, table: string, columns: readonly string[]) {
-    this.#batch = batch;
+  constructor(database: DatabaseSync, transactions: Transactions, table: string, columns: readonly string[]) {
+    this.#transactions = transactions;
     this.#columns = columns;
     this.#select = database.prepare(`SELECT ${columns.join(", ")} FROM ${table} WHERE name = ?`);
     this.#replace = database.prepare(
@@ -29,13 +29,11 @@ export class SmallTable {
 
   /** Resolves once it is on disk. @throws {StoreError} */
   async write(name: string, row: Row): Promise<void> {
-    try {
-      await this.#batch.run("durable", () => {
-        this.#replace.run(name, ...this.#columns.map((column) => row[column] ?? null));
-        this.#known.delete(name);
-      });
-    } finally {
-      this.#known.delete(name); // Whoever read meanwhile may have seen what was not stored then.
-    }
+    await this.#transactions.run("durable", () => {
+      const before = this.read(name);
+      this.#replace.run(name, ...this.#columns.map((column) => row[column] ?? null));
+      this.#known.set(name, row);
+      this.#transactions.undo(() => this.#known.set(name, before));
+    });
   }
 }

@@ -1,72 +1,82 @@
-import type { State } from "../../job/state.ts";
-import type { Leftover, RunTraces } from "../../job/attempt.ts";
+import type { JobNo } from "../../job/id.ts";
 import type { DatabaseSync } from "node:sqlite";
-import { Batch } from "./commits.ts";
-import { COLUMNS, fromRow, type Row } from "./job_columns.ts";
-import { JobTable, prepareForArrays, type TableChanges } from "./jobs.ts";
-import { FreePages } from "./free_pages.ts";
-import { openLogFile } from "./wal_file.ts";
-import { type Lock, lockStateFile } from "./lock.ts";
-import { Numbers } from "./counters.ts";
-import { RunTable } from "./runs.ts";
-import { checkpoint, dropLeftovers, openDatabase } from "./schema.ts";
-import { toStoreError } from "./errors.ts";
-import { SmallTable } from "./settings_table.ts";
-import { SqliteLogs } from "./logs.ts";
-import { WaitingJobs } from "./due.ts";
-import { isAt } from "./own_files.ts";
-import { writeBack } from "./write_back.ts";
+import { type Attempt, attemptKey, type RunToken, type RunTraces } from "../../job/attempt.ts";
+import type { Active, Job, Ownership, Pending } from "../../job/job.ts";
+import { obstacles } from "../../job/obstacles.ts";
+import type { State } from "../../job/state.ts";
+import { must } from "../../must.ts";
+import { readKernelFile } from "../../sys/files/kernel_files.ts";
 import type {
-  Claimed,
+  Claim,
   Durability,
   Expected,
   JobChanges,
-  JobRecord,
-  LogsInUse,
+  Listed,
+  LogPosition,
   NewJob,
-  NodeRecord,
-  Pace,
   Renamed,
+  RunBook,
   Store,
 } from "../store.ts";
+import { attemptOf, Attempts } from "./attempts.ts";
+import { attemptOfRun, Changes } from "./changes.ts";
+import { Counters } from "./counters.ts";
+import { toStoreError } from "./errors.ts";
+import { FreePages } from "./free_pages.ts";
+import { Jobs } from "./jobs.ts";
+import { Listing } from "./listing.ts";
+import { type Lock, lockStateFile } from "./lock.ts";
+import { Logs } from "./logs.ts";
+import { isAt } from "./own_files.ts";
+import { RetainedLogs } from "./retained_logs.ts";
+import { type RunRow, Runs } from "./runs.ts";
+import { checkpoint, dropLeftovers, openDatabase } from "./schema.ts";
+import { SettingsTable } from "./settings_table.ts";
+import { Transactions } from "./transactions.ts";
+import { Waiting } from "./waiting.ts";
+import { openWalFile } from "./wal_file.ts";
+import { writeBack } from "./write_back.ts";
 
-/** So many new jobs, at most, are in memory only. */
-const UNWRITTEN_JOBS = 64;
+const EMPTY = new Uint8Array();
 
 /** A store in one SQLite file, for one process at a time; other processes may read it (`sqlite3 -readonly`). */
 export class SqliteStore implements Store {
   readonly #database: DatabaseSync;
   readonly #path: string;
   readonly #lock: Lock;
+  readonly #now: () => number;
   /** The write-ahead log: it is there for as long as the database is open. */
-  readonly #log: Deno.FsFile;
-  readonly #batch: Batch;
-  readonly #logs: SqliteLogs;
+  readonly #wal: Deno.FsFile;
+  readonly #transactions: Transactions;
   readonly #free: FreePages;
-  readonly #numbers: Numbers;
-  readonly #jobs: JobTable;
-  readonly #waiting: WaitingJobs;
-  readonly #runs: RunTable;
-  readonly #statements: ReturnType<typeof prepareStatements>;
-  readonly #settings: SmallTable;
-  readonly #nodes: SmallTable;
-  /** Jobs that were answered for, and then could not be stored. */
-  readonly #lost = new Map<number, unknown>();
+  readonly #counters: Counters;
+  readonly #jobs: Jobs;
+  readonly #waiting: Waiting;
+  readonly #runs: Runs;
+  readonly #attempts: Attempts;
+  readonly #logs: Logs;
+  readonly #retained: RetainedLogs;
+  readonly #settings: SettingsTable;
+  readonly #nodes: SettingsTable;
+  readonly #listing: Listing;
+  readonly #changes: Changes;
+  /** New jobs that could not be stored, and why. */
+  readonly #lost = new Map<JobNo, unknown>();
   #isClosed = false;
 
-  /** Opens the file, and makes it if it is not there. @throws {StoreError} */
-  static open(path: string): SqliteStore {
+  /** Opens the file, and makes it if it is not there. @param now The queue's clock, epoch ms. @throws {StoreError} */
+  static open(path: string, now: () => number = Date.now): SqliteStore {
     using opening = new DisposableStack();
     const lock = opening.use(lockStateFile(path));
     const database = opening.adopt(openDatabase(path), (database) => database.close());
     try {
-      const log = opening.use(openLogFile(`${path}-wal`));
-      log.tryLockSync(true); // See lock.ts.
-      const store = new SqliteStore(database, log, { path, lock });
-      store.#batch.first(() => {
-        store.#jobs.write(); // Jobs may be new by the time that there is room.
+      const wal = opening.use(openWalFile(database, `${path}-wal`));
+      wal.tryLockSync(true); // See lock.ts.
+      const store = new SqliteStore(database, wal, { path, lock, now });
+      store.#transactions.first(() => {
         dropLeftovers(database);
         store.#jobs.forget();
+        store.#changes.host = hostNumber(database);
       });
       opening.move();
       return store;
@@ -77,211 +87,230 @@ export class SqliteStore implements Store {
 
   private constructor(
     database: DatabaseSync,
-    log: Deno.FsFile,
-    { path, lock }: { path: string; lock: Lock },
+    wal: Deno.FsFile,
+    { path, lock, now }: { path: string; lock: Lock; now: () => number },
   ) {
     this.#database = database;
     this.#path = path;
     this.#lock = lock;
-    this.#log = log;
-    this.#batch = new Batch(database, {
-      syncData: () => this.#log.syncData(),
-      syncDataNow: () => this.#log.syncDataSync(),
+    this.#now = now;
+    this.#wal = wal;
+    const transactions = this.#transactions = new Transactions(database, {
+      syncData: () => this.#wal.syncData(),
+      syncDataNow: () => this.#wal.syncDataSync(),
       checkpoint: () => checkpoint(database),
     });
-    this.#logs = new SqliteLogs(database);
     this.#free = new FreePages(database);
-    this.#numbers = new Numbers(database, this.#batch);
-    this.#jobs = new JobTable(database, (number) => this.#numbers.use(number));
-    this.#waiting = new WaitingJobs(database, this.#jobs);
-    this.#runs = new RunTable(database);
-    this.#statements = prepareStatements(database);
-    this.#settings = new SmallTable(database, this.#batch, "settings", ["value"]);
-    this.#nodes = new SmallTable(database, this.#batch, "nodes", ["uid", "gid", "mode"]);
-    this.#batch.participant = {
-      write: () => {
-        this.#jobs.write();
-        this.#runs.write();
-      },
-      committed: () => {
-        this.#jobs.committed();
-        this.#runs.committed();
-      },
-      rolledBack: (failure) => {
-        for (const number of this.#jobs.rolledBack()) this.#lost.set(number, failure);
-        this.#runs.rolledBack();
-      },
-    };
+    this.#counters = new Counters(database, transactions);
+    this.#runs = new Runs(database, transactions);
+    this.#jobs = new Jobs(database, transactions, (number) => this.#runs.of(number));
+    this.#waiting = new Waiting(database, this.#jobs);
+    this.#attempts = new Attempts(database);
+    this.#logs = new Logs(database, () => this.#counters.next("log"));
+    this.#retained = new RetainedLogs(database, transactions, this.#logs);
+    this.#listing = new Listing(database, this.#jobs, this.#runs);
+    this.#changes = new Changes({
+      transactions,
+      counters: this.#counters,
+      jobs: this.#jobs,
+      runs: this.#runs,
+      attempts: this.#attempts,
+      logs: this.#logs,
+      retained: this.#retained,
+    }, now);
+    this.#settings = new SettingsTable(database, transactions, "settings", ["value"]);
+    this.#nodes = new SettingsTable(database, transactions, "nodes", ["uid", "gid", "mode"]);
   }
 
-  create(job: NewJob): Promise<JobRecord | undefined> {
-    if (this.#jobs.find(job.id)) return Promise.resolve(undefined);
-    const added = this.#jobs.add(this.#numbers.nextJob(), job);
-    if (this.#batch.isSound && this.#jobs.unwrittenCount <= UNWRITTEN_JOBS) return Promise.resolve(added);
-    const stored = this.#batch.run("relaxed", () => added);
-    stored.catch(() => this.#lost.delete(added.number)); // Nobody was told of it.
-    return stored;
+  now(): number {
+    return this.#now();
   }
 
-  find(id: string): Promise<JobRecord | undefined> {
-    return Promise.resolve(this.#jobs.find(id));
+  /** Nobody else writes the file. */
+  watch(): void {}
+
+  /** Stores what was asked for by now: one commit, and one sync, for all that comes about the same time. */
+  commit(): void {
+    this.#transactions.commit();
   }
 
-  get(number: number): Promise<JobRecord | undefined> {
-    return Promise.resolve(this.#jobs.get(number));
+  create(job: NewJob): Promise<Pending | undefined> {
+    if (this.#jobs.rowById(job.id)) return Promise.resolve(undefined);
+    return this.#transactions.run("deferred", () => {
+      const added = this.#jobs.add(this.#counters.next("job"), job, this.#now());
+      this.#transactions.undo((failure) => this.#lost.set(added.number, failure));
+      return added.state === "pending" ? added : undefined;
+    });
   }
 
-  list(state: State, after: number, limit: number): Promise<{ number: number; id: string }[]> {
-    this.#write();
-    const rows = this.#statements.list.all(state, after, limit);
-    return Promise.resolve(rows as unknown as { number: number; id: string }[]);
+  byId(id: string): Promise<Job | undefined> {
+    return Promise.resolve(this.#jobs.byId(id));
   }
 
-  listJobs(state: State, after: number, limit: number): Promise<JobRecord[]> {
-    this.#write();
-    const rows = this.#statements.listJobs.all(state, after, limit) as unknown as Row[];
-    return Promise.resolve(rows.map((row) => fromRow(row, this.#jobs.holds.has(row[0])).job));
+  byNo(number: JobNo): Promise<Job | undefined> {
+    return Promise.resolve(this.#jobs.byNo(number));
+  }
+
+  list(state: State, after: number, limit: number): Promise<Listed[]> {
+    return Promise.resolve(this.#listing.names(state, after, limit));
+  }
+
+  listJobs(state: State, after: number, limit: number): Promise<{ position: number; job: Job }[]> {
+    return Promise.resolve(this.#listing.jobs(state, after, limit));
   }
 
   count(state: State): Promise<number> {
-    this.#write();
-    return Promise.resolve(this.#statements.count.get(state)?.jobs as number);
+    return Promise.resolve(this.#listing.count(state));
   }
 
-  readCommand(number: number, version: "written" | "closed"): Promise<Uint8Array | undefined> {
+  readCommand(number: JobNo, version: "written" | "closed"): Promise<Uint8Array | undefined> {
     const command = this.#jobs.command(number);
-    return Promise.resolve(version === "written" ? command?.unclosed ?? command?.closed : command?.closed);
+    if (version === "written") return Promise.resolve(command?.unclosed ?? command?.closed);
+    return Promise.resolve(command && this.#changes.isFirstDraft(number) ? EMPTY : command?.closed);
   }
 
   update(
-    number: number,
+    number: JobNo,
     expected: Expected,
-    changes: (job: JobRecord) => JobChanges,
+    changes: (job: Job) => JobChanges,
     durability: Durability,
-    pace?: Pace,
-  ): Promise<JobRecord | undefined> {
-    const failure = durability === "durable" ? this.#lost.get(number) : undefined;
-    if (failure !== undefined) return Promise.reject(failure);
+  ): Promise<Job | undefined> {
     const job = this.#expect(number, expected);
-    if (!job) return Promise.resolve(undefined);
+    if (!job) return this.#refuseLost(number);
     const wanted = changes(job);
     const hold = this.#holdAlone(number, wanted);
     if (hold !== undefined) return Promise.resolve(this.#jobs.hold(number, hold));
-    return this.#batch.run(durability, () => this.#apply(number, wanted), pace);
+    return this.#transactions.run(durability, () => this.#changes.apply(job, wanted));
   }
 
   rename(
-    number: number,
+    number: JobNo,
     expected: Expected,
     id: string,
-    mayReplace: (other: JobRecord) => boolean,
-    changes: (job: JobRecord, replaced: JobRecord | undefined) => JobChanges,
-    logsInUse: LogsInUse,
+    mayReplace: (other: Job) => boolean,
+    changes: (job: Job, replaced: Job | undefined) => JobChanges,
   ): Promise<Renamed> {
-    return this.#batch.run("durable", () => {
+    return this.#transactions.run("durable", () => {
       const job = this.#expect(number, expected);
       if (!job) return { kind: "missing" };
-      const holder = this.#jobs.find(id);
-      const other = holder?.number === number ? undefined : holder;
-      if (other) {
-        if (!mayReplace(other)) return { kind: "taken" };
-        this.#delete(other, logsInUse.has(other.logNumber) ? "keep" : "drop");
+      const holder = this.#jobs.byId(id);
+      const replaced = holder?.number === number ? undefined : holder;
+      if (replaced) {
+        if (!mayReplace(replaced)) return { kind: "taken" };
+        this.#changes.remove(replaced);
       }
-      const renamed = this.#apply(number, { ...changes(job, other), id }, logsInUse);
-      if (renamed.run !== null) this.#runs.rename(renamed.run, id);
-      const keptLog = renamed.logNumber === job.logNumber ? undefined : job;
-      return { kind: "renamed", job: renamed, replaced: other, keptLog };
+      const renamed = this.#changes.apply(job, changes(job, replaced), { id });
+      const run = this.#runs.of(number);
+      if (run && run.id !== id) this.#runs.change(run, { id });
+      return { kind: "renamed", job: renamed, replaced };
     });
   }
 
-  remove(number: number, expected: Expected, log: "drop" | "keep", durability: Durability): Promise<boolean> {
-    return this.#batch.run(durability, () => {
+  remove(number: JobNo, expected: Expected, durability: Durability): Promise<boolean> {
+    return this.#transactions.run(durability, () => {
       const job = this.#expect(number, expected);
-      if (!job) return false;
-      this.#delete(job, log);
+      if (job) this.#changes.remove(job);
+      return job !== undefined;
+    });
+  }
+
+  attempt(number: JobNo, ordinal: number): Promise<Attempt | undefined> {
+    const run = this.#runOf(number, ordinal);
+    if (run) return Promise.resolve(attemptOfRun(run));
+    const key = attemptKey(number, ordinal);
+    const row = this.#attempts.get(key);
+    return Promise.resolve(row ? attemptOf(row) : this.#retained.get(key)?.attempt);
+  }
+
+  readLog(number: JobNo, ordinal: number, offset: number, size: number): Promise<Uint8Array> {
+    const key = attemptKey(number, ordinal);
+    const log = this.#runOf(number, ordinal) ?? this.#attempts.get(key) ?? this.#retained.get(key);
+    return Promise.resolve(log ? this.#logs.read(log, offset, size) : EMPTY);
+  }
+
+  retainLog(number: JobNo, ordinal: number): AsyncDisposable {
+    return this.#retained.retain(attemptKey(number, ordinal));
+  }
+
+  appendLog(run: RunToken, position: number, bytes: Uint8Array): Promise<boolean> {
+    return this.#transactions.run("relaxed", () => {
+      const row = this.#runs.byToken(run);
+      if (!row || row.isAbandoned) return false;
+      const added = bytes.subarray(row.bytes - position); // What came before, an earlier try has brought.
+      this.#runs.change(row, { ...this.#logs.extend(row, added), loggedAt: this.#now() });
       return true;
     });
   }
 
-  readLog(logNumber: number, offset: number, size: number): Promise<Uint8Array> {
-    return Promise.resolve(this.#logs.read(logNumber, offset, size));
-  }
-
-  appendLog(run: string, bytes: Uint8Array, now: number): Promise<void> {
-    return this.#batch.run("relaxed", () => {
-      const job = this.#jobOf(run);
-      if (job) this.#append(job, bytes, now);
-    });
-  }
-
-  dropLog(logNumber: number): Promise<void> {
-    return this.#batch.run("relaxed", () => {
-      this.#logs.drop(logNumber);
-      this.#statements.forgetKeptLog.run(logNumber);
-    });
+  endOfLog(run: RunToken): Promise<LogPosition | undefined> {
+    const row = this.#runs.byToken(run);
+    const log = row?.isAbandoned ? this.#attempts.get(attemptKey(row.number, row.ordinal)) : row;
+    const [lastByte] = log ? this.#logs.read(log, log.bytes - 1, 1) : [];
+    return Promise.resolve(log && { bytes: log.bytes, lastByte });
   }
 
   claim(
-    now: number,
-    runs: readonly string[],
+    runs: readonly RunToken[],
     header: (command: Uint8Array) => Uint8Array,
-    logsInUse: LogsInUse = NONE_IN_USE,
-    admits?: (job: JobRecord) => boolean,
-  ): Promise<Claimed[]> {
-    const isSomeDue = (this.#nextVisibleAt() ?? Infinity) <= now;
+    room: (uid: number) => number = () => Infinity,
+  ): Promise<Claim[]> {
+    const now = this.#now();
+    const isSomeDue = (this.#waiting.next() ?? Infinity) <= now;
     // Asked at each wake-up: where there is nothing, nothing is written, and no disk waited for.
-    const found = isSomeDue || !this.#batch.isReady ? undefined : this.#findReady(runs.length, admits);
+    const isFinal = !isSomeDue && this.#transactions.isReady;
+    const found = isFinal ? this.#findReady(runs.length, room, now) : undefined;
     if (found?.length === 0) return Promise.resolve([]);
-    return this.#batch.run("prompt", () => {
+    return this.#transactions.run("prompt", () => {
       if (isSomeDue) this.#waiting.makeVisible(now);
-      const ready = found ?? this.#findReady(runs.length, admits);
-      return ready.map((number, index) => this.#start(number, runs[index] as string, header, logsInUse, now));
+      const ready = found ?? this.#findReady(runs.length, room, now);
+      return ready.map((number, index) =>
+        this.#changes.start(number, must(runs[index], "no more are found than asked for"), header, now)
+      );
     });
   }
 
-  nextVisibleAt(): Promise<number | undefined> {
-    return Promise.resolve(this.#nextVisibleAt());
-  }
-
-  waitFromNow(now: number): Promise<void> {
-    return this.#batch.run("relaxed", () => this.#waiting.waitFrom(now));
-  }
-
-  identify(run: string, traces: RunTraces): Promise<void> {
-    this.#runs.identify(run, traces);
-    this.#batch.runSoon();
-    return Promise.resolve();
-  }
-
   settle(
-    run: string,
-    settle: (job: JobRecord) => JobChanges,
-    left?: (job: JobRecord) => JobChanges,
-  ): Promise<JobRecord | undefined> {
-    return this.#batch.run("prompt", () => {
-      const job = this.#jobOf(run);
-      const former = left && !job ? this.#formerJobOf(run) : undefined;
-      if (left) this.#runs.outlives(run);
-      else this.#runs.remove(run);
-      if (former && left) this.#apply(former.number, left(former));
-      return job && this.#apply(job.number, settle(job));
-    }, "with-others");
+    run: RunToken,
+    settle: (job: Active) => JobChanges,
+    left?: Uint8Array,
+  ): Promise<Job | undefined> {
+    return this.#transactions.run("prompt", () => {
+      const row = this.#runs.byToken(run);
+      if (!row) return undefined;
+      const job = row.isAbandoned ? undefined : this.#jobs.byNo(row.number);
+      const processes = left === undefined ? "gone" : "left";
+      const settled = job?.state === "active"
+        ? this.#changes.apply(job, settle(job), { processes })
+        : undefined;
+      if (left !== undefined && !settled) this.#changes.addToPast(row, left);
+      if (left === undefined) this.#forget(run);
+      return settled;
+    });
   }
 
-  jobOf(run: string): Promise<JobRecord | undefined> {
-    return Promise.resolve(this.#jobOf(run));
+  readonly runBook: RunBook = {
+    identify: (run: RunToken, traces: RunTraces) =>
+      this.#transactions.run("deferred", () => {
+        const row = this.#runs.byToken(run);
+        if (row) this.#runs.identify(row, traces);
+      }),
+    all: () =>
+      Promise.resolve(
+        this.#runs.all().map(({ run, id, leader, cgroup, uid }) => ({ run, id, leader, cgroup, uid })),
+      ),
+    forget: (run: RunToken) => this.#transactions.run("prompt", () => this.#forget(run)),
+  };
+
+  nextVisibleAt(): Promise<number | undefined> {
+    return Promise.resolve(this.#waiting.next());
   }
 
-  formerJobOf(run: string): Promise<JobRecord | undefined> {
-    return Promise.resolve(this.#formerJobOf(run));
-  }
-
-  runs(): Promise<Leftover[]> {
-    return Promise.resolve(this.#runs.all());
+  waitFromNow(): Promise<void> {
+    return this.#transactions.run("relaxed", () => this.#waiting.waitFrom(this.#now()));
   }
 
   reserve(counter: string, count: number, start: number): Promise<number> {
-    return this.#batch.run("durable", () => this.#numbers.reserve(counter, count, start));
+    return this.#transactions.run("durable", () => this.#counters.reserve(counter, count, start));
   }
 
   readSetting(name: string): Promise<string | undefined> {
@@ -292,11 +321,11 @@ export class SqliteStore implements Store {
     return this.#settings.write(name, { value });
   }
 
-  readNode(name: string): Promise<NodeRecord | undefined> {
-    return Promise.resolve(this.#nodes.read(name) as NodeRecord | undefined);
+  readNode(name: string): Promise<Ownership | undefined> {
+    return Promise.resolve(this.#nodes.read(name) as Ownership | undefined);
   }
 
-  writeNode(name: string, { uid, gid, mode }: NodeRecord): Promise<void> {
+  writeNode(name: string, { uid, gid, mode }: Ownership): Promise<void> {
     return this.#nodes.write(name, { uid, gid, mode });
   }
 
@@ -306,13 +335,13 @@ export class SqliteStore implements Store {
   }
 
   /**
-   * Writes all that is stored to the place of the state file, once that is no longer there; beside it, if
+   * Writes all that is stored to the path of the state file, once that is no longer there; beside it, if
    * another one is.
    * @returns Where it is now.
    * @throws If it can't be written.
    */
   async writeBack(): Promise<string> {
-    await this.#finish();
+    await this.#transactions.finish();
     return writeBack(this.#database, this.#lock.fd, this.#path);
   }
 
@@ -322,7 +351,7 @@ export class SqliteStore implements Store {
    */
   async shrink(): Promise<boolean> {
     if (this.#isClosed || !this.#free.areMany) return false;
-    await this.#batch.run("relaxed", () => this.#free.giveBackSome());
+    await this.#transactions.run("relaxed", () => this.#free.giveBackSome());
     if (this.#isClosed || this.#free.areMany) return !this.#isClosed;
     this.#free.truncateFile();
     return false;
@@ -331,149 +360,65 @@ export class SqliteStore implements Store {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    await this.#finish();
+    await this.#transactions.finish();
     this.#database.close(); // What is beside a file that was moved or replaced, SQLite leaves alone.
-    this.#log.close();
+    this.#wal.close();
     this.#lock[Symbol.dispose]();
   }
 
-  async #finish() {
-    this.#batch.run("relaxed", () => {}).catch(() => {}); // There may be something that is in memory only.
-    await this.#batch.finish();
-  }
-
-  /** Has the database know what memory knows, before it is searched. What fails then is in `#lost`. */
-  #write() {
-    if (this.#jobs.unwrittenCount > 0) this.#batch.run("relaxed", () => this.#jobs.write()).catch(() => {});
+  /** Of a job that was answered for, and then could not be stored, its maker hears once. */
+  #refuseLost(number: JobNo): Promise<undefined> {
+    const failure = this.#lost.get(number);
+    this.#lost.delete(number);
+    return failure === undefined ? Promise.resolve(undefined) : Promise.reject(failure);
   }
 
   /** The job, if it is as expected. */
-  #expect(number: number, expected: Expected): JobRecord | undefined {
-    const job = this.#jobs.get(number);
-    const isExpected = job?.state === expected.state &&
-      (expected.run === undefined || job.run === expected.run);
-    return isExpected ? job : undefined;
+  #expect(number: JobNo, expected: Expected): Job | undefined {
+    const job = this.#jobs.byNo(number);
+    if (job?.state !== expected.state) return undefined;
+    const isOfAnother = expected.run !== undefined && job.state === "active" && job.run !== expected.run;
+    return isOfAnother ? undefined : job;
   }
 
-  /** How a job is to be held, if that is all that the changes come to: of that, nothing is stored. */
-  #holdAlone(number: number, { held, unclosed, ...others }: JobChanges): JobChanges["held"] {
-    const isAlone = Object.keys(others).length === 0 && !unclosed && this.#jobs.isClosed(number);
-    return isAlone ? held : undefined;
+  /** Whether a job is to be held, if that is all that the changes come to: of that, nothing is stored. */
+  #holdAlone(number: JobNo, { held, content, ...others }: JobChanges): boolean | undefined {
+    if (typeof held !== "boolean" || Object.keys(others).length > 0) return undefined;
+    const isOfHold = content === undefined || content.is === "as-closed" && !this.#hasDraft(number);
+    return isOfHold ? held : undefined;
   }
 
-  /** What is still the job of a run. */
-  #jobOf(run: string): JobRecord | undefined {
-    const job = this.#formerJobOf(run);
-    return job?.run === run ? job : undefined;
+  #forget(run: RunToken) {
+    const row = this.#runs.byToken(run);
+    if (row) this.#runs.remove(row);
   }
 
-  #formerJobOf(run: string): JobRecord | undefined {
-    const number = this.#runs.jobOf(run);
-    return number === undefined ? undefined : this.#jobs.get(number);
+  #hasDraft(number: JobNo): boolean {
+    return this.#changes.isFirstDraft(number) || this.#jobs.row(number)?.unclosedBytes != null;
   }
 
-  #nextVisibleAt(): number | undefined {
-    if (this.#waiting.mayFetch) this.#write();
-    return this.#waiting.next();
+  /** The run that is this attempt, if it is under way. */
+  #runOf(number: JobNo, ordinal: number): RunRow | undefined {
+    const run = this.#runs.of(number);
+    return run?.ordinal === ordinal ? run : undefined;
   }
 
   /** The first jobs in the queue that can start. */
-  #findReady(limit: number, admits: ((job: JobRecord) => boolean) | undefined): number[] {
-    const { ready } = this.#jobs;
-    if (ready.mayFetch) this.#write();
-    const busy = this.#runs.busy();
-    return ready.find(limit, this.#jobs.placeHeldInLine(), (one) => {
-      if (!this.#jobs.isReady(one)) return "gone";
-      const job = this.#jobs.get(one.number) as JobRecord;
-      return busy.has(job) || admits?.(job) === false ? "passed-over" : "may-start";
+  #findReady(limit: number, room: (uid: number) => number, now: number): number[] {
+    const { line } = this.#jobs.holds;
+    const around = { line, room, now, hasLeftover: (job: Pending) => this.#runs.areLeftOf(job) };
+    return this.#jobs.line.find(limit, line, room, ({ number }) => {
+      const job = must(this.#jobs.byNo(number), "a job in line has a row");
+      const isFree = job.state === "pending" && obstacles(job, around).length === 0;
+      return isFree ? "may-start" : "passed-over";
     });
-  }
-
-  #start(
-    number: number,
-    run: string,
-    header: (command: Uint8Array) => Uint8Array,
-    logsInUse: LogsInUse,
-    now: number,
-  ): Claimed {
-    const before = this.#jobs.get(number) as JobRecord;
-    const { closed: command } = this.#jobs.command(number) as { closed: Uint8Array };
-    this.#runs.add(run, number, before.id);
-    const logNumber = this.#newLog(before, logsInUse);
-    const head = header(command);
-    this.#logs.append(logNumber, 0, head);
-    const logged = { logNumber, logBytes: head.length, loggedAt: now };
-    const changes = {
-      state: "active",
-      attempts: before.attempts + 1,
-      run,
-      changedAt: now,
-      ...logged,
-    } as const;
-    const job = this.#jobs.change(number, changes);
-    return { job, run, command, keptLog: logNumber === before.logNumber ? undefined : before };
-  }
-
-  /** Drops the log of a job, or keeps it for those who read it. @returns The number of its next one. */
-  #newLog({ logNumber, logBytes }: JobRecord, logsInUse: LogsInUse): number {
-    if (logBytes === 0) return logNumber;
-    if (!logsInUse.has(logNumber)) {
-      this.#logs.drop(logNumber);
-      return logNumber;
-    }
-    this.#statements.keepLog.run(logNumber);
-    return this.#numbers.nextLog();
-  }
-
-  #apply(
-    number: number,
-    { log, appendix, place, ...others }: JobChanges,
-    logsInUse: LogsInUse = NONE_IN_USE,
-  ): JobRecord {
-    const changes: TableChanges = others;
-    const job = this.#jobs.get(number) as JobRecord;
-    if (place === "next" || place === "first" && job.place === null) {
-      changes.place = this.#numbers.nextPlace();
-    } else if (place !== undefined && place !== "first") changes.place = place;
-    const logNumber = log === "new" ? this.#newLog(job, logsInUse) : job.logNumber;
-    if (log === "new") {
-      changes.logNumber = logNumber;
-      changes.logBytes = 0;
-    }
-    if (appendix !== undefined && appendix.length > 0) {
-      const position = changes.logBytes ?? job.logBytes;
-      this.#logs.append(logNumber, position, appendix);
-      changes.logBytes = position + appendix.length;
-    }
-    return this.#jobs.change(number, changes);
-  }
-
-  #append({ number, logNumber, logBytes }: JobRecord, bytes: Uint8Array, now: number) {
-    this.#logs.append(logNumber, logBytes, bytes);
-    this.#jobs.change(number, { logBytes: logBytes + bytes.length, loggedAt: now });
-  }
-
-  #delete({ number, logNumber }: JobRecord, log: "drop" | "keep") {
-    this.#jobs.remove(number);
-    if (log === "drop") this.#logs.drop(logNumber);
-    else this.#statements.keepLog.run(logNumber);
   }
 }
 
-const NONE_IN_USE: LogsInUse = { has: () => false };
-
-/** Statements name the index they are for where SQLite's planner would rather walk over all jobs of a state. */
-function prepareStatements(database: DatabaseSync) {
-  return {
-    list: database.prepare(
-      "SELECT number, id FROM jobs WHERE state = ? AND number > ? ORDER BY number LIMIT ?",
-    ),
-    listJobs: prepareForArrays(
-      database,
-      `SELECT ${COLUMNS} FROM jobs INDEXED BY jobs_by_state WHERE state = ? AND number > ? ORDER BY number LIMIT ?`,
-    ),
-    count: database.prepare("SELECT count(*) AS jobs FROM jobs WHERE state = ?"),
-    keepLog: database.prepare("INSERT INTO kept_logs (number) VALUES (?)"),
-    forgetKeptLog: database.prepare("DELETE FROM kept_logs WHERE number = ?"),
-  };
+/** The number of the host that filed runs on; a new one if there is none of its name. */
+function hostNumber(database: DatabaseSync): number {
+  const name = readKernelFile("/proc/sys/kernel/hostname").trim();
+  const known = database.prepare("SELECT host FROM hosts WHERE name = ?").get(name);
+  const row = known ?? database.prepare("INSERT INTO hosts (name) VALUES (?) RETURNING host").get(name);
+  return row?.host as number;
 }

@@ -1,15 +1,15 @@
+import type { DatabaseSync } from "node:sqlite";
 import { freeBytes } from "../../sys/files/free_space.ts";
 import { resourceLimit } from "../../sys/processes/rlimit.ts";
 
-/** SQLite takes what is in the log to the database once it has so many pages, and then begins at its start again. */
-export const LOG_PAGES = 1_000;
-/**
- * The last transaction before that may make it a little longer. A frame is a header and a page.
- * @see https://sqlite.org/fileformat2.html#the_write_ahead_log
- */
-const LOG_BYTES = 32 + (LOG_PAGES + 24) * (24 + 4_096);
-/** Where there is less room, all of it is for jobs. */
-const ROOMY_BYTES = 16 * LOG_BYTES;
+/** SQLite takes what is in the log to the database once it has so many bytes, and then begins at its start again. */
+const WAL_BYTES = 4_096_000;
+/** The last transaction before that may make it a little longer. */
+const LONGER_PAGES = 24;
+/** Of the log, and of each frame in it, https://sqlite.org/fileformat2.html#the_write_ahead_log. */
+const [HEADER_BYTES, FRAME_HEADER_BYTES] = [32, 24];
+/** Where there is less room than so many times its length, all of it is for jobs. */
+const ROOMY = 16;
 const ZEROS = new Uint8Array(65_536);
 
 /**
@@ -18,21 +18,33 @@ const ZEROS = new Uint8Array(65_536);
  * zeros for no frame.
  * @throws What Deno does; the disk may be failing.
  */
-export function openLogFile(path: string): Deno.FsFile {
+export function openWalFile(database: DatabaseSync, path: string): Deno.FsFile {
   using opening = new DisposableStack();
   const file = opening.use(Deno.openSync(path, { write: true }));
+  const pageBytes = pageBytesOf(database);
+  const bytes = HEADER_BYTES + (walPages(pageBytes) + LONGER_PAGES) * (FRAME_HEADER_BYTES + pageBytes);
+  const room = ROOMY * bytes;
   // Past its limit, a process gets a signal that ends it (setrlimit(2)).
-  if (freeBytes(path) > ROOMY_BYTES && resourceLimit("FSIZE").soft > ROOMY_BYTES) lengthen(file);
+  if (freeBytes(path) > room && resourceLimit("FSIZE").soft > room) lengthen(file, bytes);
   opening.move();
   return file;
 }
 
-function lengthen(file: Deno.FsFile) {
+/** How many pages the log has before SQLite takes it to the database: `wal_autocheckpoint`. */
+export function walPages(pageBytes: number): number {
+  return WAL_BYTES / pageBytes;
+}
+
+export function pageBytesOf(database: DatabaseSync): number {
+  return database.prepare("PRAGMA page_size").get()?.page_size as number;
+}
+
+function lengthen(file: Deno.FsFile, bytes: number) {
   const { size } = file.statSync();
   try {
     file.seekSync(size, Deno.SeekMode.Start);
-    for (let length = size; length < LOG_BYTES;) {
-      length += file.writeSync(ZEROS.subarray(0, LOG_BYTES - length));
+    for (let length = size; length < bytes;) {
+      length += file.writeSync(ZEROS.subarray(0, bytes - length));
     }
   } catch (error) {
     if (!isFull(error)) throw error;

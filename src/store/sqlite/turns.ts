@@ -1,13 +1,13 @@
 import { must } from "../../must.ts";
 
-/** A job, and its place in the queue. */
+/** A job, and its turn in the queue. */
 export interface Ready {
   number: number;
-  place: number;
+  turn: number;
 }
 
 /** Jobs in the order of the queue. */
-export class Places {
+export class Turns {
   #jobs: Ready[] = [];
 
   get length(): number {
@@ -54,7 +54,7 @@ export class Places {
   }
 }
 
-/** Two jobs may have one place in a file that was salvaged. */
-export function order(a: Ready, b: Ready): number {
-  return a.place === b.place ? a.number - b.number : a.place - b.place;
+/** Two jobs may have one turn in a file that was salvaged. */
+export function order(one: Ready, other: Ready): number {
+  return one.turn - other.turn || one.number - other.number;
 }

@@ -1,0 +1,40 @@
+import type { Pending } from "./job.ts";
+
+/** Why a pending job can't start now. */
+export type Obstacle =
+  /** It has no turn: a draft, or never closed with content. */
+  | { kind: "not-submitted" }
+  | { kind: "empty" }
+  /** Somebody has it open for writing, or it has just come. */
+  | { kind: "held" }
+  /** A job before it has just come, and nothing may pass that one. */
+  | { kind: "in-line" }
+  | { kind: "time"; at: number }
+  /** Processes of an earlier run of it, or of its id, are left. */
+  | { kind: "leftover" }
+  /** Its user may start no more now. */
+  | { kind: "share" };
+
+/** What around a job decides whether it can start. */
+export interface Surroundings {
+  /** The turn from which on nothing may start; `Infinity`: nothing is held up. */
+  line: number;
+  /** Whether processes of an earlier run of the job, or of its id, are left. */
+  hasLeftover(job: Pending): boolean;
+  /** How many more of a user's jobs may start. */
+  room(uid: number): number;
+  now: number;
+}
+
+/** All that keeps a job from starting; a job with none can start. What searches for such jobs only narrows. */
+export function obstacles(job: Pending, { line, hasLeftover, room, now }: Surroundings): Obstacle[] {
+  const found: Obstacle[] = [];
+  if (job.turn === null) found.push({ kind: "not-submitted" });
+  if (job.commandBytes === 0) found.push({ kind: "empty" });
+  if (job.held) found.push({ kind: "held" });
+  else if (job.turn !== null && job.turn >= line) found.push({ kind: "in-line" });
+  if (job.visibleAt !== null && job.visibleAt > now) found.push({ kind: "time", at: job.visibleAt });
+  if (hasLeftover(job)) found.push({ kind: "leftover" });
+  if (room(job.uid) <= 0) found.push({ kind: "share" });
+  return found;
+}

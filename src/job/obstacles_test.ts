@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import type { Pending } from "./job.ts";
+import { type Obstacle, obstacles, type Surroundings } from "./obstacles.ts";
+
+const NOW = 1_000_000;
+const FREE: Pending = {
+  state: "pending",
+  number: 1,
+  id: "a",
+  commandBytes: 1,
+  attempts: 0,
+  ordinal: 0,
+  turn: 10,
+  visibleAt: null,
+  held: false,
+  uid: 5,
+  gid: 5,
+  mode: 0o600,
+  foreignWriter: null,
+  createdAt: NOW,
+  writtenAt: NOW,
+  changedAt: NOW,
+  accessedAt: null,
+};
+const QUIET: Surroundings = { line: Infinity, hasLeftover: () => false, room: () => 1, now: NOW };
+
+const CASES: [name: string, job: Partial<Pending>, around: Partial<Surroundings>, expected: Obstacle[]][] = [
+  ["a job that nothing keeps", {}, {}, []],
+  ["one that was never submitted", { turn: null }, {}, [{ kind: "not-submitted" }]],
+  ["an empty one", { commandBytes: 0 }, {}, [{ kind: "empty" }]],
+  ["one that somebody has open", { held: true }, {}, [{ kind: "held" }]],
+  ["one that is held, and so holds up the line", { held: true }, { line: 10 }, [{ kind: "held" }]],
+  ["one behind the line", {}, { line: 9 }, [{ kind: "in-line" }]],
+  ["one whose turn is that of the line", {}, { line: 10 }, [{ kind: "in-line" }]],
+  ["one before the line", {}, { line: 11 }, []],
+  ["one without a turn where there is a line", { turn: null }, { line: 0 }, [{ kind: "not-submitted" }]],
+  ["one that waits", { visibleAt: NOW + 1 }, {}, [{ kind: "time", at: NOW + 1 }]],
+  ["one that is due", { visibleAt: NOW }, {}, []],
+  ["one whose time is past", { visibleAt: NOW - 1 }, {}, []],
+  ["one of whose run something is left", {}, { hasLeftover: () => true }, [{ kind: "leftover" }]],
+  ["one where something of another is left", {}, { hasLeftover: ({ id }) => id === "b" }, []],
+  ["one whose user has no room", {}, { room: () => 0 }, [{ kind: "share" }]],
+  ["one whose user has more than there is room for", {}, { room: () => -2 }, [{ kind: "share" }]],
+  ["one where another user has no room", {}, { room: (uid) => uid === 6 ? 0 : 1 }, []],
+  ["one that all keeps", { turn: null, commandBytes: 0, held: true, visibleAt: NOW + 5 }, {
+    line: 0,
+    hasLeftover: () => true,
+    room: () => 0,
+  }, [
+    { kind: "not-submitted" },
+    { kind: "empty" },
+    { kind: "held" },
+    { kind: "time", at: NOW + 5 },
+    { kind: "leftover" },
+    { kind: "share" },
+  ]],
+];
+for (const [name, job, around, expected] of CASES) {
+  Deno.test(`obstacles() of ${name}`, () => {
+    assert.deepEqual(obstacles({ ...FREE, ...job }, { ...QUIET, ...around }), expected);
+  });
+}

@@ -1,0 +1,84 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { type Attempt, attemptKey, jobOfAttempt } from "../../job/attempt.ts";
+import type { Ending } from "../../job/ending.ts";
+import type { StoredLog } from "./logs.ts";
+
+/** An attempt that is over, with its log. */
+export interface AttemptRow extends StoredLog {
+  key: number;
+  startedAt: number;
+  endedAt: number;
+  ending: Ending;
+}
+
+const RANGE = "attempt BETWEEN ?1 AND ?2";
+
+/** The table of attempts that are over: each is inserted once, when it is settled. */
+export class Attempts {
+  readonly #insert: StatementSync;
+  readonly #select: StatementSync;
+  readonly #amend: StatementSync;
+  readonly #delete: StatementSync;
+
+  constructor(database: DatabaseSync) {
+    this.#insert = database.prepare(
+      `INSERT OR REPLACE INTO attempts (attempt, host, started_at, ended_at, ending, log, log_bytes, head)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    );
+    this.#select = database.prepare("SELECT * FROM attempts WHERE attempt = ?");
+    this.#amend = database.prepare(
+      "UPDATE attempts SET ended_at = ?, ending = ?, log = ?, log_bytes = ?, head = ? WHERE attempt = ?",
+    );
+    this.#delete = database.prepare(`DELETE FROM attempts WHERE ${RANGE} RETURNING *`);
+  }
+
+  get(key: number): AttemptRow | undefined {
+    const row = this.#select.get(key);
+    return row && toAttempt(row);
+  }
+
+  /** Within a change, as what follows. */
+  add({ key, startedAt, endedAt, ending, chunks, bytes, head }: AttemptRow, host: number): void {
+    this.#insert.run(key, host, startedAt, endedAt, JSON.stringify(ending), chunks, bytes, head);
+  }
+
+  /** A line was added to its log, or it came to another end. */
+  amend({ key, endedAt, ending, chunks, bytes, head }: AttemptRow): void {
+    this.#amend.run(endedAt, JSON.stringify(ending), chunks, bytes, head, key);
+  }
+
+  /** @param except The ordinal of one that stays. @returns Those that are gone. */
+  remove(number: number, except?: number): AttemptRow[] {
+    const all = [attemptKey(number, 0), attemptKey(number + 1, 0) - 1] as const;
+    if (except === undefined) return this.#remove(...all);
+    const kept = attemptKey(number, except);
+    return [...this.#remove(all[0], kept - 1), ...this.#remove(kept + 1, all[1])];
+  }
+
+  #remove(first: number, last: number): AttemptRow[] {
+    return this.#delete.all(first, last).map(toAttempt);
+  }
+}
+
+export function attemptOf({ key, startedAt, endedAt, ending, bytes }: AttemptRow): Attempt {
+  const job = jobOfAttempt(key);
+  return {
+    job,
+    ordinal: key - attemptKey(job, 0),
+    startedAt,
+    logBytes: bytes,
+    over: { at: endedAt, ending },
+  };
+}
+
+function toAttempt(row: Record<string, unknown>): AttemptRow {
+  return {
+    key: row.attempt as number,
+    startedAt: row.started_at as number,
+    endedAt: row.ended_at as number,
+    ending: JSON.parse(row.ending as string) as Ending,
+    chunks: row.log as number | null,
+    bytes: row.log_bytes as number,
+    head: row.head as Uint8Array,
+  };
+}

@@ -1,0 +1,212 @@
+import type { JobNo } from "../../job/id.ts";
+import { type Attempt, attemptKey, nextOrdinal, type RunToken } from "../../job/attempt.ts";
+import type { Job } from "../../job/job.ts";
+import { must } from "../../must.ts";
+import type { Claim, JobChanges, Over } from "../store.ts";
+import { attemptOf, type Attempts } from "./attempts.ts";
+import type { Counters } from "./counters.ts";
+import type { Jobs, RowChanges } from "./jobs.ts";
+import { type Logs, NO_LOG, type StoredLog } from "./logs.ts";
+import type { RetainedLogs } from "./retained_logs.ts";
+import type { RunRow, Runs } from "./runs.ts";
+import type { Transactions } from "./transactions.ts";
+
+const EMPTY = new Uint8Array();
+
+/** The tables that a change of a job touches. */
+export interface Tables {
+  readonly transactions: Transactions;
+  readonly counters: Counters;
+  readonly jobs: Jobs;
+  readonly runs: Runs;
+  readonly attempts: Attempts;
+  readonly logs: Logs;
+  readonly retained: RetainedLogs;
+}
+
+/** What changes of a job come to, in all tables. All is called within a change. */
+export class Changes {
+  readonly #tables: Tables;
+  readonly #now: () => number;
+  /** Jobs whose command is what somebody writes who never closed it with content. */
+  readonly #firstDrafts = new Set<JobNo>();
+  /** This host's number. */
+  host = 0;
+
+  constructor(tables: Tables, now: () => number) {
+    this.#tables = tables;
+    this.#now = now;
+  }
+
+  isFirstDraft(number: JobNo): boolean {
+    return this.#firstDrafts.has(number);
+  }
+
+  /** Begins an attempt of a job that has no obstacle. */
+  start(
+    number: JobNo,
+    run: RunToken,
+    header: (command: Uint8Array) => Uint8Array,
+    now: number,
+  ): Claim {
+    const before = must(this.#tables.jobs.row(number), "a job that is claimed has a row");
+    const command = must(this.#tables.jobs.command(number), "a job that is claimed has a command").closed;
+    const log = this.#tables.logs.extend(NO_LOG, header(command));
+    const ordinal = nextOrdinal(before.ordinal);
+    this.#tables.runs.add({
+      ...{ run, number, ordinal, id: before.id, startedAt: now, loggedAt: now, isAbandoned: false },
+      ...{ leader: undefined, cgroup: undefined, uid: undefined },
+      ...log,
+    }, this.host);
+    const attempts = before.attempts + 1;
+    const job = this.#tables.jobs.change(number, { state: "active", attempts, ordinal, changedAt: now });
+    if (job.state !== "active") throw new Error("Not so: a job that has a run is active");
+    return { job, run, command };
+  }
+
+  /**
+   * Makes changes of a job.
+   * @param processes `gone`: if it leaves active, nothing is left of its run.
+   */
+  apply(
+    job: Job,
+    changes: JobChanges,
+    { id, processes = "left" }: { id?: string; processes?: "gone" | "left" } = {},
+  ): Job {
+    const { content, turn, over, loggedAt, ...others } = changes;
+    const row: RowChanges = { ...others, ...id === undefined ? {} : { id } };
+    const run = job.state === "active" ? this.#tables.runs.of(job.number) : undefined;
+    if (loggedAt !== undefined && !run) row.endedAt = loggedAt;
+    if (loggedAt !== undefined && run && row.state === undefined) this.#tables.runs.change(run, { loggedAt });
+    if (turn === "next" || turn === "first" && job.state === "pending" && job.turn === null) {
+      row.turn = this.#tables.counters.nextTurn();
+    } else if (typeof turn === "number" || turn === null) row.turn = turn;
+    if (this.#tables.jobs.row(job.number)?.state !== job.state) { // It was active, in a file that was salvaged without its run.
+      row.state ??= job.state;
+      row.turn ??= null;
+    }
+    this.#setContent(job.number, content, row);
+    if (over) this.#end(job, over, row);
+    if (row.state === undefined || row.state === job.state) return this.#tables.jobs.change(job.number, row);
+    const isEnded = row.state === "complete" || row.state === "failed";
+    row.ended = isEnded ? this.#tables.counters.next("end") : null;
+    row.endedAt = isEnded ? loggedAt ?? this.#now() : null;
+    if (run && !over) this.#drop(attemptKey(run.number, run.ordinal), run, attemptOfRun(run));
+    if (run && processes === "left") this.#abandon(run);
+    else if (run) this.#tables.runs.remove(run);
+    return this.#tables.jobs.change(job.number, row);
+  }
+
+  #setContent(number: JobNo, content: JobChanges["content"], row: RowChanges) {
+    const before = must(this.#tables.jobs.row(number), "a job that is changed has a row");
+    const isFirst = this.#firstDrafts.has(number);
+    if (!content) {
+      if (!isFirst || row.turn == null) return;
+      // It gets a turn, and must not have it as it is when there was a crash.
+      row.unclosed = must(this.#tables.jobs.command(number), "a job has a command").closed;
+      row.command = EMPTY;
+      return this.#setFirstDraft(number, false);
+    }
+    switch (content.is) {
+      case "draft": {
+        const isEmpty = before.commandBytes === 0 && before.unclosedBytes === null && before.turn === null;
+        const staysFirst = (isFirst || isEmpty) && row.turn == null; // With a turn, it would run after a crash.
+        if (staysFirst) row.command = content.bytes;
+        else {
+          if (isFirst) row.command = EMPTY;
+          row.unclosed = content.bytes;
+        }
+        return this.#setFirstDraft(number, staysFirst);
+      }
+      case "closed":
+        if (content.bytes === "as-saved") row.closesUnclosed = true;
+        else {
+          row.command = content.bytes;
+          row.unclosed = null;
+        }
+        return this.#setFirstDraft(number, false);
+      case "as-closed":
+        if (isFirst) row.command = EMPTY;
+        row.unclosed = null;
+        return this.#setFirstDraft(number, false);
+      default:
+        content satisfies never;
+    }
+  }
+
+  #setFirstDraft(number: JobNo, isFirst: boolean) {
+    if (this.#firstDrafts.has(number) === isFirst) return;
+    const set = (is: boolean) => is ? this.#firstDrafts.add(number) : this.#firstDrafts.delete(number);
+    set(isFirst);
+    this.#tables.transactions.undo(() => set(!isFirst));
+  }
+
+  /** An attempt is over, or what stands for one; what is kept of those before is gone. */
+  #end(job: Job, over: Over, row: RowChanges) {
+    const endedAt = this.#now();
+    const { ending } = over;
+    const run = job.state === "active" ? this.#tables.runs.of(job.number) : undefined;
+    const last = over.log === "more" && !run
+      ? this.#tables.attempts.get(attemptKey(job.number, job.ordinal))
+      : undefined;
+    if (last) {
+      const log = this.#tables.logs.extend(last, over.bytes);
+      this.#tables.attempts.amend({ ...last, ...log, endedAt, ending });
+      row.logBytes = log.bytes;
+      return;
+    }
+    const ordinal = run?.ordinal ?? nextOrdinal(job.ordinal);
+    const log = this.#tables.logs.extend(run ?? NO_LOG, over.bytes);
+    if (job.ordinal > 1 || !run && job.ordinal > 0) this.#dropAttempts(job.number, ordinal);
+    const key = attemptKey(job.number, ordinal);
+    this.#tables.attempts.add(
+      { key, startedAt: run?.startedAt ?? endedAt, endedAt, ending, ...log },
+      this.host,
+    );
+    row.ordinal = ordinal;
+    row.logBytes = log.bytes;
+  }
+
+  /** What is left of a run whose job somebody took is said in the log that the attempt has, if it has one. */
+  addToPast(run: RunRow, line: Uint8Array) {
+    const past = this.#tables.attempts.get(attemptKey(run.number, run.ordinal));
+    if (!past) return;
+    const log = this.#tables.logs.extend(past, line);
+    this.#tables.attempts.amend({ ...past, ...log });
+    const row = this.#tables.jobs.row(run.number);
+    if (row?.ordinal !== run.ordinal) return;
+    const now = this.#now();
+    const times = row.ended === null ? {} : { endedAt: now, changedAt: now };
+    this.#tables.jobs.change(run.number, { logBytes: log.bytes, ...times });
+  }
+
+  /** Removes a job; its run is abandoned, and its logs stay for who reads them. */
+  remove(job: Job) {
+    const run = this.#tables.runs.of(job.number);
+    if (run) {
+      this.#drop(attemptKey(run.number, run.ordinal), run, attemptOfRun(run));
+      this.#abandon(run);
+    }
+    if (job.ordinal > 0) this.#dropAttempts(job.number);
+    this.#setFirstDraft(job.number, false);
+    this.#tables.jobs.remove(job.number);
+  }
+
+  #abandon(run: RunRow) {
+    this.#tables.runs.change(run, { isAbandoned: true, ...NO_LOG });
+  }
+
+  /** @param except The ordinal of one that stays. */
+  #dropAttempts(number: JobNo, except?: number) {
+    for (const row of this.#tables.attempts.remove(number, except)) this.#drop(row.key, row, attemptOf(row));
+  }
+
+  #drop(key: number, { head, bytes, chunks }: StoredLog, attempt: Attempt) {
+    this.#tables.retained.drop(key, { head, bytes, chunks, attempt });
+  }
+}
+
+/** An attempt that is under way. */
+export function attemptOfRun({ number, ordinal, startedAt, bytes }: RunRow): Attempt {
+  return { job: number, ordinal, startedAt, logBytes: bytes, over: undefined };
+}
