@@ -2,9 +2,8 @@
 import { DatabaseSync } from "node:sqlite";
 import { makeKernelDirectory } from "../src/sys/files/kernel_files.ts";
 import {
-  type CgroupPlace,
+  type CgroupRoot,
   findCgroups,
-  isEmptyCgroup,
   killCgroup,
   listGroups,
   removeCgroup,
@@ -16,13 +15,13 @@ const KILLED_MS = 10_000;
 const DEPTH = 2;
 
 /** Where groups are, and that of this process; `undefined`: there are none. */
-export function ownPlace(): CgroupPlace | undefined {
+export function ownRoot(): CgroupRoot | undefined {
   const read = (name: string) => Deno.readTextFileSync(`/proc/self/${name}`);
   return findCgroups(read("mountinfo"), read("cgroup"));
 }
 
 export function ownGroup(): string | undefined {
-  return ownPlace()?.own;
+  return ownRoot()?.own;
 }
 
 /** Whether a daemon of this process's user can have groups. */
@@ -67,10 +66,10 @@ function groupsNamed(identity: string): string[] {
 async function endGroup(path: string): Promise<void> {
   if (removeCgroup(path)) return;
   killCgroup(path);
-  for (const late = performance.now() + KILLED_MS; !isEmptyCgroup(path) && performance.now() < late;) {
+  for (const late = performance.now() + KILLED_MS; !removeCgroup(path);) {
+    if (performance.now() >= late) throw new Error(`There are processes left in ${path}`);
     await new Promise((resolve) => setTimeout(resolve, 1)); // No event of it but by inotify.
   }
-  if (!removeCgroup(path)) throw new Error(`There are processes left in ${path}`);
 }
 
 function statesIn(folder: string, depth: number): string[] {

@@ -17,7 +17,7 @@ export function requireDescriptors(sandbox: { paths: readonly unknown[] } | unde
   const least = LEAST_DESCRIPTORS + (sandbox ? OF_SANDBOX + sandbox.paths.length : 0);
   if (soft >= least) return;
   throw new StartError(
-    `Cannot work with ${soft} open files at most (ulimit -n): filed needs ${least}, and up to 5 more for each job ` +
+    `Cannot work with ${soft} open files at most (ulimit -n): filed needs ${least}, and up to 6 more for each job ` +
       "that runs at once; raise the limit, or LimitNOFILE= of its unit",
   );
 }

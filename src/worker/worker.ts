@@ -3,13 +3,15 @@ import { setImmediate } from "node:timers";
 import { ErrnoError } from "../sys/errno.ts";
 import { readKernelFile } from "../sys/files/kernel_files.ts";
 import { adoptsOrphans } from "../sys/processes/process.ts";
+import { standInOf } from "../sys/processes/subuid.ts";
 import { dropReserve, keepDescriptors } from "../sys/files/reserve.ts";
 import { type Account, Accounts } from "./start/accounts.ts";
 import { findCgroups } from "./cgroup/cgroup.ts";
 import { Census } from "./end/census.ts";
 import { CgroupMemory } from "./cgroup/memory.ts";
 import { Cgroups } from "./cgroup/cgroups.ts";
-import { execute, Execution, type ExecutionHost, overBefore } from "./execution.ts";
+import type { WorkerContext } from "./context.ts";
+import { execute, Execution, overBefore } from "./execution.ts";
 import {
   type ConfineMessage,
   type FromWorker,
@@ -22,6 +24,7 @@ import { Marks } from "./end/marks.ts";
 import { Orphans } from "./end/orphans.ts";
 import { Outbox } from "../run/outbox.ts";
 import { readBootId } from "./end/processes.ts";
+import { Relays } from "./output/relays.ts";
 import { Reactor } from "./reactor.ts";
 import { RuleError } from "./sandbox/paths.ts";
 import { Inherited } from "./start/rlimits.ts";
@@ -39,7 +42,7 @@ const KEPT_DESCRIPTORS = 4;
 /** The thread that runs jobs. An error that nothing here expects ends it, and its owner hears of that. */
 class Jobs {
   readonly #reactor = new Reactor();
-  readonly #host: ExecutionHost;
+  readonly #context: WorkerContext;
   readonly #executions = new Map<RunToken, Execution>();
   /** Runs of users who are being looked up. */
   readonly #waiting = new Set<RunToken>();
@@ -52,29 +55,30 @@ class Jobs {
 
   constructor({ cgroups: use, identity, environment, openFiles }: SetupMessage) {
     keepDescriptors(KEPT_DESCRIPTORS);
-    const place = use === "used" ? readCgroups() : undefined;
-    const cgroups = new Cgroups(place, identity);
-    this.#host = {
+    const root = use === "used" ? findOwnCgroups() : undefined;
+    const cgroups = new Cgroups(root, identity);
+    this.#context = {
       accounts: new Accounts(),
       bootId: readBootId(),
       environment,
       inherited: new Inherited(openFiles),
       reactor: this.#reactor,
+      relays: new Relays(this.#reactor, standInOf(readSubuid())),
       cgroups,
-      cgroupMemory: new CgroupMemory(place?.own, () => cgroups.ours),
+      cgroupMemory: new CgroupMemory(root?.own, () => cgroups.ours),
       lookout: { census: new Census(), marks: new Marks() },
       vigils: new Vigils(this.#reactor),
       leaders: new Set(),
       sandbox: undefined,
       post,
     };
-    if (adoptsOrphans()) this.#orphans = new Orphans((pid) => this.#host.leaders.has(pid));
+    if (adoptsOrphans()) this.#orphans = new Orphans((pid) => this.#context.leaders.has(pid));
   }
 
   receive(message: Exclude<ToWorker, SetupMessage>): void {
     if (this.#held) return void this.#held.push(message);
     if (message.kind === "start") {
-      const prepared = this.#host.sandbox?.prepare();
+      const prepared = this.#context.sandbox?.prepare();
       if (prepared) return this.#hold(message, prepared);
     }
     switch (message.kind) {
@@ -91,7 +95,7 @@ class Jobs {
       case "sweep":
         this.#sweeping = this.#sweeping.then(async () => {
           const onGone = (run: RunToken) => post({ kind: "gone", run });
-          const survivors = await sweep(message.runs, { ...this.#host, onGone });
+          const survivors = await sweep(message.runs, this.#context, onGone);
           post({ kind: "swept", survivors });
         });
         return;
@@ -111,8 +115,8 @@ class Jobs {
       const warn = (message: string, fields: Record<string, unknown>) =>
         post({ kind: "warned", message, fields });
       const sandbox = await Sandbox.open(settings, { reactor: this.#reactor, warn });
-      this.#host.sandbox = sandbox;
-      if (await selfTest(sandbox, this.#host.cgroups)) sandbox.allowReuse();
+      this.#context.sandbox = sandbox;
+      if (await selfTest(sandbox, this.#context.cgroups)) sandbox.allowReuse();
       post({ kind: "confined", outcome: sandbox.realPaths });
     } catch (error) {
       if (!(error instanceof RuleError)) throw error;
@@ -132,7 +136,7 @@ class Jobs {
 
   /** Who is not known yet is looked up while others start. */
   #start(message: StartMessage) {
-    const account = message.runAs && this.#host.accounts.of(message.runAs);
+    const account = message.runAs && this.#context.accounts.of(message.runAs);
     if (account instanceof Promise) this.#startOnceKnown(message, account);
     else this.#execute(message, account);
   }
@@ -162,7 +166,7 @@ class Jobs {
   #execute(message: StartMessage, account: Account | undefined) {
     const { run } = message;
     if (this.#shortage) return post(overBefore(run, { kind: "put-off", shortage: this.#shortage }));
-    const execution = execute(message, account, this.#host);
+    const execution = execute(message, account, this.#context);
     if (execution instanceof Execution) {
       this.#executions.set(run, execution);
       execution.over.then(() => this.#executions.delete(run));
@@ -175,7 +179,8 @@ class Jobs {
   #heed(obstacle: Obstacle) {
     if (obstacle.kind !== "put-off" || obstacle.shortage.of !== "all") return;
     this.#shortage = obstacle.shortage;
-    this.#host.sandbox?.spare();
+    this.#context.sandbox?.spare();
+    this.#context.cgroups.spare();
   }
 
   async #stop() {
@@ -184,11 +189,11 @@ class Jobs {
     for (const run of [...this.#waiting]) this.#endWaiting(run);
     await Promise.all([this.#sweeping, ...executions.map(({ over }) => over)]);
     this.#orphans?.[Symbol.dispose]();
-    this.#host.vigils[Symbol.dispose]();
-    this.#host.lookout.marks[Symbol.dispose]();
-    this.#host.cgroupMemory[Symbol.dispose](); // The daemon may be in the group of its runs.
-    this.#host.cgroups[Symbol.dispose]();
-    await this.#host.sandbox?.[Symbol.asyncDispose]();
+    this.#context.vigils[Symbol.dispose]();
+    this.#context.lookout.marks[Symbol.dispose]();
+    this.#context.cgroupMemory[Symbol.dispose](); // The daemon may be in the group of its runs.
+    this.#context.cgroups[Symbol.dispose]();
+    await this.#context.sandbox?.[Symbol.asyncDispose]();
     await this.#reactor[Symbol.asyncDispose]();
     dropReserve();
     post({ kind: "stopped" });
@@ -209,8 +214,16 @@ function post(message: FromWorker, transfer?: ArrayBuffer[]) {
   outbox.post(message, transfer);
 }
 
-function readCgroups() {
+function findOwnCgroups() {
   return findCgroups(readKernelFile("/proc/self/mountinfo"), readKernelFile("/proc/self/cgroup"));
+}
+
+function readSubuid(): string {
+  try {
+    return Deno.readTextFileSync("/etc/subuid");
+  } catch {
+    return ""; // Nobody has other user ids.
+  }
 }
 
 let jobs: Jobs | undefined;

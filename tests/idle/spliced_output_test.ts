@@ -89,25 +89,29 @@ rootTest("output that can't be read ends the output, and neither filed nor other
 /** Users that every Debian has. */
 const [ATTACKER, OTHER] = ["games", "daemon"] as const;
 
-rootTest("output that nobody can read for ever keeps neither others' jobs nor a stop waiting", async () => {
-  await using place = await Place.make();
-  const mountpoint = `${place.path}/odd`;
+/** Everybody may submit, and the users' jobs reach the place. */
+async function open(filed: Filed, place: Place): Promise<void> {
   await Deno.chmod(place.path, 0o777);
-  await using filed = await startFiled({ config: { max_attempts: 1 } });
-  await using _odd = await mountOdd(mountpoint, "hangs");
   await filed.admitAll();
   await Deno.writeTextFile(`${place.path}/job.py`, JOB);
-  await ok(
-    filed.sh(
-      `echo "PATH=/usr/bin:/bin exec python3 ${place.path}/job.py ${mountpoint} locked" > $M/pending/odd`,
-      {
-        user: ATTACKER,
-      },
-    ),
-  );
+}
+
+/** Has a job of the attacker's wait, with a page in its output that never comes. */
+async function lockOutput(filed: Filed, place: Place, id: string, mountpoint: string): Promise<void> {
+  const command = `PATH=/usr/bin:/bin exec python3 ${place.path}/job.py ${mountpoint} locked`;
+  await ok(filed.sh(`echo "${command}" > $M/pending/${id}`, { user: ATTACKER }));
   await within("the page in the output", async () => {
     while (!await exists(`${mountpoint}-is-spliced`)) await filed.list("active");
   });
+}
+
+rootTest("output that nobody can read for ever keeps neither others' jobs nor a stop waiting", async () => {
+  await using place = await Place.make();
+  const mountpoint = `${place.path}/odd`;
+  await using filed = await startFiled({ config: { max_attempts: 1 } });
+  await using _odd = await mountOdd(mountpoint, "hangs");
+  await open(filed, place);
+  await lockOutput(filed, place, "odd", mountpoint);
   for (const id of ["one", "two", "three"]) {
     await ok(filed.sh(`echo 'echo started' > $M/pending/${id}`, { user: OTHER }));
     assert.match(await filed.finished(id), /\nstarted\n/);
@@ -118,3 +122,36 @@ rootTest("output that nobody can read for ever keeps neither others' jobs nor a 
   await using next = await Filed.start(filed.place);
   assert.match(await next.finish("next", "echo again"), /\nagain\n/);
 });
+
+rootTest(
+  "a user whose output nobody can read three times starts no more jobs until it can be read",
+  async () => {
+    await using place = await Place.make();
+    await using filed = await startFiled({ config: { max_attempts: 1 } });
+    await using mounts = new AsyncDisposableStack();
+    await open(filed, place);
+    const ids = ["odd-1", "odd-2", "odd-3"];
+    for (const id of ids) {
+      const mountpoint = `${place.path}/${id}`;
+      mounts.use(await mountOdd(mountpoint, "hangs"));
+      await lockOutput(filed, place, id, mountpoint);
+    }
+    for (const id of ids) await ok(filed.sh(`rm $M/active/${id}`));
+    for (const id of ids) await filed.event("attempt ended", { job: id });
+    const last = await within("a job that is put off", async () => {
+      for (let n = 0;; n++) {
+        const job = `more-${n}`;
+        await ok(filed.sh(`echo 'echo started' > $M/pending/${job}`, { user: ATTACKER }));
+        const events = ["attempt put off", "attempt ended"].map((message) => filed.event(message, { job }));
+        if ((await Promise.race(events)).message === "attempt put off") return job;
+      }
+    });
+    const { properties } = await filed.event("cannot start a user's jobs");
+    assert.equal(properties.missing, "an end of what reads the output of the job's user");
+    await ok(filed.sh("echo 'echo started' > $M/pending/other", { user: OTHER }));
+    assert.match(await filed.finished("other"), /\nstarted\n/);
+    assert.deepEqual(await filed.list("pending"), [last]);
+    await mounts.disposeAsync();
+    assert.match(await filed.finished(last), /\nstarted\n/);
+  },
+);

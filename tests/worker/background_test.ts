@@ -9,7 +9,7 @@ Deno.test("a background process that holds the pipe keeps the job running", asyn
   await run.hasPosted("early\n".length);
   // Another run goes from start to end meanwhile, with time for several looks.
   await workshop.start("sleep 0.6").ended.promise;
-  assert.deepEqual(run.kinds, ["started", "output"]);
+  assert.deepEqual(run.kinds.toSorted(), ["output", "started"]);
   Deno.writeTextFileSync(`${workshop.dir}/go`, "now ");
   assert.deepEqual(await run.exit(), { kind: "exited", status: 0 });
   assert.equal(run.text, "early\nnow late\n");
@@ -33,16 +33,16 @@ Deno.test("a run gets the cgroup of one that has ended, with nothing left in it"
     return cgroup;
   };
   const groups: (string | undefined)[] = [];
-  for (let job = 0; job < 20; job++) groups.push(await groupOf("true")); // Some end a moment before they leave it.
+  for (let job = 0; job < 20; job++) groups.push(await groupOf("sleep 0.02")); // Some end a moment before they leave it.
   assert.ok(groups[0] === undefined || new Set(groups).size < groups.length);
-  const held = await groupOf("setsid tail -f $DIR/hold >/dev/null 2>&1 & :");
-  for (let job = 0; job < 5; job++) assert.ok(held === undefined || await groupOf("true") !== held);
+  const held = await groupOf("setsid tail -f $DIR/hold >/dev/null 2>&1 & sleep 0.02");
+  for (let job = 0; job < 5; job++) assert.ok(held === undefined || await groupOf("sleep 0.02") !== held);
 });
 
 Deno.test("a stop leaves no cgroup of a run whose last process has ended since", async () => {
   await using workshop = new Workshop();
   await workshop.fifos("up");
-  const run = workshop.start("tail -f $DIR/up > /dev/null 2>&1 &");
+  const run = workshop.start("tail -f $DIR/up > /dev/null 2>&1 & sleep 0.02");
   const { cgroup } = await run.started.promise;
   await run.ended.promise;
   await endProcessesWith(workshop.dir);

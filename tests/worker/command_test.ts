@@ -3,6 +3,7 @@
  * contract/command_test.ts.
  */
 import assert from "node:assert/strict";
+import { readProcess } from "../../src/worker/end/processes.ts";
 import { Workshop } from "./workshop.ts";
 
 const OUTPUTS = [
@@ -62,22 +63,36 @@ for (const [command, exit] of EXITS) {
   });
 }
 
-Deno.test("a job is told as started, then its output, then its end", async () => {
+Deno.test("a job that lives for a while is told as started, with who it is", async () => {
   await using workshop = new Workshop();
-  const run = workshop.start("echo $$");
+  await workshop.fifos("go");
+  const run = workshop.start("read x < $DIR/go; echo $$");
   const { leader } = await run.started.promise;
+  assert.equal(leader.startTicks, readProcess(leader.pid)?.startTicks);
+  await Deno.writeTextFile(`${workshop.dir}/go`, "\n");
   await run.ended.promise;
   assert.deepEqual(run.kinds, ["started", "output", "ended"]);
   assert.equal(run.text, `${leader.pid}\n`);
   assert.equal(leader.bootId, (await Deno.readTextFile("/proc/sys/kernel/random/boot_id")).trim());
 });
 
+Deno.test("of a job that is over at once only its end is told", async () => {
+  await using workshop = new Workshop();
+  for (let tries = 0;; tries++) { // On a busy machine most take longer.
+    const run = workshop.start(":");
+    await run.ended.promise;
+    if (run.kinds.length === 1) return;
+    assert.deepEqual(run.kinds, ["started", "ended"]);
+    assert.ok(tries < 1_000, "each was told as started");
+  }
+});
+
 Deno.test("a job leads a session and a group of its own", async () => {
   await using workshop = new Workshop();
-  const run = workshop.start("cut -d ' ' -f 5,6 /proc/$$/stat");
-  const { leader } = await run.started.promise;
+  const run = workshop.start("echo $$; cut -d ' ' -f 5,6 /proc/$$/stat");
   await run.ended.promise;
-  assert.equal(run.text, `${leader.pid} ${leader.pid}\n`);
+  const [pid] = run.text.split("\n");
+  assert.equal(run.text, `${pid}\n${pid} ${pid}\n`);
 });
 
 Deno.test("a job is one process: the wrappers are replaced by its shell", async () => {

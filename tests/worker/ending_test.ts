@@ -110,7 +110,7 @@ Deno.test("the cgroup of a run is gone when it was ended, and that of any other 
     workshop.executor.end(ended.token, 0);
     await ended.ended.promise;
     for (const cgroup of groups) if (cgroup) await assert.rejects(Deno.stat(cgroup), Deno.errors.NotFound);
-    const other = workshop.start("exit 1");
+    const other = workshop.start("sleep 0.02; exit 1");
     groups.push((await other.started.promise).cgroup);
     await other.ended.promise;
   }
@@ -200,7 +200,10 @@ Deno.test("a run can be ended before its command runs", async () => {
   await workshop.fifos("never");
   const runs = Array.from({ length: 20 }, () => workshop.start("tail -f $DIR/never"));
   for (const { token } of runs) workshop.executor.end(token, 0);
-  for (const run of runs) assert.deepEqual((await run.ended.promise).survivors, []);
+  for (const run of runs) {
+    assert.deepEqual((await run.ended.promise).survivors, []);
+    assert.deepEqual(run.kinds, ["started", "ended"]); // Had something survived, the next daemon would have to know.
+  }
   assert.deepEqual(workshop.processes(), []);
 });
 

@@ -4,23 +4,27 @@
  */
 import assert from "node:assert/strict";
 import { newIdentity } from "../../src/queue/queue.ts";
-import { type CgroupPlace, removeCgroup } from "../../src/worker/cgroup/cgroup.ts";
+import { type CgroupRoot, removeCgroup } from "../../src/worker/cgroup/cgroup.ts";
 import { Cgroups } from "../../src/worker/cgroup/cgroups.ts";
 import { DaemonGroup } from "../../src/worker/cgroup/daemon_group.ts";
 import { must } from "../../src/must.ts";
-import { groupTest, ownPlace } from "../groups.ts";
+import { groupTest, ownRoot } from "../groups.ts";
 import { type Run, Workshop } from "./workshop.ts";
 
+const RUN = crypto.randomUUID();
+/** It lives long enough for its group to be told. */
+const JOB = "sleep 0.05";
+
 /** Such a test, on where the groups are. */
-function placeTest(name: string, act: (place: CgroupPlace) => void) {
-  groupTest(name, () => act(must(ownPlace(), "groups can be made")));
+function rootTest(name: string, act: (root: CgroupRoot) => void) {
+  groupTest(name, () => act(must(ownRoot(), "groups can be made")));
 }
 
 /**
  * What a daemon that was killed leaves: a group of a run in one that nobody has locked.
  * @returns Both paths.
  */
-function leaveGroups({ own }: CgroupPlace, identity: string): { daemons: string; runs: string } {
+function leaveGroups({ own }: CgroupRoot, identity: string): { daemons: string; runs: string } {
   using daemon = DaemonGroup.make(own, identity);
   const runs = `${daemon.path}/run`;
   Deno.mkdirSync(runs);
@@ -46,58 +50,58 @@ const parentOf = (path: string) => path.slice(0, path.lastIndexOf("/"));
 
 groupTest("a kept group that somebody removed is not used again", async () => {
   await using workshop = new Workshop();
-  const kept = await groupOf(workshop.start(":"));
-  assert.equal(await groupOf(workshop.start(":")), kept);
+  const kept = await groupOf(workshop.start(JOB));
+  assert.equal(await groupOf(workshop.start(JOB)), kept);
   Deno.removeSync(kept);
-  assert.notEqual(await groupOf(workshop.start(":")), kept);
+  assert.notEqual(await groupOf(workshop.start(JOB)), kept);
 });
 
 groupTest("the daemon's group that somebody removed is made anew", async () => {
   await using workshop = new Workshop();
-  const kept = await groupOf(workshop.start(":"));
+  const kept = await groupOf(workshop.start(JOB));
   removeCgroup(parentOf(kept));
-  assert.notEqual(parentOf(await groupOf(workshop.start(":"))), parentOf(kept));
+  assert.notEqual(parentOf(await groupOf(workshop.start(JOB))), parentOf(kept));
 });
 
 groupTest("a stop leaves no group", async () => {
   await using workshop = new Workshop();
-  const group = await groupOf(workshop.start(":"));
+  const group = await groupOf(workshop.start(JOB));
   await workshop.executor[Symbol.asyncDispose]();
   assert.equal(isThere(parentOf(group)), false);
 });
 
-placeTest("the groups of a dead daemon are found by another of the same state file, and removed", (place) => {
+rootTest("the groups of a dead daemon are found by another of the same state file, and removed", (root) => {
   const identity = newIdentity();
-  const left = leaveGroups(place, identity);
-  using cgroups = new Cgroups(place, identity);
+  const left = leaveGroups(root, identity);
+  using cgroups = new Cgroups(root, identity);
   assert.deepEqual(cgroups.listOrphans(), []); // It was empty, and is gone.
   assert.equal(isThere(left.daemons), false);
   assert.equal(cgroups.isOfRuns(left.runs), true); // As a run's that ended.
   assert.equal(cgroups.release(left.runs, "once"), true);
 });
 
-placeTest(
+rootTest(
   "the groups of a daemon that lives are nobody else's, though the state file be the same",
-  (place) => {
+  (root) => {
     const identity = newIdentity();
-    using living = new Cgroups(place, identity);
-    const group = living.take("other");
+    using living = new Cgroups(root, identity);
+    const group = living.take("other", RUN);
     assert.ok(group);
     {
-      using other = new Cgroups(place, identity);
+      using other = new Cgroups(root, identity);
       assert.deepEqual(other.listOrphans(), []);
       assert.equal(other.isOfRuns(group), false);
-      assert.notEqual(parentOf(other.take("other") ?? ""), parentOf(group));
+      assert.notEqual(parentOf(other.take("other", RUN) ?? ""), parentOf(group));
     }
     assert.equal(isThere(group), true);
     living.release(group, "once");
   },
 );
 
-placeTest("the groups of another state file's daemons are left alone, also of dead ones", (place) => {
-  const left = leaveGroups(place, newIdentity());
+rootTest("the groups of another state file's daemons are left alone, also of dead ones", (root) => {
+  const left = leaveGroups(root, newIdentity());
   try {
-    using cgroups = new Cgroups(place, newIdentity());
+    using cgroups = new Cgroups(root, newIdentity());
     assert.deepEqual(cgroups.listOrphans(), []);
     assert.equal(cgroups.isOfRuns(left.runs), false);
     assert.equal(isThere(left.runs), true);
@@ -106,13 +110,13 @@ placeTest("the groups of another state file's daemons are left alone, also of de
   }
 });
 
-placeTest(
+rootTest(
   "a group of filed 0.1.0 is one of runs where the state file says so, and left alone otherwise",
-  (place) => {
-    const old = `${place.own}/filed-2147483647-${crypto.randomUUID()}`; // No process has this number.
+  (root) => {
+    const old = `${root.own}/filed-2147483647-${crypto.randomUUID()}`; // No process has this number.
     Deno.mkdirSync(old);
     try {
-      using cgroups = new Cgroups(place, newIdentity());
+      using cgroups = new Cgroups(root, newIdentity());
       assert.deepEqual(cgroups.listOrphans(), []);
       assert.equal(isThere(old), true);
       assert.equal(cgroups.isOfRuns(old), true);
@@ -126,19 +130,19 @@ placeTest(
 
 const STRANGERS = ["/tmp/filed-12-a1b2", "/sys/fs/cgroup-not/filed-12-a1b2"];
 for (const path of STRANGERS) {
-  placeTest(`${path} is no group of runs`, (place) => {
-    using cgroups = new Cgroups(place, newIdentity());
+  rootTest(`${path} is no group of runs`, (root) => {
+    using cgroups = new Cgroups(root, newIdentity());
     assert.equal(cgroups.isOfRuns(path), false);
   });
 }
 
-placeTest(
+rootTest(
   "a group in which a run of the daemon's own user may have set something serves no other user",
-  (place) => {
-    using cgroups = new Cgroups(place, newIdentity());
-    const own = cgroups.take("own");
+  (root) => {
+    using cgroups = new Cgroups(root, newIdentity());
+    const own = cgroups.take("own", RUN);
     assert.ok(own !== undefined && cgroups.release(own, "own"));
-    assert.notEqual(cgroups.take("other"), own);
-    assert.equal(cgroups.take("own"), own);
+    assert.notEqual(cgroups.take("other", RUN), own);
+    assert.equal(cgroups.take("own", RUN), own);
   },
 );

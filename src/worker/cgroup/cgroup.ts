@@ -1,5 +1,5 @@
 import { ErrnoError } from "../../sys/errno.ts";
-import { exists } from "../../sys/files/file.ts";
+import { exists, readAt } from "../../sys/files/file.ts";
 import {
   listKernelDirectory,
   readKernelFile,
@@ -9,7 +9,7 @@ import {
 import { unescapeOctal } from "../../sys/files/octal.ts";
 
 /** Where cgroup v2 is, as absolute paths. */
-export interface CgroupPlace {
+export interface CgroupRoot {
   mountPoint: string;
   /** The daemon's own group. */
   own: string;
@@ -20,7 +20,7 @@ export interface CgroupPlace {
  * @param membership /proc/self/cgroup, cgroups(7)
  * @returns `undefined` if cgroup v2 is not mounted, or the daemon's group is outside of what is mounted.
  */
-export function findCgroups(mountinfo: string, membership: string): CgroupPlace | undefined {
+export function findCgroups(mountinfo: string, membership: string): CgroupRoot | undefined {
   const path = membership.split("\n").find((line) => line.startsWith("0::"))?.slice("0::".length);
   const mount = mountinfo.split("\n").find((line) => line.split(" - ")[1]?.startsWith("cgroup2 "));
   const [, , , root, mountPoint] = mount?.split(" ").map(unescapeOctal) ?? [];
@@ -65,13 +65,17 @@ export function processesIn(group: string): number[] {
   }
 }
 
-/** Whether a group is there, and neither it nor what is below it has a process. */
-export function isEmptyCgroup(path: string): boolean {
-  try {
-    return /^populated 0$/m.test(readKernelFile(`${path}/cgroup.events`));
-  } catch {
-    return false;
-  }
+/** More than a group's cgroup.events has. */
+const events = new Uint8Array(256);
+
+/**
+ * Whether neither a group nor what is below it has a process.
+ * @param fd The group's cgroup.events.
+ * @throws {ErrnoError} ENODEV if it is gone.
+ */
+export function isUnpopulated(fd: number): boolean {
+  const text = new TextDecoder().decode(events.subarray(0, readAt(fd, events, 0)));
+  return /^populated 0$/m.test(text);
 }
 
 /** @returns Whether it is gone; a group that has a process stays. */

@@ -1,8 +1,11 @@
+import type { RunToken } from "../../job/attempt.ts";
 import { ErrnoError } from "../../sys/errno.ts";
-import { exists } from "../../sys/files/file.ts";
+import { close, exists, openReadOnly } from "../../sys/files/file.ts";
 import { makeKernelDirectory } from "../../sys/files/kernel_files.ts";
-import { type CgroupPlace, isEmptyCgroup, removeCgroup } from "./cgroup.ts";
+import { requireHeadroom } from "../../sys/files/reserve.ts";
+import { type CgroupRoot, isUnpopulated, removeCgroup } from "./cgroup.ts";
 import { DaemonGroup, identityOf } from "./daemon_group.ts";
+import { setRunOf } from "./run_mark.ts";
 
 /**
  * Groups of runs that ended, while a process that the job detached is in them, are tried again this often.
@@ -25,9 +28,14 @@ const OLD_NAME = /^filed-\d+-[\w-]+$/;
 
 /** Makes and removes the groups of runs, in one for all of them below the daemon's own, where it may. */
 export class Cgroups implements Disposable {
-  readonly #place: CgroupPlace | undefined;
+  readonly #root: CgroupRoot | undefined;
   readonly #identity: string;
   readonly #free: Record<GroupUser, string[]> = { own: [], other: [] };
+  /**
+   * cgroup.events of groups that have served, open: the look whether a group can serve again takes 1 us then, not 7,
+   * for each job.
+   */
+  readonly #events = new Map<string, number>();
   readonly #left = new Set<string>();
   /** What dead daemons have left. */
   readonly #orphans = new Map<string, DaemonGroup>();
@@ -35,8 +43,8 @@ export class Cgroups implements Disposable {
   #triedAt = -Infinity;
 
   /** @param identity That of the state file: what dead daemons of the same have left is removed. */
-  constructor(place: CgroupPlace | undefined, identity: string) {
-    this.#place = place;
+  constructor(root: CgroupRoot | undefined, identity: string) {
+    this.#root = root;
     this.#identity = identity;
   }
 
@@ -46,18 +54,21 @@ export class Cgroups implements Disposable {
   }
 
   /**
-   * A group without processes, for one run.
+   * A group without processes, for one run, whose mark it has.
    * @returns `undefined` where the daemon can't make one; everything works without, if less surely.
    * @throws {ErrnoError} If that is for want of something.
    */
-  take(user: GroupUser): string | undefined {
-    if (!this.#place) return undefined;
+  take(user: GroupUser, run: RunToken): string | undefined {
+    if (!this.#root) return undefined;
     const kept = this.#free[user];
     for (let free = kept.pop(); free !== undefined; free = kept.pop()) {
-      if (exists(free)) return free; // Whoever may make groups there may have removed it.
+      if (setRunOf(free, run)) return free;
+      this.#remove(free); // Whoever may make groups there has removed it.
     }
     try {
-      return this.#make(this.#place);
+      const made = this.#make(this.#root);
+      setRunOf(made, run);
+      return made;
     } catch (error) {
       if (!(error instanceof ErrnoError)) throw error;
       if (error.is("EMFILE", "ENFILE", "ENOMEM", "ENOSPC")) throw error;
@@ -72,14 +83,21 @@ export class Cgroups implements Disposable {
    */
   release(path: string, use: GroupUser | "once"): boolean {
     this.#retry();
-    if (use !== "once" && this.#free[use].length < FREE_GROUPS && isEmptyCgroup(path)) {
+    if (use !== "once" && this.#free[use].length < FREE_GROUPS && this.#isUnpopulated(path)) {
       this.#free[use].push(path);
       return true;
     }
-    const isRemoved = removeCgroup(path);
+    const isRemoved = this.#remove(path);
     if (!isRemoved) this.#left.add(path);
     else this.#removeOrphan(groupOf(path));
     return isRemoved;
+  }
+
+  /** Gives up what is kept for runs to come: each group has a descriptor open. */
+  spare(): void {
+    for (const free of Object.values(this.#free)) {
+      for (const path of free.splice(0)) this.release(path, "once");
+    }
   }
 
   /**
@@ -88,7 +106,7 @@ export class Cgroups implements Disposable {
    * cgroup.
    */
   isOfRuns(path: string): boolean {
-    if (!this.#place || !path.startsWith(`${this.#place.mountPoint}/`)) return false;
+    if (!this.#root || !path.startsWith(`${this.#root.mountPoint}/`)) return false;
     const group = groupOf(path);
     if (OLD_NAME.test(path.slice(group.length + 1))) return true;
     return identityOf(group) === this.#identity && this.#isAdopted(group);
@@ -99,15 +117,15 @@ export class Cgroups implements Disposable {
    * ours.
    */
   isOfAnother(path: string): boolean {
-    if (!this.#place || !path.startsWith(`${this.#place.mountPoint}/`)) return false;
+    if (!this.#root || !path.startsWith(`${this.#root.mountPoint}/`)) return false;
     const group = groupOf(path);
     return identityOf(group) === this.#identity && !this.#isAdopted(group);
   }
 
   /** The groups of runs that dead daemons have left, of this state file and beside ours. */
   listOrphans(): string[] {
-    if (!this.#place) return [];
-    for (const group of DaemonGroup.adoptAll(this.#place.own, this.#identity)) {
+    if (!this.#root) return [];
+    for (const group of DaemonGroup.adoptAll(this.#root.own, this.#identity)) {
       if (!group.remove()) this.#orphans.set(group.path, group);
     }
     return this.#orphans.values().flatMap((group) => group.list()).toArray();
@@ -115,9 +133,7 @@ export class Cgroups implements Disposable {
 
   /** Removes of the groups those that can be by now. */
   [Symbol.dispose](): void {
-    for (const free of Object.values(this.#free)) {
-      for (const path of free.splice(0)) this.release(path, "once");
-    }
+    this.spare();
     this.#removeLeft();
     if (this.#ours?.remove() === false) this.#ours[Symbol.dispose]();
     this.#ours = undefined;
@@ -125,7 +141,7 @@ export class Cgroups implements Disposable {
     this.#orphans.clear();
   }
 
-  #make({ own }: CgroupPlace): string {
+  #make({ own }: CgroupRoot): string {
     if (this.#ours && !exists(this.#ours.path)) {
       this.#ours[Symbol.dispose]();
       this.#ours = undefined;
@@ -134,6 +150,29 @@ export class Cgroups implements Disposable {
     const path = `${this.#ours.path}/${crypto.randomUUID()}`;
     makeKernelDirectory(path);
     return path;
+  }
+
+  #isUnpopulated(path: string): boolean {
+    try {
+      return isUnpopulated(this.#events.get(path) ?? this.#openEvents(path));
+    } catch (error) {
+      if (error instanceof ErrnoError) return false; // It is gone, or there is no descriptor to keep.
+      throw error;
+    }
+  }
+
+  #openEvents(path: string): number {
+    const fd = openReadOnly(`${path}/cgroup.events`);
+    this.#events.set(path, fd);
+    requireHeadroom(fd, "open");
+    return fd;
+  }
+
+  #remove(path: string): boolean {
+    const events = this.#events.get(path);
+    if (events !== undefined) close(events);
+    this.#events.delete(path);
+    return removeCgroup(path);
   }
 
   #isAdopted(path: string): boolean {
@@ -152,7 +191,7 @@ export class Cgroups implements Disposable {
 
   #removeLeft() {
     for (const left of this.#left) {
-      if (removeCgroup(left)) this.#left.delete(left);
+      if (this.#remove(left)) this.#left.delete(left);
     }
     for (const path of this.#orphans.keys()) this.#removeOrphan(path);
   }

@@ -1,5 +1,6 @@
 import type { RunToken } from "../../job/attempt.ts";
 import { ErrnoError } from "../../sys/errno.ts";
+import { looking } from "../end/processes.ts";
 import { getAttribute, setAttribute } from "../../sys/files/xattr.ts";
 
 /** Which run has a group: what only the owner of the group can write. */
@@ -12,22 +13,25 @@ const MAX_BYTES = 64;
  * next daemon whose the processes in it are: also where this one ends before it has stored that, and whatever
  * they have made of their environments.
  *
- * A kernel that starts processes in a group has this attribute too (Linux 5.7).
+ * A kernel that starts processes in a group has this attribute too (Linux 5.7); on others nothing is written.
+ * @returns Whether the group is there.
  */
-export function setRunOf(group: string, run: RunToken): void {
-  unlessRefused(() => setAttribute(group, ATTRIBUTE, run));
-}
-
-/** The last run that a group was given to; `undefined` if nothing says so. */
-export function runOf(group: string): RunToken | undefined {
-  return unlessRefused(() => getAttribute(group, ATTRIBUTE, MAX_BYTES));
-}
-
-function unlessRefused<T>(act: () => T): T | undefined {
+export function setRunOf(group: string, run: RunToken): boolean {
   try {
-    return act();
+    setAttribute(group, ATTRIBUTE, run);
+    return true;
   } catch (error) {
-    if (error instanceof ErrnoError) return undefined;
+    if (error instanceof ErrnoError) return !error.is("ENOENT", "ENODEV");
     throw error;
   }
+}
+
+/** Writes on a group that no run has its processes there. */
+export function clearRunOf(group: string): void {
+  setRunOf(group, "");
+}
+
+/** The run that has a group, or had it last; `undefined` if nothing says so. */
+export function runOf(group: string): RunToken | undefined {
+  return looking(() => getAttribute(group, ATTRIBUTE, MAX_BYTES));
 }

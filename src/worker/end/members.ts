@@ -1,9 +1,9 @@
 import { GroupMembers } from "./group_members.ts";
 import type { Members } from "./member.ts";
-import { type Lookout, TracedMembers, type Traces } from "./traced_members.ts";
+import { type Kinship, type Lookout, TracedMembers } from "./traced_members.ts";
 
 /** By what a run is known. */
-export interface RunTraces extends Traces {
+export interface Clues extends Kinship {
   /** The cgroup in which the leader was started; `undefined`: in none of its own. */
   cgroup: string | undefined;
   /** The leader's number, if it is a child of ours and lives. */
@@ -11,6 +11,6 @@ export interface RunTraces extends Traces {
 }
 
 /** A run with a cgroup has no process outside of it, unless somebody who may do that has moved it out of the run. */
-export function membersOf({ cgroup, child, ...traces }: RunTraces, lookout: Lookout): Members {
-  return cgroup === undefined ? new TracedMembers(traces, lookout) : new GroupMembers(cgroup, child);
+export function membersOf({ cgroup, child, ...kinship }: Clues, lookout: Lookout): Members {
+  return cgroup === undefined ? new TracedMembers(kinship, lookout) : new GroupMembers(cgroup, child);
 }

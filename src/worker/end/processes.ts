@@ -118,17 +118,15 @@ export function readName(pid: number): string {
  * looked at does.
  */
 export function lives(process: Pick<Process, "pid" | "startTicks">): boolean {
-  return look(process) !== "gone";
+  return looking(() => isThere(process)) ?? true;
 }
 
-function look({ pid, startTicks }: Pick<Process, "pid" | "startTicks">): "there" | "gone" | "unknown" {
-  return looking(() => {
-    const now = readProcess(pid);
-    return now !== undefined && now.startTicks === startTicks && !now.isZombie ? "there" : "gone";
-  }) ?? "unknown";
+function isThere({ pid, startTicks }: Pick<Process, "pid" | "startTicks">): boolean {
+  const now = readProcess(pid);
+  return now !== undefined && now.startTicks === startTicks && !now.isZombie;
 }
 
-/** @returns What `act` does; `undefined` if it can't look, for want of descriptors or memory. */
+/** @returns What `act` does; `undefined` where the kernel refuses it, for want of descriptors or memory most often. */
 export function looking<T>(act: () => T): T | undefined {
   try {
     return act();
@@ -140,12 +138,7 @@ export function looking<T>(act: () => T): T | undefined {
 
 /** @returns `undefined` if it is gone, or where no process can be held: Linux 5.2 and older, no descriptors left. */
 export function holdProcess(pid: number): Pidfd | undefined {
-  try {
-    return Pidfd.open(pid);
-  } catch (error) {
-    if (error instanceof ErrnoError) return undefined;
-    throw error;
-  }
+  return looking(() => Pidfd.open(pid));
 }
 
 /**
@@ -154,7 +147,7 @@ export function holdProcess(pid: number): Pidfd | undefined {
  */
 export function signalProcess(process: Pick<Process, "pid" | "startTicks">, signal: SignalName): void {
   using held = holdProcess(process.pid);
-  if (look(process) === "there") kill(process.pid, held, signal);
+  if (looking(() => isThere(process))) kill(process.pid, held, signal);
 }
 
 /** Signals a process by what holds it, else by its number. One that is gone, or not ours to signal, is left out. */
@@ -169,14 +162,6 @@ export function kill(pid: number, held: Pidfd | undefined, signal: SignalName): 
   }
 }
 
-const TICKS_PER_SECOND = 100; // USER_HZ, time(7)
-
-/** Now, in the unit of a process's start: clock ticks since boot, of which Linux shows 100 a second. */
-export function readBootTicks(): number {
-  const [seconds] = readKernelFile("/proc/uptime").split(" ");
-  return Math.floor(Number(seconds) * TICKS_PER_SECOND);
-}
-
 export function readBootId(): string {
   return readKernelFile("/proc/sys/kernel/random/boot_id").trim();
 }
@@ -186,9 +171,7 @@ function readProcFile(path: string): string | undefined {
   try {
     return readKernelFile(path);
   } catch (error) {
-    const isGone = error instanceof ErrnoError && error.is("ENOENT", "ESRCH");
-    const isClosed = error instanceof ErrnoError && error.is("EACCES", "EPERM");
-    if (isGone || isClosed) return undefined;
+    if (error instanceof ErrnoError && error.is("ENOENT", "ESRCH", "EACCES", "EPERM")) return undefined;
     throw error;
   }
 }

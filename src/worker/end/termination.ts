@@ -23,8 +23,8 @@ const KILLED_FIND_MS = 50;
 const STOPPING_LOOKS = 16;
 const STOPPING_MS = 500;
 
-/** What a run's processes are reached by. */
-export interface Reach {
+/** The processes of a run, and what reaches many of them at once. */
+export interface ProcessSet {
   members: Members;
   /** The leader's group. */
   group: { id: number; leader: Pidfd } | undefined;
@@ -33,13 +33,13 @@ export interface Reach {
 
 /** Ends all of a run: SIGTERM, and at a time that can be moved forward SIGKILL. */
 export class Termination {
-  readonly #reach: Reach;
+  readonly #set: ProcessSet;
   #killAt = Infinity;
   #killingMs = Infinity;
   #hurried = Promise.withResolvers<void>();
 
-  constructor(reach: Reach, graceMs: number, killingMs: number) {
-    this.#reach = reach;
+  constructor(set: ProcessSet, graceMs: number, killingMs: number) {
+    this.#set = set;
     this.hurry(graceMs, killingMs);
   }
 
@@ -53,17 +53,17 @@ export class Termination {
   /** @returns What SIGKILL did not end. */
   async run(): Promise<Survivor[]> {
     if (this.#killAt > performance.now() && await this.#endGently()) return [];
-    return await killAll(this.#reach, this.#killingMs);
+    return await killAll(this.#set, () => this.#killingMs);
   }
 
   /** @returns Whether all is gone before the time for SIGKILL. */
   async #endGently(): Promise<boolean> {
-    const { members, group } = this.#reach;
-    const told = new Told(group?.id);
+    const { members, group } = this.#set;
+    const signalled = new Signalled(group?.id);
     const sentAt = members.now();
-    const found = told.add(await members.find());
-    signalAll(this.#reach, found, "SIGTERM");
-    signalAll(this.#reach, found, "SIGCONT"); // What is stopped acts on SIGTERM once it continues.
+    const found = signalled.add(await members.find());
+    signalAll(this.#set, found, "SIGTERM");
+    signalAll(this.#set, found, "SIGCONT"); // What is stopped acts on SIGTERM once it continues.
     let nextFindAt = performance.now() + FIRST_FIND_MS;
     for (let look = FIRST_LOOK_MS;; look = Math.min(look * 2, LAST_LOOK_MS)) {
       if (!members.areLeft() || performance.now() >= nextFindAt) {
@@ -71,7 +71,7 @@ export class Termination {
         if (found.length === 0 && !members.isUncertain) return true;
         // What was just being forked, or was leaving the group, when the signal was sent has not had it. What was
         // started since is left alone: it may be what a trap runs to clean up.
-        const missed = told.add(found.filter(({ startedAt }) => startedAt < sentAt));
+        const missed = signalled.add(found.filter(({ startedAt }) => startedAt < sentAt));
         members.signal(missed, "SIGTERM");
         members.signal(missed, "SIGCONT");
         nextFindAt = performance.now() + FIND_MS;
@@ -85,46 +85,47 @@ export class Termination {
 }
 
 /** The processes that were sent a signal, each once. */
-class Told {
+class Signalled {
   readonly #groupId: number | undefined;
-  /** By key: with the group in which it was told. */
-  readonly #told = new Map<string, Member>();
+  /** By key, as each was when it was signalled. */
+  readonly #members = new Map<string, Member>();
 
   /** @param groupId The group that is signalled in one step, whoever has left it by then. */
   constructor(groupId: number | undefined) {
     this.#groupId = groupId;
   }
 
-  /** @returns Those that were not told, told from now on. */
+  /** @returns Those that were not signalled; they are, from now on. */
   add(found: readonly Member[]): Member[] {
-    const untold = found.filter(({ key, groupId }) => {
-      const before = this.#told.get(key);
+    const missed = found.filter(({ key, groupId }) => {
+      const before = this.#members.get(key);
       if (!before) return true;
       return before.groupId === this.#groupId && groupId !== this.#groupId;
     });
-    for (const member of untold) this.#told.set(member.key, member);
-    return untold;
+    for (const member of missed) this.#members.set(member.key, member);
+    return missed;
   }
 }
 
 /**
  * Ends all of a run with SIGKILL, and waits until it is gone.
- * @returns What is not gone after `killingMs`.
+ * @param killingMs How long it waits; asked again and again, as that may become less.
+ * @returns What is not gone by then.
  */
-export async function killAll(reach: Reach, killingMs: number): Promise<Survivor[]> {
-  const { members, cgroup } = reach;
+export async function killAll(set: ProcessSet, killingMs: () => number): Promise<Survivor[]> {
+  const { members, cgroup } = set;
   const isKilled = cgroup !== undefined && killCgroup(cgroup);
-  if (!isKilled) signalAll(reach, await stopAll(members), "SIGKILL");
-  const deadline = performance.now() + killingMs;
-  let nextFindAt = isKilled ? performance.now() + KILLED_FIND_MS : 0;
+  if (!isKilled) signalAll(set, await stopAll(members), "SIGKILL");
+  const killedAt = performance.now();
+  let nextFindAt = isKilled ? killedAt + KILLED_FIND_MS : 0;
   for (let look = FIRST_LOOK_MS;; look = Math.min(look * 2, LAST_LOOK_MS)) {
-    const isLate = performance.now() >= deadline;
+    const isLate = performance.now() >= killedAt + killingMs();
     if (isLate || !members.areLeft() || performance.now() >= nextFindAt) {
       const found = await members.find();
       if (found.length === 0 && !members.isUncertain) return [];
       if (isLate) return found.map((member) => ({ pid: member.pid, name: members.nameOf(member) }));
       if (cgroup !== undefined) killCgroup(cgroup);
-      signalAll(reach, found, "SIGKILL");
+      signalAll(set, found, "SIGKILL");
       nextFindAt = performance.now() + KILLED_FIND_MS;
     }
     await delay(look);
@@ -148,14 +149,14 @@ async function stopAll(members: Members): Promise<Member[]> {
 }
 
 /** Sends SIGKILL once more to what is left. */
-export async function killAgain(reach: Reach): Promise<Member[]> {
-  const left = await reach.members.find();
-  signalAll(reach, left, "SIGKILL");
+export async function killAgain(set: ProcessSet): Promise<Member[]> {
+  const left = await set.members.find();
+  signalAll(set, left, "SIGKILL");
   return left;
 }
 
 /** The group in one step, so that no fork slips through, and what is not in it one by one. Nothing gets it twice. */
-function signalAll({ group, members }: Reach, found: readonly Member[], signal: SignalName) {
+function signalAll({ group, members }: ProcessSet, found: readonly Member[], signal: SignalName) {
   const doneId = group && signalGroup(group.leader, signal) ? group.id : undefined;
   // The leader may have been seen before it began its group, which it never leaves.
   const isDone = ({ pid, groupId }: Member) => doneId !== undefined && (groupId === doneId || pid === doneId);

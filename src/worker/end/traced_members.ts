@@ -1,20 +1,13 @@
 import type { ProcessIdentity, RunToken } from "../../job/attempt.ts";
 import type { SignalName } from "../../sys/processes/pidfd.ts";
+import { bootTicks } from "../../sys/processes/boot_clock.ts";
 import type { Census } from "./census.ts";
 import type { Marked, Marks } from "./marks.ts";
 import type { Member, Members } from "./member.ts";
-import {
-  lives,
-  looking,
-  type Process,
-  readBootTicks,
-  readProcess,
-  readUids,
-  signalProcess,
-} from "./processes.ts";
+import { lives, looking, type Process, readProcess, readUids, signalProcess } from "./processes.ts";
 
 /** By what the processes of a run are known that has no cgroup. */
-export interface Traces {
+export interface Kinship {
   run: RunToken;
   /** Whom they run as; `undefined`: nobody knows any more. */
   uid: number | undefined;
@@ -33,18 +26,18 @@ export interface Lookout {
 /** Remembered from one look to the next: a member stays one when its parent is gone. */
 export class TracedMembers implements Members {
   isUncertain = false;
-  readonly #traces: Traces;
+  readonly #kinship: Kinship;
   readonly #lookout: Lookout;
   #known = new Map<number, Process>();
 
-  constructor(traces: Traces, lookout: Lookout) {
-    this.#traces = traces;
+  constructor(kinship: Kinship, lookout: Lookout) {
+    this.#kinship = kinship;
     this.#lookout = lookout;
   }
 
   /** One look costs some 25 us for each process of the host, for all runs that look at the time. */
   async find(): Promise<Member[]> {
-    const { run, uid, leader, hasGroup } = this.#traces;
+    const { run, uid, leader, hasGroup } = this.#kinship;
     const { census, marks } = this.#lookout;
     const processes = (await census.take()).filter(({ pid }) => pid !== Deno.pid);
     marks.keepOnly(processes);
@@ -77,7 +70,7 @@ export class TracedMembers implements Members {
   }
 
   now(): number {
-    return readBootTicks();
+    return bootTicks();
   }
 
   signal(members: readonly Member[], signal: SignalName): void {

@@ -1,5 +1,5 @@
 import type { Pidfd } from "../../sys/processes/pidfd.ts";
-import { killAgain, type Reach } from "./termination.ts";
+import { killAgain, type ProcessSet } from "./termination.ts";
 import type { Member, Members } from "./member.ts";
 import { holdProcess } from "./processes.ts";
 import type { Reactor } from "../reactor.ts";
@@ -25,8 +25,8 @@ export class Vigils implements Disposable {
   }
 
   /** Resolves once nothing is left; never after this was disposed of. */
-  async untilGone(reach: Reach): Promise<void> {
-    for (let left; (left = await killAgain(reach)).length > 0;) await this.#untilEnded(left, reach.members);
+  async untilGone(set: ProcessSet): Promise<void> {
+    for (let left; (left = await killAgain(set)).length > 0;) await this.#untilEnded(left, set.members);
   }
 
   [Symbol.dispose](): void {

@@ -1,7 +1,9 @@
 import { ErrnoError } from "../../sys/errno.ts";
 import { close, readNonblocking } from "../../sys/files/file.ts";
-import { Output } from "./output.ts";
+import { delay } from "../../run/waiting.ts";
 import type { Reactor, Watch } from "../reactor.ts";
+import { Output } from "./output.ts";
+import type { Relay } from "./relays.ts";
 
 const READ_BYTES = 65_536;
 /** Posted and not taken, and kept and not posted, at most. */
@@ -10,6 +12,11 @@ const WINDOW_BYTES = 262_144;
 const TURN_BYTES = 262_144;
 /** The largest pipe that an ordinary user can make (pipe(7)): whatever writes on, more than this was not in it before. */
 const LARGEST_PIPE_BYTES = 1_048_576;
+/** The same of a job's pipe, what its relay has taken from there, and the pipe of that. */
+const RELAYED_BYTES = LARGEST_PIPE_BYTES + 2 * 65_536;
+/** How long output may be on its way through a relay: a busy machine takes a while, and some never comes. */
+const DRAIN_MS = 1_000;
+const DRAIN_LOOK_MS = 1;
 
 const buffer = new Uint8Array(READ_BYTES);
 
@@ -53,14 +60,20 @@ export class Capture {
     if (this.hasEnded || !this.#isOpen()) this.#pause();
   }
 
-  /** Reads what is in the pipe, whatever there is room for. @returns Whether there was anything. */
-  readLeft(): boolean {
-    let isFirst = true;
-    this.#readWhile((readBytes) => {
-      isFirst = readBytes === 0;
-      return readBytes < LARGEST_PIPE_BYTES;
-    });
-    return !isFirst;
+  /**
+   * Reads all that was written before this call, once it has come through the relay, whatever there is room for.
+   * Somebody may write on meanwhile, or have the relay wait for ever.
+   */
+  async drain(relay: Pick<Relay, "isIdle">): Promise<void> {
+    const deadline = performance.now() + DRAIN_MS;
+    let leftBytes = RELAYED_BYTES;
+    while (leftBytes > 0 && !this.hasEnded && performance.now() < deadline) {
+      const isIdle = relay.isIdle(); // The relay had passed it all on by then, and now we read it.
+      const readBytes = this.#readWhile((readBytes) => readBytes < leftBytes);
+      if (readBytes === 0 && isIdle) return;
+      leftBytes -= readBytes;
+      await delay(DRAIN_LOOK_MS);
+    }
   }
 
   /**
@@ -75,15 +88,18 @@ export class Capture {
     return this.#output.past();
   }
 
-  #readWhile(isToGoOn: (readBytes: number) => boolean) {
-    for (let readBytes = 0; !this.hasEnded && isToGoOn(readBytes);) {
+  /** @returns How many bytes there were. */
+  #readWhile(isToGoOn: (readBytes: number) => boolean): number {
+    let readBytes = 0;
+    while (!this.hasEnded && isToGoOn(readBytes)) {
       const sizeBytes = readPipe(this.#fd);
-      if (sizeBytes === undefined) return;
-      if (sizeBytes === 0) return this.#end();
+      if (sizeBytes === undefined) break;
+      if (sizeBytes === 0) this.#end();
       readBytes += sizeBytes;
       this.#output.push(buffer.subarray(0, sizeBytes));
       this.#postOrWait();
     }
+    return readBytes;
   }
 
   #end() {

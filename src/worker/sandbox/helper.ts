@@ -1,10 +1,7 @@
-import { ErrnoError } from "../../sys/errno.ts";
 import { openReadOnly, openWriteOnly } from "../../sys/files/file.ts";
-import type { Pidfd } from "../../sys/processes/pidfd.ts";
-import { AS_WE_ARE, type Restriction, spawn, type Started } from "../../sys/spawn/mod.ts";
-import { untilEnd } from "../end/child_end.ts";
-import { holdProcess, kill } from "../end/processes.ts";
+import type { Restriction } from "../../sys/spawn/mod.ts";
 import type { Reactor } from "../reactor.ts";
+import { OwnProcess } from "../start/own_process.ts";
 
 /** A helper runs the system's programs, whatever filed was started with. */
 const ENV = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"];
@@ -16,9 +13,7 @@ const ENV = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"];
 export class Helper {
   /** Whether it succeeded. */
   readonly ended: Promise<boolean>;
-  readonly pid: number;
-  /** `undefined`: it has ended, or we can't hold it. */
-  #pidfd: Pidfd | undefined;
+  readonly #process: OwnProcess;
 
   /**
    * @param args A shell script for `sh -c`, and its arguments from $1 on.
@@ -31,36 +26,23 @@ export class Helper {
     reactor: Reactor,
     [input, output]: readonly [number, number] = [NOTHING, NOWHERE],
   ) {
-    const { pid, failure } = spawn({
-      ...AS_WE_ARE,
+    this.#process = new OwnProcess({
       path: "/bin/sh",
       args: ["sh", "-c", script, "sh", ...args],
       env: ENV,
       fds: [input, output, NOWHERE],
       restriction,
-    });
-    this.pid = pid;
-    this.#pidfd = holdProcess(pid);
-    this.ended = this.#end(failure, reactor);
+    }, reactor);
+    this.ended = this.#process.ended.then((exit) => exit?.kind === "exited" && exit.status === 0);
+  }
+
+  get pid(): number {
+    return this.#process.pid;
   }
 
   /** Ends it, as soon as its wait lets it. */
   kill(): void {
-    if (this.#pidfd) kill(this.pid, this.#pidfd, "SIGKILL");
-  }
-
-  async #end(failure: Started["failure"], reactor: Reactor): Promise<boolean> {
-    const pidfd = this.#pidfd;
-    let hasSucceeded = false;
-    try {
-      const exit = await untilEnd(this.pid, pidfd, reactor);
-      hasSucceeded = exit.kind === "exited" && exit.status === 0;
-    } catch (error) {
-      if (!(error instanceof ErrnoError)) throw error; // Somebody else has asked how it ended.
-    }
-    this.#pidfd = undefined;
-    pidfd?.[Symbol.dispose]();
-    return failure() === undefined && hasSucceeded; // Asked each time: then nothing is kept for it.
+    this.#process.kill();
   }
 }
 

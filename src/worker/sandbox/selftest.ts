@@ -16,9 +16,9 @@ import type { Sandbox } from "./sandbox.ts";
 export async function selfTest(sandbox: Sandbox, cgroups: Cgroups): Promise<boolean> {
   const confinement = sandbox.enter();
   const nothing = openReadOnly("/dev/null");
-  const cgroup = cgroups.take("own");
+  const cgroup = cgroups.take("own", crypto.randomUUID());
   try {
-    const { pid, place, failure } = start(cgroup, () => ({
+    const { pid, side, failure } = start(cgroup, () => ({
       ...AS_WE_ARE,
       path: "/bin/sh",
       args: ["sh", "-c", ":"],
@@ -29,7 +29,7 @@ export async function selfTest(sandbox: Sandbox, cgroups: Cgroups): Promise<bool
     for (; !exit; exit = waitIfEnded(pid)) await delay(1);
     const error = failure();
     if (error) throw error;
-    if (exit.kind === "exited" && exit.status === 0) return place === "inside";
+    if (exit.kind === "exited" && exit.status === 0) return side === "inside";
     throw new RuleError(`No shell works in the sandbox: /bin/sh ended with ${JSON.stringify(exit)}`);
   } catch (error) {
     if (!(error instanceof ErrnoError)) throw error;

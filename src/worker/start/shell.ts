@@ -1,51 +1,28 @@
 import type { ProcessIdentity } from "../../job/attempt.ts";
 import type { Limits } from "../../job/limits.ts";
-import { ErrnoError } from "../../sys/errno.ts";
+import type { StartMessage } from "../../run/messages.ts";
+import { type Obstacle, obstacleOf } from "../../run/shortage.ts";
 import { changeOwner, close, openReadOnly, pipe } from "../../sys/files/file.ts";
-import type { Pidfd } from "../../sys/processes/pidfd.ts";
 import { requireHeadroom, requireReserve } from "../../sys/files/reserve.ts";
-import type { SpawnSpec, Started } from "../../sys/spawn/mod.ts";
+import { must } from "../../must.ts";
+import { bootTicks } from "../../sys/processes/boot_clock.ts";
+import type { Pidfd } from "../../sys/processes/pidfd.ts";
 import type { Rlimit } from "../../sys/processes/rlimit.ts";
 import type { WaitStatus } from "../../sys/processes/wait.ts";
-import type { Account, Accounts } from "./accounts.ts";
-import type { CgroupMemory } from "../cgroup/memory.ts";
+import type { SpawnSpec, Started } from "../../sys/spawn/mod.ts";
+import type { WorkerContext } from "../context.ts";
 import { untilEnd } from "../end/child_end.ts";
-import { commandLine } from "./command_line.ts";
-import type { StartMessage } from "../../run/messages.ts";
-import { niceSession } from "./niceness.ts";
-import { unprotect } from "./oom_score.ts";
 import { holdProcess, readProcess } from "../end/processes.ts";
-import type { Reactor } from "../reactor.ts";
-import { Relay } from "../output/relay.ts";
-import { type Inherited, Rlimits } from "./rlimits.ts";
-import { RuleError } from "../sandbox/paths.ts";
+import { type Relay, Relays } from "../output/relays.ts";
 import type { Confinement } from "../sandbox/confinement.ts";
-import type { Sandbox } from "../sandbox/sandbox.ts";
-import { type Obstacle, obstacleOf } from "../../run/shortage.ts";
-import { type Place, start as startProgram } from "./start.ts";
+import type { Account } from "./accounts.ts";
+import { niceSession } from "./niceness.ts";
+import { asNotStarted, NotStarted } from "./not_started.ts";
+import { unprotect } from "./oom_score.ts";
+import { Rlimits } from "./rlimits.ts";
+import { type Side, start as startProgram } from "./start.ts";
 
-/** A command could not be started; there is no process. */
-export class NotStarted extends Error {
-  override readonly name = "NotStarted";
-
-  constructor(readonly obstacle: Obstacle, options?: ErrorOptions) {
-    super("not started", options);
-  }
-}
-
-/** Where a shell is started. */
-export interface Host {
-  accounts: Accounts;
-  bootId: string;
-  cgroupMemory: CgroupMemory;
-  /** What each job's environment begins with: `NAME=value`, by its name. */
-  environment: ReadonlyMap<string, Uint8Array>;
-  /** What limits jobs begin with. */
-  inherited: Inherited;
-  reactor: Reactor;
-  /** `undefined`: jobs may do whatever their user may. */
-  sandbox: Sandbox | undefined;
-}
+const PROGRAM = "/bin/sh";
 
 /** The process that runs a command, in a session and a group of its own, which it leads. */
 export class Shell implements Disposable {
@@ -56,8 +33,8 @@ export class Shell implements Disposable {
   readonly relay: Relay | undefined;
   readonly exit: Promise<WaitStatus>;
   readonly pidfd: Pidfd | undefined;
-  /** Whether it has been in its cgroup from the start, and so all that it starts. */
-  readonly place: Place;
+  /** On which side of its cgroup it is, and so all that it starts. */
+  readonly side: Side;
   /** What its processes are confined to. */
   readonly confinement: Confinement | undefined;
 
@@ -66,16 +43,15 @@ export class Shell implements Disposable {
 
   private constructor(
     spawned: Spawned,
-    { reader, relay }: Output,
     { nice, maxMemoryMb }: Limits,
-    { bootId, reactor }: Host,
+    { bootId, reactor }: WorkerContext,
   ) {
-    const { pid, failure, place, confinement } = spawned;
-    this.leader = { pid, startTicks: startTicksOf(pid), bootId };
+    const { pid, startTicks, failure, side, output, confinement } = spawned;
+    this.leader = { pid, startTicks, bootId };
     this.pidfd = holdProcess(pid);
-    this.pipe = reader;
-    this.relay = relay;
-    this.place = place;
+    this.pipe = output.reader;
+    this.relay = output.relay;
+    this.side = side;
     this.confinement = confinement;
     this.#failure = failure;
     this.#maxMemoryMb = maxMemoryMb;
@@ -89,37 +65,16 @@ export class Shell implements Disposable {
     start: StartMessage,
     account: Account | undefined,
     cgroup: string | undefined,
-    host: Host,
+    context: WorkerContext,
   ): Shell {
     if (start.command.includes(0)) {
       throw new NotStarted({ kind: "not-started", reason: "the command contains a NUL byte", isFinal: true });
     }
     try {
-      return Shell.#spawn(start, account, cgroup, host);
+      requireReserve(); // So that what comes after the spawn can't fail for want of a descriptor.
+      return new Shell(spawn(start, account, cgroup, context), start.limits, context);
     } catch (error) {
       throw asNotStarted(error, start.limits);
-    }
-  }
-
-  static #spawn(
-    start: StartMessage,
-    account: Account | undefined,
-    cgroup: string | undefined,
-    host: Host,
-  ): Shell {
-    requireReserve(); // So that what comes after the spawn can't fail for want of a descriptor.
-    const output = account && Relay.isThere ? relayedOutput(host) : plainOutput();
-    try {
-      // By the name /dev/stderr it can be opened by its owner only.
-      if (account) changeOwner(output.writer, account.credentials.uid, account.credentials.gid);
-      const spawned = spawnShell(start, { account, cgroup, output: output.writer }, host);
-      return new Shell(spawned, output, start.limits, host);
-    } catch (error) {
-      close(output.reader);
-      output.relay?.stop();
-      throw error;
-    } finally {
-      close(output.writer);
     }
   }
 
@@ -138,14 +93,66 @@ export class Shell implements Disposable {
   }
 }
 
-/** Where a job's output goes, and where it comes from. */
+/** Where a job's output goes, and where we read it. */
 interface Output {
   reader: number;
   writer: number;
   relay: Relay | undefined;
 }
 
-function plainOutput(): Output {
+interface Spawned extends Started {
+  /** Of /proc/PID/stat. */
+  startTicks: number;
+  side: Side;
+  output: Output;
+  confinement: Confinement | undefined;
+}
+
+const NULL_DEVICE = openReadOnly("/dev/null");
+
+function spawn(
+  start: StartMessage,
+  account: Account | undefined,
+  cgroup: string | undefined,
+  context: WorkerContext,
+): Spawned {
+  const { command, limits } = start;
+  const { sandbox } = context;
+  using ours = new DisposableStack();
+  using undo = new DisposableStack();
+  const output = openOutput(account, context);
+  ours.adopt(output.writer, close);
+  undo.adopt(output.reader, close);
+  if (output.relay) undo.adopt(output.relay, (relay) => relay.stop());
+  // By the name /dev/stderr it can be opened by its owner only.
+  if (account) changeOwner(output.writer, account.credentials.uid, account.credentials.gid);
+  const confinement = sandbox?.enter(account?.credentials);
+  if (confinement) undo.defer(() => sandbox?.leave(confinement, "nothing"));
+  const rlimits = rlimitsOf(limits, cgroup, context);
+  const specFor = (side: Side): SpawnSpec => ({
+    path: PROGRAM,
+    args: ["sh", "-c", "--", command], // A shell's messages begin with its $0.
+    env: environmentOf(start, account, confinement, context),
+    cwd: account ? account.cwd : ownDirectories(context),
+    fds: [NULL_DEVICE, output.writer, output.writer],
+    restriction: confinement?.restriction,
+    nice: limits.nice,
+    rlimits: rlimits[side],
+    credentials: account?.credentials,
+    memory: cgroup !== undefined && limits.maxMemoryMb > 0 ? "limited" : undefined,
+  });
+  const before = bootTicks();
+  const started = startProgram(cgroup, specFor);
+  const startTicks = bootTicks() === before ? before : readStartTicks(started.pid);
+  undo.move();
+  return { ...started, startTicks, output, confinement };
+}
+
+function openOutput(account: Account | undefined, { relays }: WorkerContext): Output {
+  if (account && Relays.areThere) {
+    const relay = relays.start(account.credentials.uid);
+    return { reader: relay.reader, writer: relay.writer, relay };
+  }
   const ends = pipe();
   try {
     requireHeadroom(Math.max(ends.reader, ends.writer), "pipe2");
@@ -157,71 +164,18 @@ function plainOutput(): Output {
   return { ...ends, relay: undefined };
 }
 
-function relayedOutput({ reactor }: Host): Output {
-  const relay = new Relay(reactor);
-  return { reader: relay.reader, writer: relay.writer, relay };
-}
-
 /** Of a child that was not waited for since the spawn: so even if it has ended, the number means it. */
-function startTicksOf(pid: number): number {
+function readStartTicks(pid: number): number {
   try {
-    const process = readProcess(pid);
-    if (process) return process.startTicks;
+    return must(readProcess(pid), "a child that nobody has waited for has a /proc/PID/stat").startTicks;
   } catch (cause) {
     // No refusal of the start: the process is there. The next daemon ends it.
     throw new Error(`Cannot read /proc/${pid}/stat of a process just started`, { cause });
   }
-  throw new Error(`Cannot find /proc/${pid}/stat of a process just started`);
-}
-
-const NULL_DEVICE = openReadOnly("/dev/null");
-
-interface Spawned extends Started {
-  place: Place;
-  confinement: Confinement | undefined;
-}
-
-interface Surroundings {
-  account: Account | undefined;
-  cgroup: string | undefined;
-  output: number;
-}
-
-function spawnShell(start: StartMessage, surroundings: Surroundings, host: Host): Spawned {
-  const confinement = host.sandbox?.enter(surroundings.account?.credentials);
-  try {
-    return { ...spawnConfined(start, { ...surroundings, confinement }, host), confinement };
-  } catch (error) {
-    if (confinement) host.sandbox?.leave(confinement, "nothing");
-    throw error;
-  }
-}
-
-type Confined = Surroundings & { confinement: Confinement | undefined };
-
-function spawnConfined(start: StartMessage, confined: Confined, host: Host): Started & { place: Place } {
-  const { account, cgroup, confinement, output } = confined;
-  const { command, limits } = start;
-  const common = {
-    env: environmentOf(start, confined, host),
-    fds: [NULL_DEVICE, output, output],
-    restriction: confinement?.restriction,
-    nice: limits.nice,
-    credentials: account?.credentials,
-  };
-  const memory = cgroup !== undefined && limits.maxMemoryMb > 0 ? "limited" : undefined;
-  const { inside, outside } = rlimitsOf(limits, cgroup, host);
-  return startProgram(cgroup, (place): SpawnSpec => ({
-    ...common,
-    ...commandLine(command),
-    cwd: account ? account.cwd : ownDirectories(host.environment),
-    rlimits: place === "inside" ? inside : outside,
-    memory,
-  }));
 }
 
 /** Where jobs of filed's own user begin: where it was started, by its name; where that is gone, at home. */
-function ownDirectories(environment: Host["environment"]): string[] {
+function ownDirectories({ environment }: WorkerContext): string[] {
   const home = new TextDecoder().decode(environment.get("HOME")).slice("HOME=".length);
   return [...START_DIRECTORY, ...home.startsWith("/") ? [home] : []];
 }
@@ -240,8 +194,8 @@ function startDirectory(): string[] {
 function rlimitsOf(
   limits: Limits,
   cgroup: string | undefined,
-  { cgroupMemory, inherited }: Host,
-): Record<Place, Rlimit[]> {
+  { cgroupMemory, inherited }: WorkerContext,
+): Record<Side, Rlimit[]> {
   const rlimits = new Rlimits(limits, inherited);
   const outside = [...rlimits.memory(), ...rlimits.others()];
   const { maxMemoryMb } = limits;
@@ -251,10 +205,11 @@ function rlimitsOf(
 
 function environmentOf(
   { run, jobId, attempt }: StartMessage,
-  { account, confinement }: Confined,
-  host: Host,
+  account: Account | undefined,
+  confinement: Confinement | undefined,
+  { environment }: WorkerContext,
 ): (string | Uint8Array)[] {
-  const env = new Map<string, string | Uint8Array>(host.environment);
+  const env = new Map<string, string | Uint8Array>(environment);
   const own = {
     ...account?.env,
     ...confinement?.env,
@@ -264,14 +219,4 @@ function environmentOf(
   };
   for (const [name, value] of Object.entries(own)) env.set(name, `${name}=${value}`);
   return [...env.values()];
-}
-
-/** What a failure before the spawn means, if it is one that is expected. */
-export function asNotStarted(error: unknown, { maxMemoryMb }: Limits): unknown {
-  const cause = error instanceof RuleError ? error.cause : error;
-  const obstacle = cause instanceof ErrnoError ? obstacleOf(cause, { in: "filed", maxMemoryMb }) : undefined;
-  if (!(error instanceof RuleError)) return obstacle ? new NotStarted(obstacle, { cause: error }) : error;
-  const isShortage = obstacle?.kind === "put-off";
-  const rule: Obstacle = { kind: "not-started", reason: error.message, isFinal: false };
-  return new NotStarted(isShortage ? obstacle : rule, { cause: error });
 }

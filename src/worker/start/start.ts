@@ -1,8 +1,9 @@
 import { close, openReadOnly } from "../../sys/files/file.ts";
 import { spawn, spawnIntoCgroup, type SpawnSpec, type Started } from "../../sys/spawn/mod.ts";
+import { clearRunOf } from "../cgroup/run_mark.ts";
 
-/** Where a program is from its first instruction on. */
-export type Place = "inside" | "outside";
+/** On which side of its group a program is, from its first instruction on. */
+export type Side = "inside" | "outside";
 
 /**
  * Starts a program in a cgroup, or outside of one.
@@ -12,11 +13,13 @@ export type Place = "inside" | "outside";
  */
 export function start(
   cgroup: string | undefined,
-  spec: (place: Place) => SpawnSpec,
-): Started & { place: Place } {
+  spec: (side: Side) => SpawnSpec,
+): Started & { side: Side } {
   const inside = cgroup === undefined ? undefined : startInside(cgroup, spec("inside"));
-  if (inside) return { ...inside, place: "inside" };
-  return { ...spawn(spec("outside")), place: "outside" };
+  if (inside) return { ...inside, side: "inside" };
+  // Before there is a process: the next daemon would look for it in the group, and nowhere else.
+  if (cgroup !== undefined) clearRunOf(cgroup);
+  return { ...spawn(spec("outside")), side: "outside" };
 }
 
 function startInside(cgroup: string, spec: SpawnSpec): Started | undefined {
