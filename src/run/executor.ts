@@ -18,8 +18,9 @@ import type { SandboxSettings } from "./sandbox_rules.ts";
 
 const log = getLogger(["filed", "runner"]);
 
-/** What the executor tells its owner, for each run in the order of the three messages. */
+/** What the executor tells its owner. Of each run `onEnded` comes last, but for `onGone`. */
 export interface ExecutorEvents {
+  /** Once or never. */
   onStarted(message: StartedMessage): void;
   /** Each is to be answered by `taken`, or the run's output stops after 256 KiB. */
   onOutput(message: OutputMessage): void;

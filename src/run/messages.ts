@@ -102,7 +102,11 @@ export type ToWorker =
   | ResumeMessage
   | StopMessage;
 
-/** A process of the run exists, which may not come to the command. Posted before any other message of it, unless there is none. */
+/**
+ * Whose processes the run has, for the next daemon to find if this one is killed. Posted 4 ms after the start, and before
+ * the run is ended by anybody else; a run that is over before has none. The next daemon finds such a run by the mark on
+ * its cgroup, or FILED_RUN. Output may come first. The process may not have come to the command yet.
+ */
 export interface StartedMessage {
   kind: "started";
   run: RunToken;

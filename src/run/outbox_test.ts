@@ -4,11 +4,9 @@ import { Outbox } from "./outbox.ts";
 Deno.test("an outbox sends what was posted within a moment as one, in order", () => {
   const sent: unknown[] = [];
   const moments: (() => void)[] = [];
-  let now = 0;
   const outbox = new Outbox<string>(
     (messages, transfer) => sent.push([messages, transfer]),
     (act) => moments.push(act),
-    () => now,
   );
   const [first, second] = [new ArrayBuffer(1), new ArrayBuffer(2)];
   outbox.post("a");
@@ -22,9 +20,8 @@ Deno.test("an outbox sends what was posted within a moment as one, in order", ()
   assert.deepEqual(sent.splice(0).slice(1), [[["d"], []]]);
 
   outbox.post("e");
-  now = 6;
-  outbox.post("f"); // The moment lasts too long.
-  assert.deepEqual(sent, [[["e", "f"], []]]);
+  outbox.sendAll();
+  assert.deepEqual(sent, [[["e"], []]]);
   moments.shift()?.(); // There is nothing to send any more.
   assert.equal(sent.length, 1);
 });

@@ -2,7 +2,6 @@ import type { FromWorker } from "../run/messages.ts";
 import type { CgroupMemory } from "./cgroup/memory.ts";
 import type { Cgroups } from "./cgroup/cgroups.ts";
 import type { Lookout } from "./end/traced_members.ts";
-import type { Vigils } from "./end/vigils.ts";
 import type { Relays } from "./output/relays.ts";
 import type { Reactor } from "./reactor.ts";
 import type { Sandbox } from "./sandbox/sandbox.ts";
@@ -26,6 +25,5 @@ export interface WorkerContext {
   relays: Relays;
   /** `undefined`: jobs may do whatever their user may. */
   sandbox: Sandbox | undefined;
-  vigils: Vigils;
   post(message: FromWorker, transfer?: ArrayBuffer[]): void;
 }

@@ -15,7 +15,7 @@ import { hasRunOutOfMemory } from "./cgroup/memory.ts";
 import type { WorkerContext } from "./context.ts";
 import type { Member } from "./end/member.ts";
 import { membersOf } from "./end/members.ts";
-import { type ProcessSet, Termination } from "./end/termination.ts";
+import { type ProcessSet, Termination, untilGone } from "./end/termination.ts";
 import { limitReached } from "./limit_reached.ts";
 import { Capture } from "./output/capture.ts";
 import type { Account } from "./start/accounts.ts";
@@ -117,7 +117,7 @@ export class Execution {
       this.#shellEndedAt = performance.now();
     });
     this.#capture = new Capture(
-      shell.pipe,
+      shell.output.reader,
       maxLogBytes,
       (bytes) => context.post({ kind: "output", run, bytes }, [bytes.buffer]),
       context.reactor,
@@ -198,7 +198,7 @@ export class Execution {
   /** Reads the rest, gives back what the run had, and posts how it ended. */
   async #conclude(survivors: Survivor[]) {
     const { cgroups, sandbox, post } = this.#context;
-    const { relay, confinement } = this.#shell;
+    const { output: { relay }, confinement } = this.#shell;
     const { cgroup } = this.#processes;
     if (relay) {
       await this.#capture.drain(relay);
@@ -216,9 +216,9 @@ export class Execution {
   }
 
   async #watchSurvivors() {
-    const { vigils, cgroups, post } = this.#context;
+    const { cgroups, post } = this.#context;
     const { cgroup } = this.#processes;
-    await vigils.untilGone(this.#processes);
+    await untilGone(this.#processes);
     this.#shell[Symbol.dispose]();
     if (cgroup !== undefined) cgroups.release(cgroup, "once");
     post({ kind: "gone", run: this.#start.run });

@@ -32,7 +32,6 @@ import { Sandbox } from "./sandbox/sandbox.ts";
 import { selfTest } from "./sandbox/selftest.ts";
 import { type Obstacle, obstacleOf, type Shortage } from "../run/shortage.ts";
 import { sweep } from "./end/sweep.ts";
-import { Vigils } from "./end/vigils.ts";
 
 /**
  * For looks at processes and their groups: each takes one or two at a time, and what was started keeps one.
@@ -67,7 +66,6 @@ class Jobs {
       cgroups,
       cgroupMemory: new CgroupMemory(root?.own, () => cgroups.ours),
       lookout: { census: new Census(), marks: new Marks() },
-      vigils: new Vigils(this.#reactor),
       leaders: new Set(),
       sandbox: undefined,
       post,
@@ -189,7 +187,6 @@ class Jobs {
     for (const run of [...this.#waiting]) this.#endWaiting(run);
     await Promise.all([this.#sweeping, ...executions.map(({ over }) => over)]);
     this.#orphans?.[Symbol.dispose]();
-    this.#context.vigils[Symbol.dispose]();
     this.#context.lookout.marks[Symbol.dispose]();
     this.#context.cgroupMemory[Symbol.dispose](); // The daemon may be in the group of its runs.
     this.#context.cgroups[Symbol.dispose]();

@@ -27,23 +27,21 @@ Deno.test("a run gets the cgroup of one that has ended, with nothing left in it"
   await using workshop = new Workshop();
   await workshop.fifos("hold");
   const groupOf = async (command: string) => {
-    const run = workshop.start(command);
-    const { cgroup } = await run.started.promise;
+    const { run, told: { cgroup } } = await workshop.startTold(command);
     await run.ended.promise;
     return cgroup;
   };
   const groups: (string | undefined)[] = [];
-  for (let job = 0; job < 20; job++) groups.push(await groupOf("sleep 0.02")); // Some end a moment before they leave it.
+  for (let job = 0; job < 20; job++) groups.push(await groupOf(":")); // Some end a moment before they leave it.
   assert.ok(groups[0] === undefined || new Set(groups).size < groups.length);
-  const held = await groupOf("setsid tail -f $DIR/hold >/dev/null 2>&1 & sleep 0.02");
-  for (let job = 0; job < 5; job++) assert.ok(held === undefined || await groupOf("sleep 0.02") !== held);
+  const held = await groupOf("setsid tail -f $DIR/hold >/dev/null 2>&1 & :");
+  for (let job = 0; job < 5; job++) assert.ok(held === undefined || await groupOf(":") !== held);
 });
 
 Deno.test("a stop leaves no cgroup of a run whose last process has ended since", async () => {
   await using workshop = new Workshop();
   await workshop.fifos("up");
-  const run = workshop.start("tail -f $DIR/up > /dev/null 2>&1 & sleep 0.02");
-  const { cgroup } = await run.started.promise;
+  const { run, told: { cgroup } } = await workshop.startTold("tail -f $DIR/up > /dev/null 2>&1 &");
   await run.ended.promise;
   await endProcessesWith(workshop.dir);
   await workshop.executor[Symbol.asyncDispose]();
@@ -92,8 +90,9 @@ Deno.test("a process that leaves the group later ends the job then", async () =>
 Deno.test("the cgroup of a process that is left alone is removed later", async () => {
   await using workshop = new Workshop();
   await workshop.fifos("up");
-  const run = workshop.start("setsid sh -c 'echo > $DIR/up; cat $DIR/up' > /dev/null 2>&1 & cat $DIR/up");
-  const { cgroup } = await run.started.promise;
+  const { run, told: { cgroup } } = await workshop.startTold(
+    "setsid sh -c 'echo > $DIR/up; cat $DIR/up' > /dev/null 2>&1 & cat $DIR/up",
+  );
   if (cgroup === undefined) return;
   await run.ended.promise;
   assert.ok((await Deno.stat(cgroup)).isDirectory);

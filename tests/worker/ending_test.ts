@@ -110,8 +110,8 @@ Deno.test("the cgroup of a run is gone when it was ended, and that of any other 
     workshop.executor.end(ended.token, 0);
     await ended.ended.promise;
     for (const cgroup of groups) if (cgroup) await assert.rejects(Deno.stat(cgroup), Deno.errors.NotFound);
-    const other = workshop.start("sleep 0.02; exit 1");
-    groups.push((await other.started.promise).cgroup);
+    const { run: other, told } = await workshop.startTold("exit 1");
+    groups.push(told.cgroup);
     await other.ended.promise;
   }
   for (const cgroup of groups) if (cgroup) await assert.rejects(Deno.stat(cgroup), Deno.errors.NotFound);

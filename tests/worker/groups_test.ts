@@ -9,11 +9,9 @@ import { Cgroups } from "../../src/worker/cgroup/cgroups.ts";
 import { DaemonGroup } from "../../src/worker/cgroup/daemon_group.ts";
 import { must } from "../../src/must.ts";
 import { groupTest, ownRoot } from "../groups.ts";
-import { type Run, Workshop } from "./workshop.ts";
+import { Workshop } from "./workshop.ts";
 
 const RUN = crypto.randomUUID();
-/** It lives long enough for its group to be told. */
-const JOB = "sleep 0.05";
 
 /** Such a test, on where the groups are. */
 function rootTest(name: string, act: (root: CgroupRoot) => void) {
@@ -39,8 +37,9 @@ function isThere(path: string): boolean {
   }
 }
 
-async function groupOf(run: Run): Promise<string> {
-  const { cgroup } = await run.started.promise;
+/** Runs a job. @returns The group that it had. */
+async function groupOfRun(workshop: Workshop): Promise<string> {
+  const { run, told: { cgroup } } = await workshop.startTold(":");
   assert.ok(cgroup);
   assert.deepEqual(await run.exit(), { kind: "exited", status: 0 });
   return cgroup;
@@ -50,22 +49,22 @@ const parentOf = (path: string) => path.slice(0, path.lastIndexOf("/"));
 
 groupTest("a kept group that somebody removed is not used again", async () => {
   await using workshop = new Workshop();
-  const kept = await groupOf(workshop.start(JOB));
-  assert.equal(await groupOf(workshop.start(JOB)), kept);
+  const kept = await groupOfRun(workshop);
+  assert.equal(await groupOfRun(workshop), kept);
   Deno.removeSync(kept);
-  assert.notEqual(await groupOf(workshop.start(JOB)), kept);
+  assert.notEqual(await groupOfRun(workshop), kept);
 });
 
 groupTest("the daemon's group that somebody removed is made anew", async () => {
   await using workshop = new Workshop();
-  const kept = await groupOf(workshop.start(JOB));
+  const kept = await groupOfRun(workshop);
   removeCgroup(parentOf(kept));
-  assert.notEqual(parentOf(await groupOf(workshop.start(JOB))), parentOf(kept));
+  assert.notEqual(parentOf(await groupOfRun(workshop)), parentOf(kept));
 });
 
 groupTest("a stop leaves no group", async () => {
   await using workshop = new Workshop();
-  const group = await groupOf(workshop.start(JOB));
+  const group = await groupOfRun(workshop);
   await workshop.executor[Symbol.asyncDispose]();
   assert.equal(isThere(parentOf(group)), false);
 });
@@ -76,7 +75,7 @@ rootTest("the groups of a dead daemon are found by another of the same state fil
   using cgroups = new Cgroups(root, identity);
   assert.deepEqual(cgroups.listOrphans(), []); // It was empty, and is gone.
   assert.equal(isThere(left.daemons), false);
-  assert.equal(cgroups.isOfRuns(left.runs), true); // As a run's that ended.
+  assert.equal(cgroups.whose(left.runs), "ours"); // As a run's that ended.
   assert.equal(cgroups.release(left.runs, "once"), true);
 });
 
@@ -90,7 +89,7 @@ rootTest(
     {
       using other = new Cgroups(root, identity);
       assert.deepEqual(other.listOrphans(), []);
-      assert.equal(other.isOfRuns(group), false);
+      assert.equal(other.whose(group), "another's");
       assert.notEqual(parentOf(other.take("other", RUN) ?? ""), parentOf(group));
     }
     assert.equal(isThere(group), true);
@@ -103,7 +102,7 @@ rootTest("the groups of another state file's daemons are left alone, also of dea
   try {
     using cgroups = new Cgroups(root, newIdentity());
     assert.deepEqual(cgroups.listOrphans(), []);
-    assert.equal(cgroups.isOfRuns(left.runs), false);
+    assert.equal(cgroups.whose(left.runs), "nobody's");
     assert.equal(isThere(left.runs), true);
   } finally {
     removeCgroup(left.daemons);
@@ -119,7 +118,7 @@ rootTest(
       using cgroups = new Cgroups(root, newIdentity());
       assert.deepEqual(cgroups.listOrphans(), []);
       assert.equal(isThere(old), true);
-      assert.equal(cgroups.isOfRuns(old), true);
+      assert.equal(cgroups.whose(old), "ours");
       assert.equal(cgroups.release(old, "once"), true);
       assert.equal(isThere(old), false);
     } finally {
@@ -132,7 +131,7 @@ const STRANGERS = ["/tmp/filed-12-a1b2", "/sys/fs/cgroup-not/filed-12-a1b2"];
 for (const path of STRANGERS) {
   rootTest(`${path} is no group of runs`, (root) => {
     using cgroups = new Cgroups(root, newIdentity());
-    assert.equal(cgroups.isOfRuns(path), false);
+    assert.equal(cgroups.whose(path), "nobody's");
   });
 }
 

@@ -114,6 +114,16 @@ export class Workshop implements AsyncDisposable {
     return run;
   }
 
+  /** Starts a command that begins once it is told whose processes the run has. */
+  async startTold(command: string): Promise<{ run: Run; told: StartedMessage }> {
+    const gate = `gate-${this.#runs.size}`;
+    await this.fifos(gate);
+    const run = this.start(`read x < $DIR/${gate}; ${command}`);
+    const told = await run.started.promise;
+    await Deno.writeTextFile(`${this.dir}/${gate}`, "\n");
+    return { run, told };
+  }
+
   take(run: Run): void {
     this.executor.taken(run.token, run.takeUntaken());
   }

@@ -101,25 +101,15 @@ export class Cgroups implements Disposable {
   }
 
   /**
-   * Whether `path`, which the state file has as that of a run, is such a group, and is to be released. That
-   * of a daemon that lives is not: it has a copy of the state file. Never true of anything that is not a
-   * cgroup.
+   * Whose a path is that the state file has as that of a run's group. "ours": we release it. "another's": that of a
+   * daemon that lives, and has the same state file or the original of ours. Anything but a cgroup is nobody's.
    */
-  isOfRuns(path: string): boolean {
-    if (!this.#root || !path.startsWith(`${this.#root.mountPoint}/`)) return false;
+  whose(path: string): "ours" | "another's" | "nobody's" {
+    if (!this.#root || !path.startsWith(`${this.#root.mountPoint}/`)) return "nobody's";
     const group = groupOf(path);
-    if (OLD_NAME.test(path.slice(group.length + 1))) return true;
-    return identityOf(group) === this.#identity && this.#isAdopted(group);
-  }
-
-  /**
-   * Whether a path is that of a run of a daemon that lives, and has the same state file or the original of
-   * ours.
-   */
-  isOfAnother(path: string): boolean {
-    if (!this.#root || !path.startsWith(`${this.#root.mountPoint}/`)) return false;
-    const group = groupOf(path);
-    return identityOf(group) === this.#identity && !this.#isAdopted(group);
+    if (OLD_NAME.test(path.slice(group.length + 1))) return "ours";
+    if (identityOf(group) !== this.#identity) return "nobody's";
+    return this.#isAdopted(group) ? "ours" : "another's";
   }
 
   /** The groups of runs that dead daemons have left, of this state file and beside ours. */

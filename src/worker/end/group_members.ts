@@ -1,3 +1,4 @@
+import { must } from "../../must.ts";
 import type { Pidfd, SignalName } from "../../sys/processes/pidfd.ts";
 import { processGroup } from "../../sys/processes/process.ts";
 import { isReserveWhole } from "../../sys/files/reserve.ts";
@@ -52,13 +53,16 @@ export class GroupMembers implements Members {
   }
 
   signal(members: readonly Member[], signal: SignalName): void {
-    for (let next = 0; next < members.length;) {
-      using held = new Held(members.slice(next, next + HELD));
-      next += held.size;
+    const left = members.map(({ pid }) => pid);
+    while (left.length > 0) {
+      using held = new DisposableStack();
+      const pidfds = new Map<number, Pidfd | undefined>();
+      do { // As long as what is kept for other looks is untouched.
+        const pid = must(left.pop(), "there is one left");
+        pidfds.set(pid, held.use(holdProcess(pid)));
+      } while (left.length > 0 && pidfds.size < HELD && isReserveWhole());
       const pids = looking(() => this.#pids());
-      for (const [pid, pidfd] of held.pidfds) {
-        if (pids?.has(pid)) kill(pid, pidfd, signal);
-      }
+      for (const [pid, pidfd] of pidfds) if (pids?.has(pid)) kill(pid, pidfd, signal);
     }
   }
 
@@ -83,25 +87,4 @@ export class GroupMembers implements Members {
 function memberOf(pid: number): Member | undefined {
   const groupId = processGroup(pid);
   return groupId === undefined ? undefined : { pid, groupId, key: String(pid), startedAt: pid };
-}
-
-/** The first of some processes, held; those that can't be, too. */
-class Held implements Disposable {
-  readonly pidfds = new Map<number, Pidfd | undefined>();
-
-  /** Takes one at least, and no more once what is kept for other looks was touched. */
-  constructor(members: readonly Member[]) {
-    for (const { pid } of members) {
-      this.pidfds.set(pid, holdProcess(pid));
-      if (!isReserveWhole()) return;
-    }
-  }
-
-  get size(): number {
-    return this.pidfds.size;
-  }
-
-  [Symbol.dispose](): void {
-    for (const pidfd of this.pidfds.values()) pidfd?.[Symbol.dispose]();
-  }
 }

@@ -1,6 +1,6 @@
-import { ErrnoError } from "../../sys/errno.ts";
 import { listKernelDirectory, readKernelFile } from "../../sys/files/kernel_files.ts";
 import { childState, waitIfEnded } from "../../sys/processes/wait.ts";
+import { looking } from "./processes.ts";
 
 /**
  * From the first look at a child that has ended to the second: who started it has asked how it ended by then.
@@ -37,7 +37,7 @@ export class Orphans implements Disposable {
   #look() {
     if (this.#timer !== undefined) return;
     const ended = listChildren().filter((pid) => !this.#isOwn(pid) && childState(pid) === "ended");
-    for (const pid of ended) if (this.#seen.has(pid)) reap(pid);
+    for (const pid of ended) if (this.#seen.has(pid)) looking(() => waitIfEnded(pid)); // ECHILD: somebody was faster.
     this.#seen = new Set(ended.filter((pid) => !this.#seen.has(pid)));
     if (this.#seen.size === 0) return;
     this.#timer = setTimeout(() => {
@@ -49,20 +49,9 @@ export class Orphans implements Disposable {
 
 /** The children of all threads; none before they can be told. */
 function listChildren(): number[] {
-  try {
+  return looking(() => {
     const threads = listKernelDirectory("/proc/self/task");
     const lists = threads.map(({ name }) => readKernelFile(`/proc/self/task/${name}/children`));
     return lists.flatMap((list) => list.split(" ").filter(Boolean).map(Number));
-  } catch (error) {
-    if (error instanceof ErrnoError) return []; // A thread has ended meanwhile, or there is no such file.
-    throw error;
-  }
-}
-
-function reap(pid: number) {
-  try {
-    waitIfEnded(pid);
-  } catch (error) {
-    if (!(error instanceof ErrnoError)) throw error; // ECHILD: somebody was faster.
-  }
+  }) ?? []; // A thread has ended meanwhile, or there is no such file.
 }

@@ -1,12 +1,12 @@
 import type { Leftover, RunToken } from "../../job/attempt.ts";
 import { runOf } from "../cgroup/run_mark.ts";
 import type { WorkerContext } from "../context.ts";
-import { killAll } from "./termination.ts";
+import { killAll, untilGone } from "./termination.ts";
 import { membersOf } from "./members.ts";
 import { KILLING_MS, type Survivor } from "../../run/messages.ts";
 import { holdProcess, lives } from "./processes.ts";
 
-type SweepContext = Pick<WorkerContext, "bootId" | "cgroups" | "lookout" | "vigils">;
+type SweepContext = Pick<WorkerContext, "bootId" | "cgroups" | "lookout">;
 
 /**
  * Ends what the runs of a dead daemon left behind, and removes its cgroups.
@@ -23,9 +23,11 @@ export async function sweep(
   // A reboot has ended all of a run.
   const ofThisBoot = runs.filter(({ leader }) => leader === undefined || leader.bootId === bootId);
   // Where this state file is a copy of one in use, those are not ours to end.
-  const ours = ofThisBoot.filter(({ cgroup }) => cgroup === undefined || !cgroups.isOfAnother(cgroup));
+  const ours = ofThisBoot.filter(({ cgroup }) =>
+    cgroup === undefined || cgroups.whose(cgroup) !== "another's"
+  );
   const survivors = await Promise.all(ours.map(async (leftover) => {
-    const cgroup = leftover.cgroup && cgroups.isOfRuns(leftover.cgroup)
+    const cgroup = leftover.cgroup !== undefined && cgroups.whose(leftover.cgroup) === "ours"
       ? leftover.cgroup
       : orphans.find((group) => runOf(group) === leftover.run);
     const left = await end(leftover, cgroup, context, onGone);
@@ -39,7 +41,7 @@ export async function sweep(
 async function end(
   { run, uid, leader }: Leftover,
   cgroup: string | undefined,
-  { lookout, vigils }: SweepContext,
+  { lookout }: SweepContext,
   onGone: (run: RunToken) => void,
 ): Promise<Survivor[]> {
   // In a cgroup nobody has to know who the leader is. Opened before the look, the pidfd is the leader's for certain.
@@ -55,7 +57,7 @@ async function end(
   if (survivors.length === 0) {
     pidfd?.[Symbol.dispose]();
   } else {
-    vigils.untilGone(set).then(() => {
+    untilGone(set).then(() => {
       pidfd?.[Symbol.dispose]();
       onGone(run);
     });

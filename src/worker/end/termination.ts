@@ -17,6 +17,8 @@ const FIND_MS = 500;
  * to miss.
  */
 const KILLED_FIND_MS = 50;
+/** Between two looks at what SIGKILL did not end. */
+const SURVIVORS_LOOK_MS = 500;
 /**
  * Looks that only stop what forks faster than it is found, before the first SIGKILL; and the time for them.
  */
@@ -148,11 +150,15 @@ async function stopAll(members: Members): Promise<Member[]> {
   return [...stopped.values()];
 }
 
-/** Sends SIGKILL once more to what is left. */
-export async function killAgain(set: ProcessSet): Promise<Member[]> {
-  const left = await set.members.find();
-  signalAll(set, left, "SIGKILL");
-  return left;
+/**
+ * Waits for what SIGKILL did not end: until a file system answers, or a program with other rights has done its work.
+ * It is looked for, and not held, as there may be many: descriptors are for what runs.
+ */
+export async function untilGone(set: ProcessSet): Promise<void> {
+  for (let left; (left = await set.members.find()).length > 0;) {
+    signalAll(set, left, "SIGKILL");
+    do await delay(SURVIVORS_LOOK_MS); while (set.members.areLeft());
+  }
 }
 
 /** The group in one step, so that no fork slips through, and what is not in it one by one. Nothing gets it twice. */

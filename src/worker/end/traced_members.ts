@@ -125,15 +125,18 @@ export interface Evidence {
  * the same when the list was made and when the evidence was asked for.
  */
 export function selectMembers(processes: readonly Process[], evidence: Evidence): Process[] {
-  const { leader } = evidence;
+  const { leader, hasGroup, wasMember, hasMark, lives } = evidence;
   const candidates = candidatesOf(processes, leader);
-  const members = new Map<number, Process>();
-  const add = (process: Process) => members.set(process.pid, process);
-  candidates.filter((process) => isKnownItself(process, evidence)).forEach(add);
-  if (leader && isLeadersNumber(leader, members, evidence)) {
-    candidates.filter((process) => isUnder(leader, process)).forEach(add);
+  const isLeader = ({ pid, startTicks }: Process) => pid === leader?.pid && startTicks === leader.startTicks;
+  const isUnderLeader = ({ groupId, sessionId }: Process) =>
+    groupId === leader?.pid || sessionId === leader?.pid;
+  const known = candidates.filter((one) => isLeader(one) || wasMember(one) || hasMark(one));
+  const members = new Map(known.map((member) => [member.pid, member]));
+  // The kernel gives the leader's number to no other process while its group or its session has a member.
+  if (hasGroup || known.some(isUnderLeader)) {
+    for (const member of candidates.filter(isUnderLeader)) members.set(member.pid, member);
   }
-  addDescendants(candidates, members, evidence);
+  addDescendants(candidates, members, lives);
   return [...members.values()];
 }
 
@@ -142,26 +145,12 @@ function candidatesOf(processes: readonly Process[], leader: ProcessIdentity | u
   return processes.filter(({ startTicks }) => startTicks >= (leader?.startTicks ?? 0));
 }
 
-function isKnownItself(process: Process, { leader, wasMember, hasMark }: Evidence): boolean {
-  const isLeader = process.pid === leader?.pid && process.startTicks === leader.startTicks;
-  return isLeader || wasMember(process) || hasMark(process);
-}
-
-/** The kernel gives the leader's number to no other process while its group or its session has a member. */
-function isLeadersNumber(
-  leader: ProcessIdentity,
-  members: Map<number, Process>,
-  { hasGroup }: Evidence,
-): boolean {
-  return hasGroup || members.values().some((member) => isUnder(leader, member));
-}
-
-function isUnder({ pid }: ProcessIdentity, { groupId, sessionId }: Process): boolean {
-  return groupId === pid || sessionId === pid;
-}
-
 /** A parent that lives still is the one that its child named when the list was made. */
-function addDescendants(candidates: readonly Process[], members: Map<number, Process>, { lives }: Evidence) {
+function addDescendants(
+  candidates: readonly Process[],
+  members: Map<number, Process>,
+  lives: Evidence["lives"],
+) {
   const children = Map.groupBy(candidates, ({ parentPid }) => parentPid);
   const parents = [...members.values()];
   for (let parent = parents.pop(); parent; parent = parents.pop()) {

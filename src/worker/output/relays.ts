@@ -89,18 +89,20 @@ export class Relay {
 
   /** @throws {ErrnoError} If there can be no pipe or process. */
   constructor(reactor: Reactor) {
-    using opened = new DisposableStack();
-    const inner = adoptPipe(opened, pipe());
-    const outer = adoptPipe(opened, blockingPipe());
-    requireHeadroom(Math.max(...Object.values(inner), ...Object.values(outer)), "pipe2");
+    using theirs = new DisposableStack();
+    using undo = new DisposableStack();
+    const inner = lastingPipe(pipe);
+    theirs.adopt(inner.writer, close);
+    undo.adopt(inner.reader, close);
+    const outer = lastingPipe(blockingPipe);
+    theirs.adopt(outer.reader, close);
+    undo.adopt(outer.writer, close);
     const fds = [outer.reader, inner.writer, NOWHERE];
     this.#process = new OwnProcess({ path: PROGRAM, args: ARGS, fds }, reactor);
+    undo.move();
     this.ended = this.#process.ended.then(() => void (this.hasEnded = true));
     this.writer = outer.writer;
     this.reader = inner.reader;
-    opened.move();
-    close(outer.reader);
-    close(inner.writer);
   }
 
   /** Whether all that was written to the output before is in `reader`, or was read there: it waits for more, or has ended. */
@@ -117,8 +119,15 @@ export class Relay {
 
 const NOWHERE = openWriteOnly("/dev/null");
 
-function adoptPipe(stack: DisposableStack, ends: { reader: number; writer: number }) {
-  stack.adopt(ends.reader, close);
-  stack.adopt(ends.writer, close);
-  return ends;
+/** A pipe that stays open for as long as a job. @throws {ErrnoError} EMFILE if that would leave too few descriptors. */
+export function lastingPipe(make: typeof pipe): { reader: number; writer: number } {
+  const ends = make();
+  try {
+    requireHeadroom(Math.max(ends.reader, ends.writer), "pipe2");
+    return ends;
+  } catch (error) {
+    close(ends.reader);
+    close(ends.writer);
+    throw error;
+  }
 }

@@ -3,7 +3,7 @@ import type { GroupUser } from "../cgroup/cgroups.ts";
 import type { WorkerContext } from "../context.ts";
 import type { Account } from "./accounts.ts";
 import { asNotStarted } from "./not_started.ts";
-import { Shell } from "./shell.ts";
+import { type Shell, spawnShell } from "./shell.ts";
 
 /** A command that was started, and the group in which it was; `undefined`: in none of its own. */
 export interface Launched {
@@ -17,29 +17,23 @@ export interface Launched {
  * @throws {NotStarted}
  */
 export function launch(start: StartMessage, account: Account | undefined, context: WorkerContext): Launched {
-  const cgroup = takeGroup(start, context);
+  const { cgroups } = context;
+  let cgroup: string | undefined;
   try {
-    const shell = Shell.spawn(start, account, cgroup, context);
+    cgroup = cgroups.take(userOf(start), start.run);
+    const shell = spawnShell(start, account, cgroup, context);
     if (shell.side === "inside" || cgroup === undefined) return { shell, cgroup };
-    context.cgroups.release(cgroup, nextUserOf(start));
+    cgroups.release(cgroup, nextUserOf(start));
     return { shell, cgroup: undefined };
   } catch (error) {
-    if (cgroup !== undefined) context.cgroups.release(cgroup, nextUserOf(start));
-    throw error;
+    if (cgroup !== undefined) cgroups.release(cgroup, nextUserOf(start));
+    throw asNotStarted(error, start.limits);
   }
 }
 
 /** For whose run a group may serve after this one; for nobody's if a limit is set in it. */
 export function nextUserOf(start: StartMessage): GroupUser | "once" {
   return start.limits.maxMemoryMb > 0 ? "once" : userOf(start);
-}
-
-function takeGroup(start: StartMessage, { cgroups }: WorkerContext): string | undefined {
-  try {
-    return cgroups.take(userOf(start), start.run);
-  } catch (error) {
-    throw asNotStarted(error, start.limits);
-  }
 }
 
 function userOf({ runAs }: StartMessage): GroupUser {

@@ -3,7 +3,7 @@ import type { Limits } from "../../job/limits.ts";
 import type { StartMessage } from "../../run/messages.ts";
 import { type Obstacle, obstacleOf } from "../../run/shortage.ts";
 import { changeOwner, close, openReadOnly, pipe } from "../../sys/files/file.ts";
-import { requireHeadroom, requireReserve } from "../../sys/files/reserve.ts";
+import { requireReserve } from "../../sys/files/reserve.ts";
 import { must } from "../../must.ts";
 import { bootTicks } from "../../sys/processes/boot_clock.ts";
 import type { Pidfd } from "../../sys/processes/pidfd.ts";
@@ -13,69 +13,42 @@ import type { SpawnSpec, Started } from "../../sys/spawn/mod.ts";
 import type { WorkerContext } from "../context.ts";
 import { untilEnd } from "../end/child_end.ts";
 import { holdProcess, readProcess } from "../end/processes.ts";
-import { type Relay, Relays } from "../output/relays.ts";
+import { lastingPipe, type Relay, Relays } from "../output/relays.ts";
 import type { Confinement } from "../sandbox/confinement.ts";
 import type { Account } from "./accounts.ts";
 import { niceSession } from "./niceness.ts";
-import { asNotStarted, NotStarted } from "./not_started.ts";
+import { NotStarted } from "./not_started.ts";
 import { unprotect } from "./oom_score.ts";
 import { Rlimits } from "./rlimits.ts";
 import { type Side, start as startProgram } from "./start.ts";
 
-const PROGRAM = "/bin/sh";
-
 /** The process that runs a command, in a session and a group of its own, which it leads. */
 export class Shell implements Disposable {
   readonly leader: ProcessIdentity;
-  /** The reading end of its standard output and error, non-blocking; whoever reads it closes it. */
-  readonly pipe: number;
-  /** What reads another user's output for us. */
-  readonly relay: Relay | undefined;
-  readonly exit: Promise<WaitStatus>;
   readonly pidfd: Pidfd | undefined;
+  readonly exit: Promise<WaitStatus>;
+  /** Its standard output and error. */
+  readonly output: Output;
   /** On which side of its cgroup it is, and so all that it starts. */
   readonly side: Side;
-  /** What its processes are confined to. */
+  /** Its processes are confined to this. */
   readonly confinement: Confinement | undefined;
 
   readonly #failure: Started["failure"];
   readonly #maxMemoryMb: number;
 
-  private constructor(
-    spawned: Spawned,
-    { nice, maxMemoryMb }: Limits,
-    { bootId, reactor }: WorkerContext,
-  ) {
+  constructor(spawned: Spawned, { nice, maxMemoryMb }: Limits, { bootId, reactor }: WorkerContext) {
     const { pid, startTicks, failure, side, output, confinement } = spawned;
     this.leader = { pid, startTicks, bootId };
     this.pidfd = holdProcess(pid);
-    this.pipe = output.reader;
-    this.relay = output.relay;
+    this.exit = untilEnd(pid, this.pidfd, reactor);
+    this.output = output;
     this.side = side;
     this.confinement = confinement;
     this.#failure = failure;
     this.#maxMemoryMb = maxMemoryMb;
-    this.exit = untilEnd(pid, this.pidfd, reactor);
     if (nice > 0) niceSession(pid, nice, this.exit);
     unprotect(spawned, this.exit);
-  }
-
-  /** @param account Whom it runs as; `undefined`: the daemon's own user. @throws {NotStarted} */
-  static spawn(
-    start: StartMessage,
-    account: Account | undefined,
-    cgroup: string | undefined,
-    context: WorkerContext,
-  ): Shell {
-    if (start.command.includes(0)) {
-      throw new NotStarted({ kind: "not-started", reason: "the command contains a NUL byte", isFinal: true });
-    }
-    try {
-      requireReserve(); // So that what comes after the spawn can't fail for want of a descriptor.
-      return new Shell(spawn(start, account, cgroup, context), start.limits, context);
-    } catch (error) {
-      throw asNotStarted(error, start.limits);
-    }
   }
 
   /** Why the command was not executed; to be asked once the process has ended. */
@@ -93,10 +66,10 @@ export class Shell implements Disposable {
   }
 }
 
-/** Where a job's output goes, and where we read it. */
 interface Output {
+  /** Where we read it, non-blocking; whoever reads it closes it. */
   reader: number;
-  writer: number;
+  /** It reads another user's output for us. */
   relay: Relay | undefined;
 }
 
@@ -108,24 +81,33 @@ interface Spawned extends Started {
   confinement: Confinement | undefined;
 }
 
+const PROGRAM = "/bin/sh";
 const NULL_DEVICE = openReadOnly("/dev/null");
 
-function spawn(
+/**
+ * @param account Whom it runs as; `undefined`: the daemon's own user.
+ * @throws {NotStarted | RuleError | ErrnoError}
+ */
+export function spawnShell(
   start: StartMessage,
   account: Account | undefined,
   cgroup: string | undefined,
   context: WorkerContext,
-): Spawned {
+): Shell {
   const { command, limits } = start;
   const { sandbox } = context;
+  if (command.includes(0)) {
+    throw new NotStarted({ kind: "not-started", reason: "the command contains a NUL byte", isFinal: true });
+  }
+  requireReserve(); // So that what comes after the spawn can't fail for want of a descriptor.
   using ours = new DisposableStack();
   using undo = new DisposableStack();
-  const output = openOutput(account, context);
-  ours.adopt(output.writer, close);
-  undo.adopt(output.reader, close);
-  if (output.relay) undo.adopt(output.relay, (relay) => relay.stop());
+  const { reader, writer, relay } = openOutput(account, context);
+  ours.adopt(writer, close);
+  undo.adopt(reader, close);
+  undo.defer(() => relay?.stop());
   // By the name /dev/stderr it can be opened by its owner only.
-  if (account) changeOwner(output.writer, account.credentials.uid, account.credentials.gid);
+  if (account) changeOwner(writer, account.credentials.uid, account.credentials.gid);
   const confinement = sandbox?.enter(account?.credentials);
   if (confinement) undo.defer(() => sandbox?.leave(confinement, "nothing"));
   const rlimits = rlimitsOf(limits, cgroup, context);
@@ -134,7 +116,7 @@ function spawn(
     args: ["sh", "-c", "--", command], // A shell's messages begin with its $0.
     env: environmentOf(start, account, confinement, context),
     cwd: account ? account.cwd : ownDirectories(context),
-    fds: [NULL_DEVICE, output.writer, output.writer],
+    fds: [NULL_DEVICE, writer, writer],
     restriction: confinement?.restriction,
     nice: limits.nice,
     rlimits: rlimits[side],
@@ -145,23 +127,15 @@ function spawn(
   const started = startProgram(cgroup, specFor);
   const startTicks = bootTicks() === before ? before : readStartTicks(started.pid);
   undo.move();
-  return { ...started, startTicks, output, confinement };
+  return new Shell({ ...started, startTicks, output: { reader, relay }, confinement }, limits, context);
 }
 
-function openOutput(account: Account | undefined, { relays }: WorkerContext): Output {
+function openOutput(account: Account | undefined, { relays }: WorkerContext): Output & { writer: number } {
   if (account && Relays.areThere) {
     const relay = relays.start(account.credentials.uid);
     return { reader: relay.reader, writer: relay.writer, relay };
   }
-  const ends = pipe();
-  try {
-    requireHeadroom(Math.max(ends.reader, ends.writer), "pipe2");
-  } catch (error) {
-    close(ends.reader);
-    close(ends.writer);
-    throw error;
-  }
-  return { ...ends, relay: undefined };
+  return { ...lastingPipe(pipe), relay: undefined };
 }
 
 /** Of a child that was not waited for since the spawn: so even if it has ended, the number means it. */
