@@ -3,9 +3,12 @@ import type { Limits, ReachedLimit } from "../job/limits.ts";
 import type { SandboxSettings } from "./sandbox_rules.ts";
 import type { Obstacle } from "./shortage.ts";
 
-/** What the main thread and the worker that runs jobs say to each other, some at a time: plain data, structured-cloned. */
+/**
+ * Messages between the main thread and the worker that runs jobs, some at a time: plain data,
+ * structured-cloned.
+ */
 
-/** Who a job runs as, when that is not the daemon's own user. */
+/** The user a job runs as, when that is not the daemon's own. */
 export interface TargetUser {
   uid: number;
   /** For a user that the user database does not have; the others get their own. */
@@ -19,7 +22,7 @@ export interface SetupMessage {
   cgroups: "used" | "unused";
   /** The state file's, by which a daemon's groups are known: `q` and hexadecimal digits. */
   identity: string;
-  /** What each job's environment begins with: `NAME=value`, by its name. */
+  /** Each job's environment begins with these: `NAME=value`, by its name. */
   environment: ReadonlyMap<string, Uint8Array>;
   /** The soft limit of open files that jobs inherit; `undefined`: the daemon's. */
   openFiles?: number | undefined;
@@ -56,7 +59,7 @@ export interface EndMessage {
   kind: "end";
   run: RunToken;
   graceMs: number;
-  /** What SIGKILL has not ended after so long is named, and waited for no longer. */
+  /** Processes that SIGKILL has not ended after so long are named, and waited for no longer. */
   killingMs: number;
 }
 
@@ -66,7 +69,9 @@ export interface EndMessage {
  */
 export const KILLING_MS = 2_000;
 
-/** The main thread has taken `bytes` of a run's output; the worker reads on once little enough is on its way. */
+/**
+ * The main thread has taken `bytes` of a run's output; the worker reads on once little enough is on its way.
+ */
 export interface TakenMessage {
   kind: "taken";
   run: RunToken;
@@ -103,9 +108,10 @@ export type ToWorker =
   | StopMessage;
 
 /**
- * Whose processes the run has, for the next daemon to find if this one is killed. Posted 4 ms after the start, and before
- * the run is ended by anybody else; a run that is over before has none. The next daemon finds such a run by the mark on
- * its cgroup, or FILED_RUN. Output may come first. The process may not have come to the command yet.
+ * Whose processes the run has, for the next daemon to find if this one is killed. Posted 4 ms after the
+ * start, and before the run is ended by anybody else; a run that is over before has none. The next daemon
+ * finds such a run by the mark on its cgroup, or FILED_RUN. Output may come first. The process may not have
+ * come to the command yet.
  */
 export interface StartedMessage {
   kind: "started";
@@ -127,7 +133,7 @@ export interface OutputMessage {
 /** A process of a run that SIGKILL did not end. */
 export interface Survivor {
   pid: number;
-  /** What it calls itself; empty if that is not known. */
+  /** Its name for itself; empty if nobody can tell. */
   name: string;
 }
 
@@ -138,7 +144,9 @@ export type Exit =
   | { kind: "timed-out" }
   | Obstacle;
 
-/** The run is over: no process of it is left but `survivors`, and all of its output was posted before this. */
+/**
+ * The run is over: no process of it is left but `survivors`, and all of its output was posted before this.
+ */
 export interface EndedMessage {
   kind: "ended";
   run: RunToken;

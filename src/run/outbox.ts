@@ -1,6 +1,6 @@
 /**
- * Gathers the messages of a moment to send them as one. A message costs both threads some 100 us, for the most part to
- * wake the other one: that is paid once for all of them.
+ * Gathers the messages of a moment to send them as one. A message costs both threads some 100 us, for the
+ * most part to wake the other one: that is paid once for all of them.
  */
 export class Outbox<Message> {
   readonly #send: (messages: Message[], transfer: ArrayBuffer[]) => void;

@@ -1,15 +1,15 @@
 import { ErrnoError, type ErrnoName } from "../sys/errno.ts";
 import { strerror } from "../sys/libc.ts";
 
-/** What was missing when a job was to be started; plain data. */
+/** Something was missing when a job was to be started; plain data. */
 export interface Shortage {
   /** Whose starts wait for it: those of all, or only those of the user that the job runs as. */
   of: "all" | "user";
   /** In words: `file descriptors`. */
   missing: string;
-  /** What can be done about it. */
+  /** For whoever runs filed: how to mend it. */
   advice: string;
-  /** What failed, and how: `pipe2: EMFILE`. */
+  /** The call that failed, and how: `pipe2: EMFILE`. */
   error: string;
 }
 

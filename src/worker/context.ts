@@ -8,7 +8,7 @@ import type { Sandbox } from "./sandbox/sandbox.ts";
 import type { Accounts } from "./start/accounts.ts";
 import type { Inherited } from "./start/rlimits.ts";
 
-/** What the runs of the worker share. */
+/** Everything that the runs of the worker share. */
 export interface WorkerContext {
   accounts: Accounts;
   bootId: string;

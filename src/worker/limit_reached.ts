@@ -1,7 +1,7 @@
 import type { Limits, ReachedLimit } from "../job/limits.ts";
 import type { WaitStatus } from "../sys/processes/wait.ts";
 
-/** What a shell says of a child that these have ended: 128 and the signal's number, signal(7). */
+/** The status of a shell whose child these have ended: 128 and the signal's number, signal(7). */
 const STATUS_OF = { SIGXCPU: 128 + 24, SIGXFSZ: 128 + 25 } as const;
 
 /**

@@ -22,20 +22,22 @@ export class Reactor implements AsyncDisposable {
   }
 
   /**
-   * Calls `onReady` for as long as `fd` can be read, or is at its end. Dispose of the watch before `fd` is
-   * closed. Where the kernel watches no more descriptors (ENOSPC, ENOMEM: epoll_ctl(2)), it is called now and
-   * then, whether `fd` can be read or not.
+   * Calls `onReady` for as long as `fd` can be read, or is at its end, until the watch is disposed of: before
+   * `fd` is closed. Where the kernel watches no more descriptors (ENOSPC, ENOMEM: epoll_ctl(2)), it is called
+   * now and then, whether `fd` can be read or not.
    */
-  watch(fd: number, onReady: () => void): Watch {
+  watch(fd: number, onReady: () => void): Disposable {
     const key = ++this.#lastKey;
     if (!this.#isAdded(fd, key)) {
       const timer = setInterval(onReady, LOOK_MS);
-      return new Watch(() => clearInterval(timer));
+      return { [Symbol.dispose]: () => clearInterval(timer) };
     }
     this.#watches.set(key, onReady);
-    return new Watch(() => {
-      if (this.#watches.delete(key)) this.#epoll.remove(fd);
-    });
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#watches.delete(key)) this.#epoll.remove(fd);
+      },
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -64,18 +66,5 @@ export class Reactor implements AsyncDisposable {
       for (const key of ready) this.#watches.get(key)?.();
       await nextTurn();
     }
-  }
-}
-
-/** Ends when it is disposed of. */
-export class Watch implements Disposable {
-  readonly #end: () => void;
-
-  constructor(end: () => void) {
-    this.#end = end;
-  }
-
-  [Symbol.dispose](): void {
-    this.#end();
   }
 }

@@ -11,9 +11,10 @@ import { Census } from "./end/census.ts";
 import { CgroupMemory } from "./cgroup/memory.ts";
 import { Cgroups } from "./cgroup/cgroups.ts";
 import type { WorkerContext } from "./context.ts";
-import { execute, Execution, overBefore } from "./execution.ts";
+import { Execution } from "./execution.ts";
 import {
   type ConfineMessage,
+  type Exit,
   type FromWorker,
   KILLING_MS,
   type SetupMessage,
@@ -27,6 +28,8 @@ import { readBootId } from "./end/processes.ts";
 import { Relays } from "./output/relays.ts";
 import { Reactor } from "./reactor.ts";
 import { RuleError } from "./sandbox/paths.ts";
+import { launch } from "./start/launch.ts";
+import { NotStarted } from "./start/not_started.ts";
 import { Inherited } from "./start/rlimits.ts";
 import { Sandbox } from "./sandbox/sandbox.ts";
 import { selfTest } from "./sandbox/selftest.ts";
@@ -132,7 +135,7 @@ class Jobs {
     });
   }
 
-  /** Who is not known yet is looked up while others start. */
+  /** Users that we don't know yet are looked up while others start. */
   #start(message: StartMessage) {
     const account = message.runAs && this.#context.accounts.of(message.runAs);
     if (account instanceof Promise) this.#startOnceKnown(message, account);
@@ -148,9 +151,7 @@ class Jobs {
     } catch (error) {
       if (!(error instanceof ErrnoError)) throw error;
       if (!this.#waiting.delete(run)) return;
-      const obstacle = obstacleOf(error, { in: "filed", maxMemoryMb: message.limits.maxMemoryMb });
-      this.#heed(obstacle);
-      post(overBefore(run, obstacle));
+      this.#refuse(run, obstacleOf(error, { in: "filed", maxMemoryMb: message.limits.maxMemoryMb }));
     }
   }
 
@@ -164,16 +165,22 @@ class Jobs {
   #execute(message: StartMessage, account: Account | undefined) {
     const { run } = message;
     if (this.#shortage) return post(overBefore(run, { kind: "put-off", shortage: this.#shortage }));
-    const execution = execute(message, account, this.#context);
-    if (execution instanceof Execution) {
+    try {
+      const execution = new Execution(launch(message, account, this.#context), message, this.#context);
       this.#executions.set(run, execution);
       execution.over.then(() => this.#executions.delete(run));
-    } else {
-      this.#heed(execution);
+    } catch (error) {
+      if (!(error instanceof NotStarted)) throw error;
+      this.#refuse(run, error.obstacle);
     }
   }
 
-  /** What keeps all from starting keeps those too that were asked for already: none overtakes another. */
+  #refuse(run: RunToken, obstacle: Obstacle) {
+    this.#heed(obstacle);
+    post(overBefore(run, obstacle));
+  }
+
+  /** A shortage of all puts off those too that were asked for already: none overtakes another. */
   #heed(obstacle: Obstacle) {
     if (obstacle.kind !== "put-off" || obstacle.shortage.of !== "all") return;
     this.#shortage = obstacle.shortage;
@@ -206,6 +213,11 @@ const outbox = new Outbox<FromWorker>(
 // An error that nothing expects ends this thread: what had happened before is told all the same.
 self.addEventListener("error", () => outbox.sendAll());
 self.addEventListener("unhandledrejection", () => outbox.sendAll());
+
+/** The last word of a run that has had no process. */
+function overBefore(run: RunToken, exit: Exit): FromWorker {
+  return { kind: "ended", run, exit, droppedBytes: 0, tail: new Uint8Array(), survivors: [] };
+}
 
 function post(message: FromWorker, transfer?: ArrayBuffer[]) {
   outbox.post(message, transfer);

@@ -18,8 +18,8 @@ const RETRY_MS = 1_000;
 const FREE_GROUPS = 64;
 
 /**
- * For whose runs a group is. Those of the daemon's own user may write in theirs, as in all: what one leaves set there, a limit or a
- * freeze, is for no other user's run.
+ * For whose runs a group is. Those of the daemon's own user may write in theirs, as in all: what one leaves
+ * set there, a limit or a freeze, is for no other user's run.
  */
 export type GroupUser = "own" | "other";
 
@@ -32,12 +32,12 @@ export class Cgroups implements Disposable {
   readonly #identity: string;
   readonly #free: Record<GroupUser, string[]> = { own: [], other: [] };
   /**
-   * cgroup.events of groups that have served, open: the look whether a group can serve again takes 1 us then, not 7,
-   * for each job.
+   * cgroup.events of groups that have served, open: the look whether a group can serve again takes 1 us then,
+   * not 7, for each job.
    */
   readonly #events = new Map<string, number>();
   readonly #left = new Set<string>();
-  /** What dead daemons have left. */
+  /** Groups that dead daemons have left. */
   readonly #orphans = new Map<string, DaemonGroup>();
   #ours: DaemonGroup | undefined;
   #triedAt = -Infinity;
@@ -101,8 +101,9 @@ export class Cgroups implements Disposable {
   }
 
   /**
-   * Whose a path is that the state file has as that of a run's group. "ours": we release it. "another's": that of a
-   * daemon that lives, and has the same state file or the original of ours. Anything but a cgroup is nobody's.
+   * Whose a path is that the state file has as that of a run's group. "ours": we release it. "another's":
+   * that of a daemon that lives, and has the same state file or the original of ours. Anything but a cgroup
+   * is nobody's.
    */
   whose(path: string): "ours" | "another's" | "nobody's" {
     if (!this.#root || !path.startsWith(`${this.#root.mountPoint}/`)) return "nobody's";

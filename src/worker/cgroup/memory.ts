@@ -9,7 +9,7 @@ import {
 import { childState } from "../../sys/processes/wait.ts";
 import { processesIn } from "./cgroup.ts";
 
-/** What is in the group of the runs besides them: the daemon, where it has to leave its own. */
+/** The daemon's group beside those of its runs, where it has to leave its own. */
 const ASIDE = "daemon";
 
 /**
@@ -32,7 +32,8 @@ export class CgroupMemory implements Disposable {
   }
 
   /**
-   * Lets all processes of a run's group have so much memory together, and no swap; if they want more, the kernel ends them all.
+   * Lets all processes of a run's group have so much memory together, and no swap; if they want more, the
+   * kernel ends them all.
    * @returns Whether that is so.
    * @throws {ErrnoError} If it is not for want of something.
    */
@@ -67,8 +68,8 @@ export class CgroupMemory implements Disposable {
   }
 
   /**
-   * Has the groups of runs count memory. A group with processes can't pass that on, unless it is the root: so if nobody else is in the
-   * daemon's, the daemon moves to one beside those of its runs.
+   * Has the groups of runs count memory. A group with processes can't pass that on, unless it is the root: so
+   * if nobody else is in the daemon's, the daemon moves to one beside those of its runs.
    * @see cgroups(7), the "no internal processes" rule
    */
   #passOn() {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { CgroupMemory, hasRunOutOfMemory } from "./memory.ts";
 
-/** A folder of plain files that stands for a cgroup: it has what is written there, and does nothing about it. */
+/**
+ * A folder of plain files that stands for a cgroup: it has what is written there, and does nothing about it.
+ */
 class FakeGroup implements Disposable {
   readonly path = Deno.makeTempDirSync({ prefix: "filed-cgroup-" });
 

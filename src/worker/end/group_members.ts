@@ -12,12 +12,12 @@ import { holdProcess, kill, looking, readName } from "./processes.ts";
 const HELD = 64;
 
 /**
- * What is in a run's cgroup and below it. What else the host has costs nothing. The shell that we wait for is of the
- * run wherever it was moved: the run is not over before it has ended.
+ * What is in a run's cgroup and below it. What else the host has costs nothing. The shell that we wait for is
+ * of the run wherever it was moved: the run is not over before it has ended.
  *
- * Nothing here reads /proc/PID/stat or status. Who does holds the process's memory for that time. If the process ends
- * meanwhile, the reader takes its memory down, and waits for the file systems whose files were mapped: for a server
- * that the job's user may have written.
+ * Nothing here reads /proc/PID/stat or status. Who does holds the process's memory for that time. If the
+ * process ends meanwhile, the reader takes its memory down, and waits for the file systems whose files were
+ * mapped: for a server that the job's user may have written.
  */
 export class GroupMembers implements Members {
   readonly isUncertain = false;
@@ -80,9 +80,9 @@ export class GroupMembers implements Members {
 }
 
 /**
- * A number is enough to know a member by: if another of the same run gets it, that one is not told to end, and gets
- * SIGKILL after the grace. It also tells which of two began first, until the numbers begin anew: then one that was
- * started since may be told to end, or one that was just being forked may not.
+ * A number is enough to know a member by: if another of the same run gets it, that one is not told to end,
+ * and gets SIGKILL after the grace. It also tells which of two began first, until the numbers begin anew:
+ * then one that was started since may be told to end, or one that was just being forked may not.
  */
 function memberOf(pid: number): Member | undefined {
   const groupId = processGroup(pid);

@@ -1,11 +1,16 @@
 import { ErrnoError } from "../../sys/errno.ts";
 import { readKernelFile } from "../../sys/files/kernel_files.ts";
 
-/** Where the kernel says it: first where nobody mounts something else, as lxcfs does over the other. proc(5) */
+/**
+ * Where the kernel says it: first where nobody mounts something else, as lxcfs does over the other. proc(5)
+ */
 const LAST_PID = "/proc/sys/kernel/ns_last_pid";
 const LOAD = "/proc/loadavg";
 
-/** The number that a process or thread got last, in our PID namespace. @throws {ErrnoError} If it can't be read. */
+/**
+ * The number that a process or thread got last, in our PID namespace.
+ * @throws {ErrnoError} If it can't be read.
+ */
 export function readLastPid(): number {
   try {
     return Number(readKernelFile(LAST_PID));

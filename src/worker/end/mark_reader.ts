@@ -3,7 +3,7 @@ import { readState } from "./processes.ts";
 import { delay } from "../../run/waiting.ts";
 import { atMost } from "../../sys/waiting/deadline.ts";
 
-/** Who has come no further in so long, and does not run either, hangs. */
+/** A reader hangs if it has come no further in so long, and does not run either. */
 const PATIENCE_MS = 200;
 /** For how many times that one that runs may run: the machine may have other things to do. */
 const LONGEST_RUN = 20;
@@ -20,7 +20,7 @@ const SCRIPT = ["-z", "-s", "-u", "-n", "-e", "/^FILED_RUN=/p", "-e", "$F"];
 
 /** A process that reads the marks of others, one after the other, and may hang at one. */
 export class MarkReader {
-  /** What each process showed that was read to its end, by pid; `undefined`: no mark. */
+  /** The marks of processes that were read to their ends, by pid; `undefined`: none. */
   readonly marks = new Map<number, RunToken | undefined>();
   /** The last of these. */
   last: number | undefined;

@@ -13,7 +13,7 @@ const BLANK_LOOKS = 2;
 
 type ProcessKey = `${number} ${number}`;
 
-/** What is known of some processes. */
+/** The marks that we know of some processes. */
 export interface Marked {
   /** By pid, those that have a mark. */
   marks: ReadonlyMap<number, RunToken>;
@@ -33,7 +33,7 @@ export class Marks implements Disposable {
   #known = new Map<ProcessKey, RunToken | undefined>();
   /** How often it has shown nothing. */
   #blank = new Map<ProcessKey, number>();
-  /** What a reader is at, or comes to yet. */
+  /** Processes that a reader is at, or comes to yet. */
   readonly #asked = new Map<ProcessKey, MarkReader>();
   readonly #readers = new Map<MarkReader, { uid: number; hangs: boolean }>();
   /** By uid: settles when it is known what answers. */

@@ -21,13 +21,13 @@ export interface Members {
   areLeft(): boolean;
   /** Those of `members` that live still, as they are now. */
   still(members: readonly Member[]): Member[];
-  /** What was started before this call has a `startedAt` below it. */
+  /** Processes that started before this call have a `startedAt` below it. */
   now(): number;
   /**
-   * Signals exactly these, and no other process that got the number of one. What is gone, or not ours to signal, is
-   * left out. Where a process can't be held, there is a moment between the look and the signal.
+   * Signals exactly these, and no other process that got the number of one. What is gone, or not ours to
+   * signal, is left out. Where a process can't be held, there is a moment between the look and the signal.
    */
   signal(members: readonly Member[], signal: SignalName): void;
-  /** What a member calls itself; empty if that is not known. */
+  /** A member's name for itself; empty if nobody can tell. */
   nameOf(member: Member): string;
 }

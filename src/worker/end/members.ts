@@ -2,7 +2,7 @@ import { GroupMembers } from "./group_members.ts";
 import type { Members } from "./member.ts";
 import { type Kinship, type Lookout, TracedMembers } from "./traced_members.ts";
 
-/** By what a run is known. */
+/** The clues by which we know a run's processes. */
 export interface Clues extends Kinship {
   /** The cgroup in which the leader was started; `undefined`: in none of its own. */
   cgroup: string | undefined;
@@ -10,7 +10,10 @@ export interface Clues extends Kinship {
   child(): number | undefined;
 }
 
-/** A run with a cgroup has no process outside of it, unless somebody who may do that has moved it out of the run. */
+/**
+ * A run with a cgroup has no process outside of it, unless somebody who may do that has moved it out of the
+ * run.
+ */
 export function membersOf({ cgroup, child, ...kinship }: Clues, lookout: Lookout): Members {
   return cgroup === undefined ? new TracedMembers(kinship, lookout) : new GroupMembers(cgroup, child);
 }

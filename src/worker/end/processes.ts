@@ -5,7 +5,7 @@ import { readKernelFile } from "../../sys/files/kernel_files.ts";
 import { Pidfd, type SignalName } from "../../sys/processes/pidfd.ts";
 import { nextTurn } from "../../run/waiting.ts";
 
-/** What /proc/PID/stat tells of a process. */
+/** A process, as /proc/PID/stat shows it. */
 export interface Process {
   pid: number;
   name: string;
@@ -108,7 +108,9 @@ export function readState(pid: number): string | undefined {
   });
 }
 
-/** What a process calls itself, as far as that can be known. Unlike stat, it takes no hold of the process's memory. */
+/**
+ * A process's name for itself, empty if nobody can tell. Unlike stat, the look takes no hold of its memory.
+ */
 export function readName(pid: number): string {
   return looking(() => readProcFile(`/proc/${pid}/comm`)?.replace(/\n$/, "")) ?? "";
 }
@@ -126,7 +128,10 @@ function isThere({ pid, startTicks }: Pick<Process, "pid" | "startTicks">): bool
   return now !== undefined && now.startTicks === startTicks && !now.isZombie;
 }
 
-/** @returns What `act` does; `undefined` where the kernel refuses it, for want of descriptors or memory most often. */
+/**
+ * @returns What `act` does; `undefined` where the kernel refuses it, for want of descriptors or memory most
+ * often.
+ */
 export function looking<T>(act: () => T): T | undefined {
   try {
     return act();
@@ -136,21 +141,27 @@ export function looking<T>(act: () => T): T | undefined {
   }
 }
 
-/** @returns `undefined` if it is gone, or where no process can be held: Linux 5.2 and older, no descriptors left. */
+/**
+ * @returns `undefined` if it is gone, or where no process can be held: Linux 5.2 and older, no descriptors
+ * left.
+ */
 export function holdProcess(pid: number): Pidfd | undefined {
   return looking(() => Pidfd.open(pid));
 }
 
 /**
- * Signals exactly this process, not another one that got its number. One that is gone, or not ours to signal, is left out.
- * Where it can't be held, there is a moment between the look and the signal.
+ * Signals exactly this process, not another one that got its number. One that is gone, or not ours to signal,
+ * is left out. Where it can't be held, there is a moment between the look and the signal.
  */
 export function signalProcess(process: Pick<Process, "pid" | "startTicks">, signal: SignalName): void {
   using held = holdProcess(process.pid);
   if (looking(() => isThere(process))) kill(process.pid, held, signal);
 }
 
-/** Signals a process by what holds it, else by its number. One that is gone, or not ours to signal, is left out. */
+/**
+ * Signals a process by what holds it, else by its number. One that is gone, or not ours to signal, is left
+ * out.
+ */
 export function kill(pid: number, held: Pidfd | undefined, signal: SignalName): void {
   try {
     if (held) held.signal(signal);

@@ -44,7 +44,8 @@ async function end(
   { lookout }: SweepContext,
   onGone: (run: RunToken) => void,
 ): Promise<Survivor[]> {
-  // In a cgroup nobody has to know who the leader is. Opened before the look, the pidfd is the leader's for certain.
+  // In a cgroup nobody has to know who the leader is. Opened before the look, the pidfd is the leader's for
+  // certain.
   const sought = cgroup === undefined ? leader : undefined;
   const pidfd = sought && holdProcess(sought.pid);
   const held = sought && lives(sought) ? pidfd : undefined;

@@ -9,7 +9,10 @@ import { atMost } from "../../sys/waiting/deadline.ts";
 /** Between two looks whether all is gone: doubled from one to the other. */
 const FIRST_LOOK_MS = 1;
 const LAST_LOOK_MS = 64;
-/** Between two looks for processes that a signal has missed; the first comes soon, for what was just being forked. */
+/**
+ * Between two looks for processes that a signal has missed; the first comes soon, for what was just being
+ * forked.
+ */
 const FIRST_FIND_MS = 20;
 const FIND_MS = 500;
 /**
@@ -71,8 +74,8 @@ export class Termination {
       if (!members.areLeft() || performance.now() >= nextFindAt) {
         const found = await members.find();
         if (found.length === 0 && !members.isUncertain) return true;
-        // What was just being forked, or was leaving the group, when the signal was sent has not had it. What was
-        // started since is left alone: it may be what a trap runs to clean up.
+        // What was just being forked, or was leaving the group, when the signal was sent has not had it. What
+        // was started since is left alone: it may be what a trap runs to clean up.
         const missed = signalled.add(found.filter(({ startedAt }) => startedAt < sentAt));
         members.signal(missed, "SIGTERM");
         members.signal(missed, "SIGCONT");
@@ -151,8 +154,8 @@ async function stopAll(members: Members): Promise<Member[]> {
 }
 
 /**
- * Waits for what SIGKILL did not end: until a file system answers, or a program with other rights has done its work.
- * It is looked for, and not held, as there may be many: descriptors are for what runs.
+ * Waits for what SIGKILL did not end: until a file system answers, or a program with other rights has done
+ * its work. It is looked for, and not held, as there may be many: descriptors are for what runs.
  */
 export async function untilGone(set: ProcessSet): Promise<void> {
   for (let left; (left = await set.members.find()).length > 0;) {
@@ -161,7 +164,10 @@ export async function untilGone(set: ProcessSet): Promise<void> {
   }
 }
 
-/** The group in one step, so that no fork slips through, and what is not in it one by one. Nothing gets it twice. */
+/**
+ * The group in one step, so that no fork slips through, and what is not in it one by one. Nothing gets it
+ * twice.
+ */
 function signalAll({ group, members }: ProcessSet, found: readonly Member[], signal: SignalName) {
   const doneId = group && signalGroup(group.leader, signal) ? group.id : undefined;
   // The leader may have been seen before it began its group, which it never leaves.

@@ -6,7 +6,7 @@ import type { Marked, Marks } from "./marks.ts";
 import type { Member, Members } from "./member.ts";
 import { lives, looking, type Process, readProcess, readUids, signalProcess } from "./processes.ts";
 
-/** By what the processes of a run are known that has no cgroup. */
+/** The kinship by which we know the processes of a run that has no cgroup. */
 export interface Kinship {
   run: RunToken;
   /** Whom they run as; `undefined`: nobody knows any more. */
@@ -17,7 +17,7 @@ export interface Kinship {
   hasGroup(): boolean;
 }
 
-/** What looks at processes of the host, for all runs together. */
+/** The looks at processes of the host, for all runs together. */
 export interface Lookout {
   census: Census;
   marks: Marks;
@@ -86,7 +86,10 @@ function memberOf({ pid, groupId, startTicks }: Process): Member {
   return { pid, groupId, key: `${pid} ${startTicks}`, startedAt: startTicks };
 }
 
-/** @param uid Whose processes are looked at; `undefined`: everybody's. The environment of any other is left alone. */
+/**
+ * @param uid Whose processes are looked at; `undefined`: everybody's. The environment of any other is left
+ * alone.
+ */
 async function findMarks(
   processes: readonly Process[],
   uid: number | undefined,
@@ -108,7 +111,7 @@ function userOf(pid: number, wanted: number | undefined): number | undefined {
   return uids?.real === wanted || uids?.effective === wanted ? wanted : undefined;
 }
 
-/** What {@link selectMembers} asks about the processes of a list, after the list was made. */
+/** {@link selectMembers} asks this about the processes of a list, after the list was made. */
 export interface Evidence {
   leader: ProcessIdentity | undefined;
   hasGroup: boolean;
@@ -118,11 +121,11 @@ export interface Evidence {
 }
 
 /**
- * Picks the processes of a run that has no cgroup: those that carry its mark, those in the leader's group and session, and what
- * descends from any of them.
+ * Picks the processes of a run that has no cgroup: those that carry its mark, those in the leader's group and
+ * session, and what descends from any of them.
  *
- * That a number still means the process of the list is checked when it is signalled. What matters here is that it meant
- * the same when the list was made and when the evidence was asked for.
+ * That a number still means the process of the list is checked when it is signalled. What matters here is
+ * that it meant the same when the list was made and when the evidence was asked for.
  */
 export function selectMembers(processes: readonly Process[], evidence: Evidence): Process[] {
   const { leader, hasGroup, wasMember, hasMark, lives } = evidence;

@@ -1,7 +1,7 @@
 import { ErrnoError } from "../../sys/errno.ts";
 import { close, readNonblocking } from "../../sys/files/file.ts";
 import { delay } from "../../run/waiting.ts";
-import type { Reactor, Watch } from "../reactor.ts";
+import type { Reactor } from "../reactor.ts";
 import { Output } from "./output.ts";
 import type { Relay } from "./relays.ts";
 
@@ -10,7 +10,10 @@ const READ_BYTES = 65_536;
 const WINDOW_BYTES = 262_144;
 /** Read before others get their turn. */
 const TURN_BYTES = 262_144;
-/** The largest pipe that an ordinary user can make (pipe(7)): whatever writes on, more than this was not in it before. */
+/**
+ * The largest pipe that an ordinary user can make (pipe(7)): whatever writes on, more than this was not in it
+ * before.
+ */
 const LARGEST_PIPE_BYTES = 1_048_576;
 /** The same of a job's pipe, what its relay has taken from there, and the pipe of that. */
 const RELAYED_BYTES = LARGEST_PIPE_BYTES + 2 * 65_536;
@@ -30,7 +33,7 @@ export class Capture {
   /** Resolves at the end of the pipe. */
   readonly ended: Promise<void> = this.#ended.promise;
   hasEnded = false;
-  #watch: Watch | undefined;
+  #watch: Disposable | undefined;
   #untakenBytes = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -61,8 +64,8 @@ export class Capture {
   }
 
   /**
-   * Reads all that was written before this call, once it has come through the relay, whatever there is room for.
-   * Somebody may write on meanwhile, or have the relay wait for ever.
+   * Reads all that was written before this call, once it has come through the relay, whatever there is room
+   * for. Somebody may write on meanwhile, or have the relay wait for ever.
    */
   async drain(relay: Pick<Relay, "isIdle">): Promise<void> {
     const deadline = performance.now() + DRAIN_MS;
@@ -77,8 +80,8 @@ export class Capture {
   }
 
   /**
-   * Reads what is in the pipe, posts all that is kept, and closes the pipe. This does not wait for what was posted to be
-   * taken: there is little left, and who ends a run need not take its output first.
+   * Reads what is in the pipe, posts all that is kept, and closes the pipe. This does not wait for what was
+   * posted to be taken: there is little left, and who ends a run need not take its output first.
    */
   finish(): { droppedBytes: number; tail: Uint8Array<ArrayBuffer> } {
     this.#readWhile((readBytes) => readBytes < LARGEST_PIPE_BYTES);
@@ -139,7 +142,8 @@ export class Capture {
 }
 
 /**
- * A job can have splice(2) put a page of a file into its pipe which can't be read any more when its turn comes: EIO, or ENODATA.
+ * A job can have splice(2) put a page of a file into its pipe which can't be read any more when its turn
+ * comes: EIO, or ENODATA.
  * @returns How many bytes `buffer` now holds, 0 if no more can be read, `undefined` if there is nothing yet.
  */
 function readPipe(fd: number): number | undefined {

@@ -7,7 +7,7 @@ const BATCH_BYTES = 65_536;
 /** Between two posts of less. */
 const PAUSE_MS = 20;
 
-/** What of a run's output is kept, and when it is posted: the beginning up to a limit, and the very end. */
+/** Keeps a run's output, the beginning up to a limit and the very end, and says when it is posted. */
 export class Output {
   readonly #maxBytes: number;
   #keptBytes = 0;
@@ -26,7 +26,7 @@ export class Output {
     return this.#pendingBytes;
   }
 
-  /** What comes from now on is not kept. */
+  /** Nothing that comes from now on is kept. */
   get isFull(): boolean {
     return this.#keptBytes === this.#maxBytes;
   }
@@ -62,7 +62,7 @@ export class Output {
     return bytes;
   }
 
-  /** What came past the limit: its end, and how much is lost before that. */
+  /** The end of the output that came past the limit, and how much is lost before that. */
   past(): { droppedBytes: number; tail: Uint8Array<ArrayBuffer> } {
     if (!this.#tail) return { droppedBytes: 0, tail: new Uint8Array() };
     const length = Math.min(this.#pastBytes, TAIL_BYTES);

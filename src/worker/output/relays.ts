@@ -6,7 +6,10 @@ import type { Reactor } from "../reactor.ts";
 import { NotStarted } from "../start/not_started.ts";
 import { OwnProcess } from "../start/own_process.ts";
 
-/** Of Debian's essential packages, and of all others that have sh. It copies by read(2) and write(2), a piece at a time. */
+/**
+ * Of Debian's essential packages, and of all others that have sh. It copies by read(2) and write(2), a piece
+ * at a time.
+ */
 const PROGRAM = "/bin/dd";
 const ARGS = ["dd", "bs=65536", "status=none"];
 
@@ -54,13 +57,12 @@ export class Relays {
     const account = this.#accountOf(uid);
     const hung = this.#hung.values().filter((of) => of === account).toArray();
     if (hung.length >= HUNG_OF_A_USER) throw new NotStarted(HANGS);
-    const relay = new Relay(this.#reactor);
-    this.#count(relay, account);
+    const relay = new Relay(this.#reactor, () => this.#count(relay, account));
     return relay;
   }
 
+  /** Counts a relay that was stopped as long as it hangs. */
   async #count(relay: Relay, account: number) {
-    await relay.stopped;
     await atMost(PATIENCE_MS, relay.ended);
     if (relay.hasEnded) return;
     this.#hung.set(relay, account);
@@ -70,25 +72,26 @@ export class Relays {
 }
 
 /**
- * Reads another user's output in our stead, in a process of its own, and writes it to a pipe that nobody else reaches.
+ * Reads another user's output in our stead, in a process of its own, and writes it to a pipe that nobody else
+ * reaches.
  *
- * That user can have splice(2) put a page of a file into the output whose file system, a server of theirs, never gives the
- * page: then read(2) of the output waits for ever, unkillably, and so does every call on that pipe meanwhile. So we make no
- * call on it once the job runs.
+ * That user can have splice(2) put a page of a file into the output whose file system, a server of theirs,
+ * never gives the page: then read(2) of the output waits for ever, unkillably, and so does every call on that
+ * pipe meanwhile. So we make no call on it once the job runs.
  */
 export class Relay {
   /** The pipe that the job writes to; to be closed as soon as the job has it. */
   readonly writer: number;
-  /** What the job writes, as far as it could be read; non-blocking. Whoever reads it closes it. */
+  /** The job's output, as far as the relay could read it; non-blocking. Whoever reads it closes it. */
   readonly reader: number;
   readonly ended: Promise<void>;
   hasEnded = false;
-  readonly #stopped = Promise.withResolvers<void>();
-  readonly stopped = this.#stopped.promise;
   readonly #process: OwnProcess;
+  readonly #onStop: () => void;
 
   /** @throws {ErrnoError} If there can be no pipe or process. */
-  constructor(reactor: Reactor) {
+  constructor(reactor: Reactor, onStop: () => void) {
+    this.#onStop = onStop;
     using theirs = new DisposableStack();
     using undo = new DisposableStack();
     const inner = lastingPipe(pipe);
@@ -105,7 +108,10 @@ export class Relay {
     this.reader = inner.reader;
   }
 
-  /** Whether all that was written to the output before is in `reader`, or was read there: it waits for more, or has ended. */
+  /**
+   * Whether all that was written to the output before is in `reader`, or was read there: it waits for more,
+   * or has ended.
+   */
   isIdle(): boolean {
     return this.#process.isIdle();
   }
@@ -113,13 +119,16 @@ export class Relay {
   /** Ends it; once what it waits for lets it. */
   stop(): void {
     this.#process.kill();
-    this.#stopped.resolve();
+    this.#onStop();
   }
 }
 
 const NOWHERE = openWriteOnly("/dev/null");
 
-/** A pipe that stays open for as long as a job. @throws {ErrnoError} EMFILE if that would leave too few descriptors. */
+/**
+ * A pipe that stays open for as long as a job.
+ * @throws {ErrnoError} EMFILE if that would leave too few descriptors.
+ */
 export function lastingPipe(make: typeof pipe): { reader: number; writer: number } {
   const ends = make();
   try {

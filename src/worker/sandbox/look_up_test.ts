@@ -2,20 +2,20 @@ import assert from "node:assert/strict";
 import { close } from "../../sys/files/file.ts";
 import { readKernelLink } from "../../sys/files/kernel_files.ts";
 import { ErrnoError } from "../../sys/errno.ts";
-import { Reactor, Watch } from "../reactor.ts";
+import { Reactor } from "../reactor.ts";
 import { Lookup, realPathOf } from "./look_up.ts";
 
 /** At first, where the kernel watches no more descriptors: calls back for a pipe though nothing is in it. */
 class HastyReactor extends Reactor {
   #isHasty = true;
 
-  override watch(fd: number, onReady: () => void): Watch {
+  override watch(fd: number, onReady: () => void): Disposable {
     if (!this.#isHasty || !readKernelLink(`/proc/self/fd/${fd}`).startsWith("pipe:")) {
       return super.watch(fd, onReady);
     }
     this.#isHasty = false;
     queueMicrotask(onReady);
-    return new Watch(() => {});
+    return { [Symbol.dispose]() {} };
   }
 }
 

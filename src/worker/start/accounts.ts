@@ -19,7 +19,7 @@ const MAX_ASKING = 32;
  */
 const NOGROUP = 65_534;
 
-/** What a login would set up for a user. */
+/** All that a login would set up for a user. */
 export interface Account {
   credentials: Credentials;
   env: Record<string, string>;

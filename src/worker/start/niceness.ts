@@ -8,9 +8,10 @@ const RETRY_MS = 100;
 const SESSION_MS = 1;
 
 /**
- * Makes a session nicer as a whole, where the kernel shares the CPU by session (sched_autogroup, sched(7)): there, the niceness of
- * its processes counts among themselves only.
- * @param pid The process that leads it, or is going to: until then it is in the session of its parent. Its number means it until `ended`.
+ * Makes a session nicer as a whole, where the kernel shares the CPU by session (sched_autogroup, sched(7)):
+ * there, the niceness of its processes counts among themselves only.
+ * @param pid The process that leads it, or is going to: until then it is in the session of its parent. Its
+ * number means it until `ended`.
  */
 export async function niceSession(pid: number, nice: number, ended: Promise<unknown>): Promise<void> {
   let hasEnded = false;
@@ -28,7 +29,10 @@ export async function niceSession(pid: number, nice: number, ended: Promise<unkn
   }
 }
 
-/** The session's name as one that gets a share of the CPU. It has its parent's for a moment more when it has begun already. */
+/**
+ * The session's name as one that gets a share of the CPU. It has its parent's for a moment more when it has
+ * begun already.
+ */
 function shareOf(pid: number | "self"): string | undefined {
   return readKernelFile(autogroup(pid)).split(" ")[0];
 }

@@ -7,8 +7,8 @@ import { holdProcess, kill, readState } from "../end/processes.ts";
 import type { Reactor } from "../reactor.ts";
 
 /**
- * A program of ours in a process of its own, for what may wait for another user, and for ever: then the process
- * hangs, and we do not.
+ * A program of ours in a process of its own, for what may wait for another user, and for ever: then the
+ * process hangs, and we do not.
  */
 export class OwnProcess {
   readonly pid: number;

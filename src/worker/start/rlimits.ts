@@ -10,9 +10,9 @@ import {
 const CPU_GRACE_SEC = 5;
 const MIB = 1_048_576;
 
-/** What jobs are limited to where nothing else is said. */
+/** The limits of jobs where nothing else is said. */
 export class Inherited {
-  /** What is to be set, since it is not what this process has. */
+  /** Limits to set, since this process has others. */
   readonly restored: readonly Rlimit[];
   readonly #limitOf: typeof resourceLimit;
 
@@ -43,8 +43,8 @@ export class Rlimits {
   }
 
   /**
-   * For where the memory of the whole job can't be counted. Not the address space: what Go, Java and V8 only reserve would count, and
-   * with 512 MiB of it Node does not even start.
+   * For where the memory of the whole job can't be counted. Not the address space: what Go, Java and V8 only
+   * reserve would count, and with 512 MiB of it Node does not even start.
    */
   memory(): Rlimit[] {
     return this.#at("DATA", this.#limits.maxMemoryMb * MIB);

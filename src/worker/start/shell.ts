@@ -31,7 +31,7 @@ export class Shell implements Disposable {
   readonly output: Output;
   /** On which side of its cgroup it is, and so all that it starts. */
   readonly side: Side;
-  /** Its processes are confined to this. */
+  /** The confinement of its processes. */
   readonly confinement: Confinement | undefined;
 
   readonly #failure: Started["failure"];
