@@ -32,10 +32,10 @@ relayedTest(
   "what another user's job writes last comes, also where a process it leaves has the output open",
   async () => {
     await using workshop = new Workshop();
-    await workshop.fifos("up");
+    await workshop.fifos("up", "never");
     for (let round = 0; round < 20; round++) {
       const command =
-        `setsid sh -c 'echo > $DIR/up; exec tail -f $DIR/up' & read x < $DIR/up; seq 2000; echo last`;
+        `setsid sh -c 'echo > $DIR/up; exec tail -f $DIR/never' & read x < $DIR/up; seq 2000; echo last`;
       const run = workshop.start(command, { runAs: OTHER });
       assert.deepEqual(await run.exit(), { kind: "exited", status: 0 });
       assert.match(run.text, /\n2000\nlast\n$/);
