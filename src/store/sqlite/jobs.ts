@@ -141,6 +141,9 @@ export class Jobs {
   /** The job must be there, and an id that it gets be free. */
   change(number: number, { command, unclosed, closesUnclosed, held, ...others }: RowChanges): Job {
     const before = must(this.row(number), "a job that is changed has a row");
+    if (others.ordinal !== undefined && others.ordinal !== before.ordinal) {
+      others = { logBytes: null, ...others }; // Of another attempt, that may have no log.
+    }
     const after: { -readonly [Key in keyof JobRow]: JobRow[Key] } = { ...before };
     const columns: string[] = [];
     const values: SqlValue[] = [];
@@ -170,7 +173,6 @@ export class Jobs {
       set("lane", this.line.laneOf(others.uid, (step) => this.#transactions.undo(step)));
     }
     set("empty", after.commandBytes === 0 ? 1 : 0);
-    if (others.ordinal !== undefined && others.ordinal !== before.ordinal) set("logBytes", null); // Of another attempt.
     for (const [key, value] of Object.entries(others)) {
       if (value !== undefined) set(key as keyof JobRow, value);
     }
