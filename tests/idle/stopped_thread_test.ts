@@ -1,6 +1,7 @@
 /** The thread that runs jobs does nothing any more: a tracer holds it. */
 import assert from "node:assert/strict";
 import { Filed, ok, rootTest, startFiled } from "../harness.ts";
+import { TextLineStream } from "../text_lines.ts";
 import { stopInTime } from "../contract/expect.ts";
 
 /** Holds all threads of a name, of process argv[1], until that ends. */
@@ -30,8 +31,9 @@ rootTest("a stop ends in time though the thread that runs jobs hangs, and its jo
     args: ["-c", HOLD, String(filed.pid), "worker"],
     stdout: "piped",
   }).spawn();
-  const reader = holder.stdout.getReader();
-  assert.equal(new TextDecoder().decode((await reader.read()).value), "1\n");
+  const reader = holder.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream())
+    .getReader();
+  assert.equal((await reader.read()).value, "1");
   await stopInTime(filed);
   await reader.cancel();
   await holder.status;
