@@ -149,20 +149,66 @@ Deno.test("many jobs are not all kept in memory, and none of them is lost", asyn
   }
 });
 
-Deno.test("a hold that concerns nothing else stays when a transaction is rolled back", async () => {
+const REFUSED_CHANGES = "where a change is refused,";
+
+Deno.test(`${REFUSED_CHANGES} a hold that concerns nothing else stays`, async () => {
   using faults = new FailingStatements();
   await using place = await SqlitePlace.make();
   await using store = await place.open();
   const number = await submit(store, "a");
-  faults.failAfter(2, "refused");
-  const chmod = store.update(number, PENDING, () => ({ mode: 0o600 }), "durable");
-  const held = await store.update(number, PENDING, () => ({ held: true }), "relaxed");
-  assert.ok(held?.state === "pending" && held.held, "it waits for no disk");
-  store.commit();
-  await assert.rejects(chmod, StoreError);
+  await failCommit(store, faults, async () => {
+    const chmod = store.update(number, PENDING, () => ({ mode: 0o600 }), "durable");
+    const held = await store.update(number, PENDING, () => ({ held: true }), "relaxed");
+    assert.ok(held?.state === "pending" && held.held, "it waits for no disk");
+    await chmod;
+  });
   const job = await store.byNo(number);
   assert.deepEqual([job?.state === "pending" && job.held, job?.mode], [true, 0o640]);
   assert.deepEqual(await store.claim(["1"], () => new Uint8Array()), []);
+});
+
+Deno.test(`${REFUSED_CHANGES} a draft that it would have closed is one as before, and does not run after a crash`, async () => {
+  using faults = new FailingStatements();
+  await using place = await SqlitePlace.make();
+  await using store = await place.open();
+  const job = await store.create(newJob("a"));
+  const number = job?.number as number;
+  const draft = { content: { is: "draft", bytes: Uint8Array.of(1, 2) } } as const;
+  await store.update(number, PENDING, () => draft, "durable");
+  await failCommit(store, faults, () => store.update(number, PENDING, () => CLOSED, "durable"));
+  assert.deepEqual(await store.readCommand(number, "closed"), new Uint8Array());
+  await store.update(number, PENDING, () => ({ turn: "first", held: false }), "durable");
+  await using again = await place.openAfterCrash();
+  assert.deepEqual(await again.claim(["1"], () => new Uint8Array()), []);
+});
+
+Deno.test(`${REFUSED_CHANGES} a log that it would have left to its readers stays the job's`, async () => {
+  using faults = new FailingStatements();
+  await using place = await SqlitePlace.make();
+  await using store = await place.open();
+  const number = await submit(store, "a");
+  await store.claim(["1"], () => new Uint8Array(3_000));
+  await store.settle("1", () => endedWith("complete"));
+  const reader = store.retainLog(number, 1);
+  await failCommit(store, faults, () => store.remove(number, { state: "complete" }, "durable"));
+  await reader[Symbol.asyncDispose]();
+  assert.equal((await store.readLog(number, 1, 0, 5_000)).length, 3_000);
+  await using again = await place.openAfterCrash();
+  assert.equal((await again.readLog(number, 1, 0, 5_000)).length, 3_000);
+});
+
+Deno.test(`${REFUSED_CHANGES} what it would have had wait waits for nothing`, async () => {
+  using faults = new FailingStatements();
+  await using place = await SqlitePlace.make();
+  await using store = await place.open();
+  const number = await submit(store, "a");
+  await failCommit(store, faults, async () => {
+    const asked = store.update(number, PENDING, () => ({ visibleAt: place.now + 5 }), "durable");
+    assert.equal(await store.nextVisibleAt(), place.now + 5);
+    await asked;
+  });
+  assert.equal(await store.nextVisibleAt(), undefined);
+  assert.equal((await store.claim(["1"], () => new Uint8Array())).length, 1);
 });
 
 Deno.test("a new state file has pages of 2048 bytes, and one that is there keeps its own", async () => {
@@ -244,6 +290,7 @@ Deno.test("in a file that was salvaged without its runs, what ran waits for a wo
 });
 
 const PENDING = { state: "pending" } as const;
+const CLOSED = { content: { is: "closed", bytes: Uint8Array.of(1) }, turn: "first", held: false } as const;
 
 function newJob(id: string): NewJob {
   return { id, uid: 1, gid: 2, mode: 0o640 };
@@ -252,9 +299,18 @@ function newJob(id: string): NewJob {
 async function submit(store: SqliteStore, id: string): Promise<number> {
   const job = await store.create(newJob(id));
   assert.ok(job);
-  const changes = { content: { is: "closed", bytes: Uint8Array.of(1) }, turn: "first", held: false } as const;
-  await store.update(job.number, PENDING, () => changes, "durable");
+  await store.update(job.number, PENDING, () => CLOSED, "durable");
   return job.number;
+}
+
+/** Has a change be refused when it is to be stored. */
+async function failCommit(store: SqliteStore, faults: FailingStatements, change: () => Promise<unknown>) {
+  store.commit();
+  const asked = change();
+  await Promise.resolve();
+  faults.failAfter(0, "refused");
+  store.commit();
+  await assert.rejects(asked, StoreError);
 }
 
 function endedWith(state: "complete" | "failed"): JobChanges {
