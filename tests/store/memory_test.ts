@@ -1,8 +1,9 @@
 /** Any sequence of changes, commits and rollbacks leaves memory equal to a fresh store on the same file. */
+import type { JobNo } from "../../src/job/id.ts";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { attemptKey } from "../../src/job/attempt.ts";
-import type { Job, JobNo } from "../../src/job/job.ts";
+import type { Job } from "../../src/job/job.ts";
 import { STATES } from "../../src/job/state.ts";
 import type { JobChanges, Store } from "../../src/store/store.ts";
 import { StoreError } from "../../src/store/store.ts";
@@ -141,6 +142,7 @@ class Run {
       case "release":
         if (!isPending) return;
         await this.#settled(); // What is noted here of a hold would go back with a transaction, and a hold alone does not.
+        if (!await store.byNo(number)) return; // It was new, and could not be stored.
         await store.update(
           number,
           PENDING,
@@ -385,6 +387,8 @@ class Run {
 
   /** What was asked for is stored by now, or refused. */
   async #settled(): Promise<void> {
+    // A change, so that what is deferred is stored with it.
+    this.#ask(async () => void await this.#store.appendLog("of no run", 0, new Uint8Array()));
     this.#store.commit();
     this.#faults.stop();
     const asked = this.#asked;

@@ -236,6 +236,7 @@ export class SqliteStore implements Store {
     return this.#transactions.run("relaxed", () => {
       const row = this.#runs.byToken(run);
       if (!row || row.isAbandoned) return false;
+      if (position > row.bytes) throw new Error("Not so: the owner of a log knows where it ends");
       const added = bytes.subarray(row.bytes - position); // What came before, an earlier try has brought.
       this.#runs.change(row, { ...this.#logs.extend(row, added), loggedAt: this.#now() });
       return true;
