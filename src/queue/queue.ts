@@ -18,12 +18,13 @@ import {
   type Over,
   type Store,
   StoreError,
+  UnsyncedError,
 } from "../store/store.ts";
 import { Counter } from "./counter.ts";
-import { Listeners, type QueueListener } from "./events.ts";
+import { Listeners, type QueueEvent, type QueueListener } from "./events.ts";
 import { RunLogs } from "./run_logs.ts";
 
-export { type Claim, type Listed, StoreError } from "../store/store.ts";
+export { type Claim, type Listed, StoreError, UnsyncedError } from "../store/store.ts";
 
 /** Why the queue did not do what it was asked; an expected answer, not a fault. */
 export type Refusal =
@@ -134,9 +135,13 @@ export class Queue {
     return this.#update(number, "pending", () => ({ held: true }), "relaxed");
   }
 
-  /** Lets the job go that was created or held, as it was last closed. */
-  async release(number: JobNo): Promise<void> {
-    const changes = { held: false, content: { is: "as-closed" } } as const;
+  /**
+   * Lets the job go that was created or held, as it was last closed.
+   * @param how `refused`: that close was refused, though it is stored; the job waits for a word that it may start.
+   */
+  async release(number: JobNo, how: "closed" | "refused" = "closed"): Promise<void> {
+    const content = { is: "as-closed" } as const;
+    const changes = { held: false, content, ...how === "refused" ? { turn: null } : {} };
     const stored = this.#update(number, "pending", () => changes, "relaxed");
     this.#listeners.tell({ kind: "released", number }); // Before it is stored: the claim can share its commit.
     await stored;
@@ -172,8 +177,11 @@ export class Queue {
     writers: Writers,
     writtenAt: number | undefined,
   ): Promise<Job | undefined> {
-    const closed = await this.#update(number, "pending", (job) => {
-      const isEmpty = command === "as-saved" ? job.commandBytes === 0 : command.length === 0;
+    const isEmptied = command !== "as-saved" && command.length === 0;
+    const before = isEmptied ? await this.#store.byNo(number) : undefined;
+    const wasEmpty = before?.commandBytes === 0;
+    const closed = this.#update(number, "pending", (job) => {
+      const isEmpty = command === "as-saved" ? job.commandBytes === 0 : isEmptied;
       return {
         content: { is: "closed", bytes: command },
         foreignWriter: foreignWriter(job, writers),
@@ -181,9 +189,8 @@ export class Queue {
         changedAt: this.now(),
         ...isEmpty || isDraft(job.id) ? {} : { turn: "first" },
       };
-    }, command.length === 0 ? "prompt" : "durable");
-    if (closed) this.#listeners.tell({ kind: "changed", job: closed });
-    return closed;
+    }, isEmptied && wasEmpty ? "prompt" : "durable");
+    return await this.#told(closed, changed);
   }
 
   /**
@@ -201,7 +208,7 @@ export class Queue {
     if (move === "busy" || move === "forbidden") return refuse(move);
     if (move !== "rename" && job.state === "pending" && isDraft(job.id)) return refuse("forbidden");
     const over = await this.#overByHand(move, job);
-    const renamed = await this.#store.rename(
+    const renaming = this.#store.rename(
       job.number,
       expectedOf(job),
       id,
@@ -211,10 +218,12 @@ export class Queue {
         ...over ? { over } : {},
       }),
     );
-    if (renamed.kind !== "renamed") return refuse(renamed.kind);
-    if (over && job.state === "active") this.#runLogs.added(job.run, over.bytes);
-    this.#listeners.tell({ ...renamed, kind: "moved", before: job });
-    return { ok: true, value: renamed };
+    const renamed = await this.#told(renaming, (renamed) => {
+      if (renamed.kind !== "renamed") return undefined;
+      if (over && job.state === "active") this.#runLogs.added(job.run, over.bytes);
+      return { ...renamed, kind: "moved", before: job };
+    });
+    return renamed.kind === "renamed" ? { ok: true, value: renamed } : refuse(renamed.kind);
   }
 
   /**
@@ -223,17 +232,21 @@ export class Queue {
    */
   async renameLate(job: Job, id: JobId, mayReplace: (other: Job) => boolean): Promise<Result<Moved>> {
     for (let current: Job | undefined = job; current; current = await this.#store.byNo(job.number)) {
-      const renamed = await this.#store.rename(
+      const before = current;
+      const renaming = this.#store.rename(
         job.number,
         expectedOf(current),
         id,
         (other) => other.state === "pending" && mayReplace(other),
         () => ({ changedAt: this.now() }),
       );
+      const renamed = await this.#told(
+        renaming,
+        (renamed) => renamed.kind === "renamed" ? { ...renamed, kind: "moved", before } : undefined,
+      );
       if (renamed.kind === "taken") return refuse("taken");
-      if (renamed.kind === "missing") continue; // It has just ended.
-      this.#listeners.tell({ ...renamed, kind: "moved", before: current });
-      return { ok: true, value: renamed };
+      if (renamed.kind === "renamed") return { ok: true, value: renamed };
+      // else it has just ended
     }
     return refuse("missing");
   }
@@ -242,14 +255,14 @@ export class Queue {
   async remove(job: Job): Promise<Result<undefined>> {
     // A job that comes back would run again: that must not happen. An old log that comes back is removed again.
     const durability = job.state === "pending" || job.state === "active" ? "durable" : "relaxed";
-    if (!await this.#store.remove(job.number, expectedOf(job), durability)) return refuse("missing");
-    this.#listeners.tell({ kind: "removed", job });
-    return { ok: true, value: undefined };
+    const removing = this.#store.remove(job.number, expectedOf(job), durability);
+    const isRemoved = await this.#told(removing, (is) => is ? { kind: "removed", job } : undefined);
+    return isRemoved ? { ok: true, value: undefined } : refuse("missing");
   }
 
   /** Owner and mode; the write bits of a job that is not pending stay as they are, for its next time there. */
   async setOwnership(job: Job, { uid, gid, mode }: Partial<Ownership>): Promise<Job | undefined> {
-    const changed = await this.#update(job.number, job.state, (job) => ({
+    const changing = this.#update(job.number, job.state, (job) => ({
       uid: uid ?? job.uid,
       gid: gid ?? job.gid,
       mode: mode === undefined
@@ -259,16 +272,13 @@ export class Queue {
         : mode & ~WRITE_BITS | job.mode & WRITE_BITS,
       changedAt: this.now(),
     }), "durable");
-    if (changed) this.#listeners.tell({ kind: "changed", job: changed });
-    return changed;
+    return await this.#told(changing, changed);
   }
 
   /** The times of a file. A pending job's modification time is when it may start. */
   async setTimes(job: Job, times: Times): Promise<Job | undefined> {
-    const changes = changesOfTimes(job, times, this.now());
-    const changed = await this.#update(job.number, job.state, () => changes, "durable");
-    if (changed) this.#listeners.tell({ kind: "changed", job: changed });
-    return changed;
+    const changes = (job: Job) => changesOfTimes(job, times, this.now());
+    return await this.#told(this.#update(job.number, job.state, changes, "durable"), changed);
   }
 
   /**
@@ -374,8 +384,10 @@ export class Queue {
 
   async configure(settings: Partial<Config>): Promise<void> {
     const written = { ...await this.#settings(), ...settings };
-    await this.#store.writeSetting("config", JSON.stringify(written));
-    this.#listeners.tell({ kind: "configured" });
+    await this.#told(
+      this.#store.writeSetting("config", JSON.stringify(written)),
+      () => ({ kind: "configured" }),
+    );
   }
 
   /**
@@ -440,6 +452,25 @@ export class Queue {
     return end?.lastByte ?? NEWLINE;
   }
 
+  /**
+   * Tells of a change, also of one that is made and may not be on disk, of which whoever asked for it hears.
+   * @param event What has happened; `undefined`: nothing.
+   */
+  async #told<Made>(change: Promise<Made>, event: (made: Made) => QueueEvent | undefined): Promise<Made> {
+    const tell = (made: Made) => {
+      const happened = event(made);
+      if (happened) this.#listeners.tell(happened);
+    };
+    try {
+      const made = await change;
+      tell(made);
+      return made;
+    } catch (error) {
+      if (error instanceof UnsyncedError) tell(error.made as Made);
+      throw error;
+    }
+  }
+
   #update(
     number: JobNo,
     state: State,
@@ -456,6 +487,10 @@ export function newIdentity(): string {
 }
 
 const WRITE_BITS = 0o222;
+
+function changed(job: Job | undefined): QueueEvent | undefined {
+  return job && { kind: "changed", job };
+}
 
 /** What a job must still be for a change that was asked of it as it is. */
 function expectedOf(job: Job): Expected {

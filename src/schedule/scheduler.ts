@@ -249,13 +249,22 @@ export class Scheduler implements ExecutorEvents {
     const survivors = await executor.sweep(runs);
     for (const { run, id } of runs) {
       const left = survivors.get(run) ?? [];
-      const end = { ending: { kind: "interrupted" } as const, droppedBytes: 0, tail: new Uint8Array() };
-      const job = await this.#queue.ended(run, { ...end, survivors: left });
-      if (job) log.warn("attempt interrupted", { job: job.id, attempt: job.attempts, state: job.state });
-      if (left.length > 0) warnOf(left, { jobId: id, attempt: undefined });
-      else this.#lingering.delete(run);
+      try {
+        await this.#interrupt(run, id, left);
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error;
+        this.#store(run, () => this.#interrupt(run, id, left)); // Until then nothing of the job starts, and all else goes on.
+      }
     }
     swept.resolve();
+  }
+
+  async #interrupt(run: RunToken, id: string, survivors: readonly Survivor[]) {
+    const end = { ending: { kind: "interrupted" } as const, droppedBytes: 0, tail: new Uint8Array() };
+    const job = await this.#queue.ended(run, { ...end, survivors });
+    if (job) log.warn("attempt interrupted", { job: job.id, attempt: job.attempts, state: job.state });
+    if (survivors.length > 0) warnOf(survivors, { jobId: id, attempt: undefined });
+    else this.#lingering.delete(run);
   }
 
   /** A clock that was set back must not leave retries waiting for as long. */
@@ -274,8 +283,11 @@ export class Scheduler implements ExecutorEvents {
     do {
       this.#state = "starting-jobs";
       try {
-        await this.#fillSlots();
-        this.#options.alarm.set(await this.#queue.nextVisibleAt());
+        const slots = await this.#fillSlots();
+        const at = await this.#queue.nextVisibleAt();
+        // What is due by now waits for a slot, and whoever frees one wakes us.
+        const isOverdue = at !== undefined && at <= this.#queue.now();
+        this.#options.alarm.set(isOverdue && slots === "taken" ? undefined : at);
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;
         log.error("cannot take a job", { error });
@@ -293,19 +305,20 @@ export class Scheduler implements ExecutorEvents {
     return this.#state === "stopped";
   }
 
-  async #fillSlots() {
+  /** @returns Whether some are free. */
+  async #fillSlots(): Promise<"free" | "taken"> {
     for (;;) {
       const config = await this.#queue.config();
       const free = Math.min(config.maxJobCount - this.#living, this.#allowed());
-      if (free <= 0 || this.#isStopped()) return;
+      if (free <= 0 || this.#isStopped()) return "taken";
       const limit = Math.min(free, CLAIM_LIMIT);
       const claims = await this.#queue.claim(limit, (uid) => this.#room(uid));
       if (this.#isStopped()) {
         for (const { run } of claims) await this.#queue.requeue(run);
-        return;
+        return "taken";
       }
       for (const claim of claims) this.#begin(claim, config);
-      if (claims.length < limit) return;
+      if (claims.length < limit) return "free";
     }
   }
 

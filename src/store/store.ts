@@ -101,7 +101,6 @@ export type StoreEvent =
 
 /** The runs that this host started: what their processes are known by. */
 export interface RunBook {
-  /** Stored at most 5 ms later. */
   identify(run: RunToken, traces: RunTraces): Promise<void>;
   all(): Promise<Leftover[]>;
   /** Its last process is gone, that was left when it ended. */
@@ -203,14 +202,23 @@ export interface Store extends AsyncDisposable {
   writeNode(name: string, node: Ownership): Promise<void>;
 }
 
-/** Why the store could not do what it was asked; nothing was changed. */
+/** Why the store could not do what it was asked; nothing was changed, but by an `UnsyncedError`. */
 export class StoreError extends Error {
-  override readonly name = "StoreError";
+  override readonly name: string = "StoreError";
   constructor(
     readonly kind: "full" | "read-only" | "io" | "corrupt" | "not-filed" | "newer" | "unavailable",
     message: string,
     options?: ErrorOptions,
   ) {
     super(message, options);
+  }
+}
+
+/** A durable change is made, and could not be taken to disk: a power cut may take it back. */
+export class UnsyncedError extends StoreError {
+  override readonly name = "UnsyncedError";
+  /** @param made What the change returned. */
+  constructor(readonly made: unknown, { kind, message }: StoreError) {
+    super(kind, message);
   }
 }

@@ -2,7 +2,8 @@ import type { Job } from "../job/job.ts";
 import { getLogger } from "@logtape/logtape";
 import { ErrnoError } from "../fuse/mod.ts";
 import { faultOf } from "../job/content.ts";
-import type { Queue } from "../queue/queue.ts";
+import type { QueueEvent } from "../queue/events.ts";
+import { type Queue, UnsyncedError } from "../queue/queue.ts";
 import { type Accounts, Charge } from "./accounts.ts";
 import { CommandFile } from "./command_file.ts";
 import { type CommandDesk, CommandHandle } from "./command_handle.ts";
@@ -35,6 +36,7 @@ export class OpenJobs implements Disposable {
     this.#queue = queue;
     this.#accounts = accounts;
     const released = (handle: CommandHandle) => this.#released(handle);
+    queue.subscribe((event) => this.#heard(event));
     this.#desk = { queue, now, warnings: new Warnings(accounts, now), released };
   }
 
@@ -116,8 +118,20 @@ export class OpenJobs implements Disposable {
     throw new ErrnoError("EINVAL");
   }
 
+  /** Jobs come, go and get other ids by what we are asked, and the queue tells us each time that it is so. */
+  #heard(event: QueueEvent) {
+    if (event.kind === "removed") return this.#removed(event.job.number, "removed");
+    if (event.kind !== "moved") return;
+    const { job, before, replaced } = event;
+    if (replaced) this.#removed(replaced.number, "removed");
+    const [was, is] = [before, job].map(({ state }) => state === "pending");
+    if (was && is) void this.#renamed(job);
+    else if (is) this.#arrived(job);
+    else if (was) this.#removed(job.number, "moved");
+  }
+
   /** The job has another id: if it waited for that, it may start. */
-  async renamed(job: Job): Promise<void> {
+  async #renamed(job: Job): Promise<void> {
     const open = this.#jobs.get(job.number);
     if (!open) return;
     if (open.file) open.file.job = job;
@@ -127,13 +141,13 @@ export class OpenJobs implements Disposable {
   }
 
   /** The job came to pending/, held by the queue. Whoever has it open for writing already lets it go. */
-  arrived({ number, uid }: Job) {
+  #arrived({ number, uid }: Job) {
     const open = this.#of(number);
     if (open.hold === "let go" || open.hold === "waiting") this.#wait(open, uid, MOVE_WAIT_MS);
   }
 
   /** The job is removed, or was `moved` out of pending/. */
-  removed(number: number, how: "removed" | "moved") {
+  #removed(number: number, how: "removed" | "moved") {
     const open = this.#jobs.get(number);
     if (!open) return;
     open.remove(how);
@@ -158,7 +172,9 @@ export class OpenJobs implements Disposable {
     if (!isLastWriter || file.isRemoved || open.hold !== "closed") return this.#forgetIdle(open);
     // One closed empty stays unfinished: its maker only wanted the name, and opens it again to write.
     const mayStart = !open.isUnfinished || file.bytes.length === 0;
-    if (mayStart) await this.#letGo(open);
+    // What close(2) has refused is not to run, though it may be stored.
+    const how = file.spoiled instanceof UnsyncedError ? "refused" : "closed";
+    if (mayStart) await this.#letGo(open, how);
     else this.#wait(open, open.owner, FINISH_WAIT_MS);
     if (file.isOpen && !file.isClosed) await this.#reload(file); // Its readers see what there is now.
   }
@@ -179,18 +195,18 @@ export class OpenJobs implements Disposable {
         file.fill(last.bytes);
         const uids = new Set(last.foreignWriter === null ? [] : [last.foreignWriter]);
         await this.#queue.saveClosed(number, last.bytes, { uids, of: "part" }, undefined);
-      } else if ((await this.#queue.remove(job)).ok) this.removed(number, "removed");
+      } else await this.#queue.remove(job);
     } catch (error) {
       log.error("cannot take back what was refused", { job: file.job.id, error });
     }
   }
 
   /** Lets the job start; where that can't be stored, as soon as it can. */
-  async #letGo(open: OpenJob): Promise<void> {
+  async #letGo(open: OpenJob, how: "closed" | "refused" = "closed"): Promise<void> {
     const { number, owner } = open;
     open.letGo(); // At once, as the queue does: it may be held again before that is stored.
     try {
-      await this.#queue.release(number);
+      await this.#queue.release(number, how);
     } catch (error) {
       log.error("cannot let a job start", { number, error });
       const again = this.#of(number);

@@ -1,5 +1,6 @@
 import type { Job } from "../job/job.ts";
 import assert from "node:assert/strict";
+import type { QueueListener } from "../queue/events.ts";
 import type { Queue } from "../queue/queue.ts";
 import { Accounts } from "./accounts.ts";
 import { OpenJobs } from "./open_jobs.ts";
@@ -8,11 +9,12 @@ const [ANN, BOB] = [1_001, 1_002];
 const JOB = { number: 1, id: "x", state: "pending", uid: ANN, commandBytes: 0 } as Job;
 const WRITE = { access: "write", contents: "keep", mayMap: false } as const;
 
-/** A queue that has JOB, whose releases end as `release` says. */
-function queueWith(release: () => Promise<void>): Queue {
+/** A queue that has JOB, whose releases end as `release` says. @param listeners Who subscribes. */
+function queueWith(release: () => Promise<void>, listeners: QueueListener[] = []): Queue {
   const answers = {
+    subscribe: (listener: QueueListener) => void listeners.push(listener),
     hold: () => Promise.resolve(JOB),
-    get: () => Promise.resolve(JOB),
+    byNo: () => Promise.resolve(JOB),
     command: () => Promise.resolve(new Uint8Array()),
     release,
   };
@@ -43,9 +45,12 @@ Deno.test("a job that is open again is not let go because an earlier try to do s
 Deno.test("a job that is open for writing when it arrives in pending/ is let go by its close, not before", async () => {
   let releases = 0;
   const accounts = new Accounts();
-  using jobs = new OpenJobs(queueWith(() => Promise.resolve(void releases++)), accounts, () => 0);
+  const listeners: QueueListener[] = [];
+  const queue = queueWith(() => Promise.resolve(void releases++), listeners);
+  using jobs = new OpenJobs(queue, accounts, () => 0);
   const handle = await jobs.open(JOB, BOB, WRITE);
-  jobs.arrived(JOB);
+  const before = { ...JOB, state: "failed" } as Job;
+  for (const listener of listeners) listener({ kind: "moved", job: JOB, before, replaced: undefined });
   const { promise: later, resolve } = Promise.withResolvers<void>();
   setTimeout(resolve, 300); // Past the time that one waits which nobody has open.
   await later;
@@ -56,9 +61,10 @@ Deno.test("a job that is open for writing when it arrives in pending/ is let go 
 
 Deno.test("who has a job open that is removed keeps its content, and holds it no more", async () => {
   const accounts = new Accounts();
-  using jobs = new OpenJobs(queueWith(() => Promise.resolve()), accounts, () => 0);
+  const listeners: QueueListener[] = [];
+  using jobs = new OpenJobs(queueWith(() => Promise.resolve(), listeners), accounts, () => 0);
   const handle = await jobs.open(JOB, BOB, WRITE);
-  jobs.removed(JOB.number, "removed");
+  for (const listener of listeners) listener({ kind: "removed", job: JOB });
   assert.deepEqual([jobs.file(JOB.number), jobs.removedFile(JOB.number)], [undefined, handle.file]);
   assert.equal(accounts.of(ANN).heldJobs, 0);
   await handle.release();

@@ -1,5 +1,5 @@
 import { getLogger } from "@logtape/logtape";
-import type { Active, Ended } from "../job/job.ts";
+import type { Active, Ended, Job } from "../job/job.ts";
 import type { QueueEvent } from "../queue/events.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { Handle } from "./node.ts";
@@ -60,11 +60,11 @@ export class OpenLogs {
   }
 
   #heard(event: QueueEvent) {
-    if (event.kind === "removed" && event.job.state !== "pending") this.#removed(event.job);
-    if (event.kind === "moved" && event.replaced && event.replaced.state !== "pending") {
-      this.#removed(event.replaced);
-    }
-    if (event.kind !== "started") return;
+    if (event.kind === "removed") this.#removed(event.job);
+    if (event.kind === "moved" && event.replaced) this.#removed(event.replaced);
+    const hasNewLog = event.kind === "started" ||
+      event.kind === "moved" && event.job.ordinal !== event.before.ordinal;
+    if (!hasNewLog) return;
     const { number, ordinal } = event.job;
     const open = this.#open.get(number);
     if (!open) return void this.#apart.delete(number);
@@ -72,10 +72,11 @@ export class OpenLogs {
     this.#apart.set(number, new Set([...apart, ordinal]));
   }
 
-  #removed(job: LoggedJob) {
-    const open = this.#open.get(job.number)?.get(job.log.ordinal);
-    if (open) open.job = job;
-    else this.#apart.delete(job.number);
+  #removed(job: Job) {
+    const logs = this.#open.get(job.number);
+    if (!logs) this.#apart.delete(job.number);
+    const open = logs?.get(job.ordinal);
+    if (open && job.state !== "pending") open.job = job;
   }
 
   /** A log that could not be dropped is at the next start. */
@@ -84,6 +85,7 @@ export class OpenLogs {
     const logs = this.#open.get(number);
     logs?.delete(ordinal);
     if (logs?.size === 0) this.#open.delete(number);
+    if (!await this.#queue.byNo(number)) this.#apart.delete(number);
     try {
       await open.retained[Symbol.asyncDispose]();
     } catch (error) {

@@ -113,13 +113,12 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
 
   /** @throws {ErrnoError} ENOENT; ESTALE if another's job has that name by now. */
   async unlink(request: Request, id: JobId): Promise<void> {
-    const { queue, jobs } = this.parts;
+    const { queue } = this.parts;
     const mayTake = await this.#rightToTake(request);
     const job = await queue.byId(id);
     if (job?.state !== this.state) throw new ErrnoError("ENOENT");
     if (!mayTake(job)) throw new ErrnoError("ESTALE");
     granted(await queue.remove(job));
-    jobs.removed(job.number, "removed");
   }
 
   /**
@@ -150,11 +149,7 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
     if (!isWithin && to.state === "pending") accounts.requireRoom(job.uid, "heldJobs", 1);
     const isSubmitted = isWithin && this.state === "pending" && isDraft(id) && !isDraft(newId);
     if (isSubmitted) await jobs.requireSound(job);
-    const { job: moved, replaced } = granted(await queue.move(job, to.state, newId, mayReplace));
-    if (replaced) jobs.removed(replaced.number, "removed");
-    if (to.state !== "pending") jobs.removed(job.number, "moved");
-    else if (isWithin) await jobs.renamed(moved);
-    else jobs.arrived(job);
+    granted(await queue.move(job, to.state, newId, mayReplace));
   }
 
   /**
@@ -167,9 +162,8 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
   }
 
   async #renameLate(job: Job, newId: JobId, mayReplace: (other: Job) => boolean): Promise<void> {
-    const { replaced } = granted(await this.parts.queue.renameLate(job, newId, mayReplace));
+    granted(await this.parts.queue.renameLate(job, newId, mayReplace));
     log.info("job that had started got another id", { job: newId, before: job.id });
-    if (replaced) this.parts.jobs.removed(replaced.number, "removed");
   }
 
   /**

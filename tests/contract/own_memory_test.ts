@@ -34,7 +34,9 @@ function assertHarmless(reads: readonly { pid: string; name: string }[], starts:
   const others = reads.filter(({ name }) => !HARMLESS.includes(name));
   const atStarts = others.filter(({ name }) => name === AT_THE_START).map(({ pid }) => pid);
   assert.deepEqual(others.filter(({ name }) => name !== AT_THE_START), []);
-  assert.deepEqual([atStarts.length, new Set(atStarts).size], [starts, starts], "one look at each shell");
+  // A clock tells when a shell was started, unless the kernel's went on just then.
+  assert.equal(atStarts.length, new Set(atStarts).size, "no shell is looked at twice");
+  assert.ok(atStarts.length <= starts, `${atStarts.length} looks at ${starts} shells`);
 }
 
 /** Submits a job with processes in its shell's group and out of it, which all do the same, and waits for them. */

@@ -9,6 +9,14 @@ const BLOCK = 1_024;
 /** What the store numbers, each in a sequence of its own in which no number comes twice. */
 type Sequence = "job" | "submission" | "end" | "log";
 
+/** Numbers that are taken from their sequence. */
+interface Block {
+  next: number;
+  end: number;
+  /** The sequence begins behind them, also after a crash. */
+  isStored: boolean;
+}
+
 /** The numbers in use, for a file that was salvaged: it may have its jobs, and not its counters. */
 const LAST_IN_USE: Record<Sequence, string> = {
   job: `SELECT max(coalesce((SELECT max(number) FROM jobs), 0), coalesce((SELECT max(job) FROM runs), 0),
@@ -24,7 +32,7 @@ export class Counters {
   readonly #transactions: Transactions;
   readonly #reserve: StatementSync;
   readonly #select: StatementSync;
-  readonly #blocks = new Map<Sequence, { next: number; end: number }>();
+  readonly #blocks = new Map<Sequence, Block>();
 
   constructor(database: DatabaseSync, transactions: Transactions) {
     this.#database = database;
@@ -43,13 +51,21 @@ export class Counters {
 
   next(sequence: Sequence): number {
     let block = this.#blocks.get(sequence);
-    if (!block || block.next === block.end) {
-      const start = this.#select.get(sequence) ? 0 : this.#lastInUse(sequence) + 1;
-      const next = this.reserve(sequence, BLOCK, start);
-      this.#blocks.set(sequence, block = { next, end: next + BLOCK });
-      this.#transactions.undo(() => this.#blocks.delete(sequence)); // It is not reserved then.
+    if (!block || block.next === block.end || !block.isStored) {
+      this.#blocks.set(sequence, block = this.#reserveBlock(sequence, block?.next ?? 0));
     }
     return block.next++;
+  }
+
+  /** @param least What is below has been given out, though it may not be stored that it was. */
+  #reserveBlock(sequence: Sequence, least: number): Block {
+    const start = this.#select.get(sequence) ? 0 : this.#lastInUse(sequence) + 1;
+    const first = this.reserve(sequence, BLOCK, start);
+    const next = Math.max(first, least);
+    if (next > first) this.reserve(sequence, next - first, 0);
+    const block = { next, end: next + BLOCK, isStored: true };
+    this.#transactions.undo(() => block.isStored = false);
+    return block;
   }
 
   /** Takes the next `count` numbers of a counter, which begins at `start`. @returns The first. */

@@ -213,6 +213,7 @@ export class Jobs {
   /** Within a change: a row is another now, or new, or gone. */
   #replace(before: JobRow | undefined, after: JobRow | undefined, wasReady = false) {
     if (before?.visibleAt != null || after?.visibleAt != null) this.#timesVersion++;
+    this.#transactions.undoOnce(this.line, () => this.line.reset());
     this.#changeLine(before, wasReady, after);
     this.#drop(before);
     if (after) this.#keep(after);
@@ -220,7 +221,6 @@ export class Jobs {
       this.#timesVersion++;
       this.#drop(after);
       if (before) this.#keep(before);
-      this.line.reset();
     });
   }
 
@@ -229,7 +229,7 @@ export class Jobs {
     const isSame = wasReady && isNow && before?.turn === after.turn && before.lane === after.lane;
     if (isSame) return;
     if (wasReady && before && isReady(before)) this.line.remove(before.lane, before);
-    if (isNow) this.line.add(after.lane, after);
+    if (isNow) this.line.add(after.lane, { number: after.number, turn: after.turn });
   }
 
   #keep(row: JobRow): JobRow {

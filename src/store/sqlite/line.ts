@@ -20,6 +20,7 @@ interface Cursor {
  * whose share is used up, their lane is not asked, however many wait in it.
  */
 export class Line {
+  readonly #database: DatabaseSync;
   readonly #isHeld: (number: number) => boolean;
   readonly #select: StatementSync;
   readonly #insert: StatementSync;
@@ -29,16 +30,30 @@ export class Line {
   readonly #uidOf = new Map<number, number>();
 
   constructor(database: DatabaseSync, isHeld: (number: number) => boolean) {
+    this.#database = database;
     this.#isHeld = isHeld;
     this.#insert = database.prepare("INSERT INTO lanes (uid, host, use) VALUES (?, '', '') RETURNING lane");
     this.#select = database.prepare(
       `SELECT number, turn FROM jobs INDEXED BY jobs_ready
        WHERE ready AND lane = ?1 AND turn >= ?2 AND (turn > ?2 OR number > ?3) ORDER BY turn, number LIMIT ?4`,
     );
-    for (const { lane, uid } of database.prepare("SELECT lane, uid FROM lanes").all()) {
+    this.#read();
+  }
+
+  #read() {
+    for (const { lane, uid } of this.#database.prepare("SELECT lane, uid FROM lanes").all()) {
       this.#know(uid as number, lane as number);
     }
     this.reset();
+  }
+
+  /** Within a change: a file that was salvaged may have its jobs, and not their lanes. */
+  restore(): void {
+    if (this.#uidOf.size > 0 || !this.#database.prepare("SELECT 1 FROM jobs LIMIT 1").get()) return;
+    this.#database.exec(`
+      INSERT INTO lanes (uid, host, use) SELECT DISTINCT uid, '', '' FROM jobs;
+      UPDATE jobs SET lane = (SELECT lane FROM lanes WHERE lanes.uid = jobs.uid)`);
+    this.#read();
   }
 
   /** Within a change: the lane of a user's jobs. @param undo As of `Transactions`. */

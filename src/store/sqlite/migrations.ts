@@ -235,6 +235,10 @@ export const MIGRATIONS = [
 
   INSERT INTO lanes (uid, host, use) SELECT DISTINCT uid, '', '' FROM old_jobs ORDER BY uid;
   INSERT INTO hosts (host, name) VALUES (0, '');
+  -- Numbers alone: to sort whole rows takes room for all of them beside the file.
+  CREATE TABLE ends (number INTEGER PRIMARY KEY, ended INTEGER NOT NULL);
+  INSERT INTO ends SELECT number, row_number() OVER (ORDER BY changed_at, number) FROM old_jobs
+    WHERE state IN ('complete', 'failed');
   INSERT INTO jobs (
     number, id, state, lane, turn, empty, visible_at, tries, ordinal, ended, ended_at, uid, gid, mode,
     foreign_writer, created_at, written_at, changed_at, accessed_at, asks, unclosed, command)
@@ -243,12 +247,12 @@ export const MIGRATIONS = [
     length(command) = 0,
     CASE WHEN state = 'pending' THEN visible_at END,
     attempts, min(max(attempts, log_bytes > 0 OR state <> 'pending'), ${LAST_ORDINAL}),
-    CASE WHEN state IN ('complete', 'failed') THEN row_number() OVER (PARTITION BY state IN ('complete', 'failed')
-      ORDER BY changed_at, number) END,
+    ends.ended,
     CASE WHEN state IN ('complete', 'failed') THEN logged_at END,
     uid, gid, mode, foreign_writer, created_at, written_at, changed_at, accessed_at,
     CASE WHEN state IN ('pending', 'active') THEN '{"old":true}' END, unclosed, command
-  FROM old_jobs JOIN lanes USING (uid) ORDER BY number;
+  FROM old_jobs JOIN lanes USING (uid) LEFT JOIN ends USING (number) ORDER BY number;
+  DROP TABLE ends;
   INSERT INTO attempts (attempt, host, started_at, ended_at, ending, log, log_bytes, head)
   SELECT number << 20 | min(max(attempts, 1), ${LAST_ORDINAL}), 0, logged_at, logged_at, '{"kind":"unknown"}',
     coalesce(log_number, number), log_bytes, x''

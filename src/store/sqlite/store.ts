@@ -75,6 +75,7 @@ export class SqliteStore implements Store {
       const store = new SqliteStore(database, wal, { path, lock, now });
       store.#transactions.first(() => {
         dropLeftovers(database);
+        store.#jobs.line.restore();
         store.#jobs.forget();
         store.#changes.host = hostNumber(database);
       });
@@ -291,7 +292,7 @@ export class SqliteStore implements Store {
 
   readonly runBook: RunBook = {
     identify: (run: RunToken, traces: RunTraces) =>
-      this.#transactions.run("deferred", () => {
+      this.#transactions.run("relaxed", () => {
         const row = this.#runs.byToken(run);
         if (row) this.#runs.identify(row, traces);
       }),

@@ -1,3 +1,4 @@
+import { StoreError } from "../store.ts";
 import { toStoreError } from "./errors.ts";
 
 /** The database's write-ahead log. */
@@ -11,7 +12,7 @@ export interface WriteAheadLog {
 }
 
 /** Settles a change: with a failure it was not taken to disk. */
-type Settle = (failure?: unknown) => void;
+type Settle = (failure?: StoreError) => void;
 
 /** A prompt change is on disk so much later than stored: most often something durable comes before that. */
 const PROMPT_MS = 5;
@@ -29,8 +30,9 @@ const LAST_SYNC_WEIGHT = 0.1;
  *   committed while a sync is under way shares the next.
  * - Where: on another thread; on this one where a single change waits, as did a moment ago, and the disk is
  *   quick.
- * - If it fails: those who waited are refused. The kernel has given up the pages, and the next sync would say
- *   that all is well: so the next transaction first takes the whole log into the database.
+ * - If it fails: the kernel has given up the pages, and the next sync would say that all is well. So we take
+ *   the whole log into the database, synced, which has those who waited on disk after all. Where that fails
+ *   too, they are refused, though their changes stand, and the next transaction first tries again.
  */
 export class Syncs {
   readonly #log: WriteAheadLog;
@@ -117,8 +119,17 @@ export class Syncs {
     const ms = this.#now() - startedAt;
     this.#meanMs = this.#meanMs === Infinity ? ms : this.#meanMs + (ms - this.#meanMs) * LAST_SYNC_WEIGHT;
     if (committed.length > 0) this.#lastWaiting = committed.length;
-    if (failure !== undefined) this.#hasFailed = true;
-    const reason = failure === undefined ? undefined : toStoreError(failure, "Cannot write the state file");
+    const reason = failure === undefined ? undefined : this.#recover();
     for (const settle of committed) settle(reason);
+  }
+
+  /** @returns Why nothing of it is on disk; `undefined`: it is. */
+  #recover(): StoreError | undefined {
+    this.#hasFailed = true;
+    try {
+      this.makeSure();
+    } catch (error) {
+      return error instanceof StoreError ? error : toStoreError(error, "Cannot write the state file");
+    }
   }
 }

@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { clearImmediate, setImmediate } from "node:timers";
-import type { Durability } from "../store.ts";
+import { type Durability, type StoreError, UnsyncedError } from "../store.ts";
 import { isSqliteError, toStoreError } from "./errors.ts";
 import { Syncs, type WriteAheadLog } from "./syncs.ts";
 
@@ -9,8 +9,10 @@ export type When = Durability | "deferred";
 
 interface Waiting {
   durability: Durability;
-  /** Resolves what the caller awaits, or rejects it. */
+  /** Resolves what the caller awaits, or rejects it: nothing of it is stored. */
   settle(failure?: unknown): void;
+  /** The same once it is stored, and on disk or not. */
+  synced(failure?: StoreError): void;
 }
 
 const TRIED = "Cannot write the state file";
@@ -39,6 +41,7 @@ export class Transactions {
   #waiting: Waiting[] = [];
   /** What takes memory back to before the transaction, in the order noted. */
   #undo: ((failure: unknown) => void)[] = [];
+  readonly #once = new Set<object>();
   /** What is stored before anything else. */
   #first: (() => void) | undefined;
   #atTurnsEnd: ReturnType<typeof setImmediate> | undefined;
@@ -47,7 +50,14 @@ export class Transactions {
   /** @param now A clock, ms. */
   constructor(database: DatabaseSync, log: WriteAheadLog, now: () => number = () => performance.now()) {
     this.#database = database;
-    this.#syncs = new Syncs(log, now);
+    this.#syncs = new Syncs({
+      syncData: () => log.syncData(),
+      syncDataNow: () => log.syncDataNow(),
+      checkpoint: () => {
+        this.#end(); // There is none within a transaction.
+        log.checkpoint();
+      },
+    }, now);
     this.#begin = database.prepare("BEGIN IMMEDIATE");
     this.#commit = database.prepare("COMMIT");
     this.#rollback = database.prepare("ROLLBACK");
@@ -64,7 +74,7 @@ export class Transactions {
       this.#begin.run();
       change();
       this.#commit.run();
-      this.#undo = [];
+      this.#forgetUndo();
     } catch (error) {
       this.#takeBack(error);
       if (!isSqliteError(error) || toStoreError(error, TRIED).kind !== "full") throw error;
@@ -88,7 +98,8 @@ export class Transactions {
       this.#atTurnsEnd ??= setImmediate(() => this.#end());
       return new Promise<T>((resolve, reject) => {
         const settle = (failure?: unknown) => failure === undefined ? resolve(value) : reject(failure);
-        this.#waiting.push({ durability: when, settle });
+        const synced = (failure?: StoreError) => settle(failure && new UnsyncedError(value, failure));
+        this.#waiting.push({ durability: when, settle, synced });
       });
     } catch (error) {
       const failure = isSqliteError(error) ? toStoreError(error, TRIED) : error;
@@ -99,6 +110,13 @@ export class Transactions {
 
   /** Within a change: notes what takes back what it has just changed in memory. */
   undo(step: (failure: unknown) => void): void {
+    this.#undo.push(step);
+  }
+
+  /** The same, once in a transaction: after all that was noted since is taken back. @param key What it is about. */
+  undoOnce(key: object, step: () => void): void {
+    if (this.#once.has(key)) return;
+    this.#once.add(key);
     this.#undo.push(step);
   }
 
@@ -122,16 +140,21 @@ export class Transactions {
       return this.#refuseAll(isSqliteError(error) ? toStoreError(error, TRIED) : error);
     }
     this.#first = undefined;
-    this.#undo = [];
+    this.#forgetUndo();
     const waiting = this.#waiting;
     this.#waiting = [];
-    const durable: Waiting["settle"][] = [];
-    for (const { durability, settle } of waiting) {
-      if (durability === "durable") durable.push(settle);
+    const durable: Waiting["synced"][] = [];
+    for (const { durability, settle, synced } of waiting) {
+      if (durability === "durable") durable.push(synced);
       else settle();
       if (durability === "prompt") this.#syncs.soon();
     }
     if (durable.length > 0) this.#syncs.settleDurable(durable);
+  }
+
+  #forgetUndo() {
+    this.#undo = [];
+    this.#once.clear();
   }
 
   #clearTimers() {
@@ -151,7 +174,7 @@ export class Transactions {
   #takeBack(failure: unknown) {
     if (this.#database.isTransaction) this.#rollback.run();
     const steps = this.#undo;
-    this.#undo = [];
+    this.#forgetUndo();
     for (const step of steps.reverse()) step(failure);
   }
 }
