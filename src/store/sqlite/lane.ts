@@ -54,6 +54,11 @@ export class Lane {
     return this.#head.at(index);
   }
 
+  /** The one at the front; `undefined`: there is none, or the database knows. */
+  get first(): Ready | undefined {
+    return this.#head.at(0);
+  }
+
   /** Whether there is none. */
   get isEmpty(): boolean {
     return this.#head.length === 0 && this.#last === END;

@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { Lane } from "./lane.ts";
-import { order, type Ready } from "./turns.ts";
+import { must } from "../../must.ts";
+import { order, type Ready, Turns } from "./turns.ts";
 
 /** What becomes of a job in a search. */
 export type Verdict =
@@ -15,9 +16,13 @@ interface Cursor {
   index: number;
 }
 
+/** Before the number of any job: what stands for a lane whose first job is not known. */
+const UNKNOWN = -(2 ** 40);
+
 /**
  * The line before the slots. It has a lane for each user, and later for each kind of place that jobs ask for:
- * whose share is used up, their lane is not asked, however many wait in it.
+ * whose share is used up, their lane is not asked, however many wait in it. The first of each lane is kept in
+ * order, so that a search costs what it finds, however many lanes there are.
  */
 export class Line {
   readonly #database: DatabaseSync;
@@ -26,6 +31,10 @@ export class Line {
   readonly #insert: StatementSync;
   /** By number, those that may have a job. */
   readonly #lanes = new Map<number, { uid: number; lane: Lane }>();
+  /** The first of each of them, and whose that is; of turn -1 where it is not known. */
+  readonly #heads = new Turns();
+  readonly #headOf = new Map<number, Ready>();
+  readonly #laneOfHead = new Map<number, number>();
   readonly #numberOf = new Map<number, number>();
   readonly #uidOf = new Map<number, number>();
 
@@ -65,7 +74,7 @@ export class Line {
     undo(() => {
       this.#numberOf.delete(uid);
       this.#uidOf.delete(lane);
-      this.#lanes.delete(lane); // Another user's may get the number.
+      this.#forget(lane); // Another user's may get the number.
     });
     return lane;
   }
@@ -74,16 +83,22 @@ export class Line {
   add(lane: number, ready: Ready): void {
     const known = this.#lanes.get(lane)?.lane ?? this.#open(lane, "empty");
     known.add(ready);
+    this.#putHead(lane, known);
   }
 
   remove(lane: number, ready: Ready): void {
-    this.#lanes.get(lane)?.lane.remove(ready);
+    const known = this.#lanes.get(lane)?.lane;
+    known?.remove(ready);
+    if (known) this.#putHead(lane, known);
   }
 
   /** Forgets what is in memory of the jobs: the database went back to what it was before. It is not asked here. */
   reset(): void {
     this.#lanes.clear();
-    for (const lane of this.#uidOf.keys()) this.#open(lane, "stored");
+    this.#heads.keepFirst(0);
+    this.#headOf.clear();
+    this.#laneOfHead.clear();
+    for (const lane of this.#uidOf.keys()) this.#putHead(lane, this.#open(lane, "stored"));
   }
 
   /**
@@ -96,31 +111,70 @@ export class Line {
     room: (uid: number) => number,
     judge: (ready: Ready) => Verdict,
   ): number[] {
+    this.#learnHeads();
     const found: number[] = [];
     const taken = new Map<number, number>();
     const hasRoom = (uid: number) => (taken.get(uid) ?? 0) < room(uid);
-    let cursors = this.#cursors().filter(({ uid }) => hasRoom(uid));
-    while (found.length < limit) {
-      const first = firstOf(cursors);
+    /** The lanes that have had their turn. */
+    let begun: Cursor[] = [];
+    for (let next = 0; found.length < limit;) {
+      const head = this.#heads.at(next);
+      let first = firstOf(begun);
+      if (head && (!first || order(head, first.ready) < 0)) {
+        next++;
+        const cursor = { ...this.#laneOf(head), index: 0 };
+        if (!hasRoom(cursor.uid)) continue;
+        begun.push(cursor);
+        first = { cursor, ready: head };
+      }
       if (!first || first.ready.turn >= line) break;
       const { cursor, ready } = first;
       cursor.index++;
       if (judge(ready) === "passed-over") continue;
       found.push(ready.number);
       taken.set(cursor.uid, (taken.get(cursor.uid) ?? 0) + 1);
-      if (!hasRoom(cursor.uid)) cursors = cursors.filter(({ uid }) => uid !== cursor.uid);
+      if (!hasRoom(cursor.uid)) begun = begun.filter(({ uid }) => uid !== cursor.uid);
     }
     return found;
   }
 
-  /** Lanes that have nothing are not asked again before something comes to them. */
-  #cursors(): Cursor[] {
-    const cursors: Cursor[] = [];
-    for (const [number, { uid, lane }] of this.#lanes) {
-      if (lane.isEmpty) this.#lanes.delete(number);
-      else cursors.push({ lane, uid, index: 0 });
+  /** Asks for the first of each lane of which it is not known. */
+  #learnHeads() {
+    for (let head = this.#heads.at(0); head && head.turn < 0; head = this.#heads.at(0)) {
+      const { lane } = this.#laneOf(head);
+      lane.at(0);
+      this.#putHead(must(this.#laneOfHead.get(head.number), "a head is of a lane"), lane);
     }
-    return cursors;
+  }
+
+  #laneOf(head: Ready): { uid: number; lane: Lane } {
+    const number = must(this.#laneOfHead.get(head.number), "a head is of a lane");
+    return must(this.#lanes.get(number), "a lane that has a head is there");
+  }
+
+  /** A lane has another first one, or none: then it is not asked before something comes to it. */
+  #putHead(number: number, lane: Lane) {
+    const head = lane.isEmpty ? undefined : lane.first ?? { turn: -1, number: UNKNOWN + number };
+    const before = this.#headOf.get(number);
+    if (head && before?.number === head.number && before.turn === head.turn) return;
+    this.#forgetHead(number);
+    if (!head) return void this.#lanes.delete(number);
+    this.#heads.add(head);
+    this.#headOf.set(number, head);
+    this.#laneOfHead.set(head.number, number);
+  }
+
+  #forgetHead(lane: number) {
+    const head = this.#headOf.get(lane);
+    if (!head) return;
+    this.#heads.remove(head);
+    this.#headOf.delete(lane);
+    this.#laneOfHead.delete(head.number);
+  }
+
+  #forget(lane: number) {
+    this.#forgetHead(lane);
+    this.#lanes.delete(lane);
   }
 
   #know(uid: number, lane: number) {
