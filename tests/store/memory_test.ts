@@ -142,13 +142,14 @@ class Run {
       case "release":
         if (!isPending) return;
         await this.#settled(); // What is noted here of a hold would go back with a transaction, and a hold alone does not.
-        if (!await store.byNo(number)) return; // It was new, and could not be stored.
         await store.update(
           number,
           PENDING,
           () => (kind === "hold" ? { held: true } : { held: false, content: { is: "as-closed" } }),
           "relaxed",
-        );
+        ).catch((error) => {
+          if (!(error instanceof StoreError)) throw error; // It was new, and could not be stored.
+        });
         return void this.#inLine.delete(number);
       case "hold in line":
         return this.#change(job, { held: "in-line", mode: choice });
