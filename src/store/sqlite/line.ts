@@ -56,12 +56,13 @@ export class Line {
     this.reset();
   }
 
-  /** Within a change: a file that was salvaged may have its jobs, and not their lanes. */
-  restore(): void {
+  /** Within a change: a file that was salvaged may have its jobs, and not their lanes. @param undo As of `Transactions`. */
+  restore(undo: (step: () => void) => void): void {
     if (this.#uidOf.size > 0 || !this.#database.prepare("SELECT 1 FROM jobs LIMIT 1").get()) return;
     this.#database.exec(`
       INSERT INTO lanes (uid, host, use) SELECT DISTINCT uid, '', '' FROM jobs;
       UPDATE jobs SET lane = (SELECT lane FROM lanes WHERE lanes.uid = jobs.uid)`);
+    undo(() => this.#forgetAll());
     this.#read();
   }
 
@@ -175,6 +176,12 @@ export class Line {
   #forget(lane: number) {
     this.#forgetHead(lane);
     this.#lanes.delete(lane);
+  }
+
+  #forgetAll() {
+    this.#numberOf.clear();
+    this.#uidOf.clear();
+    this.reset();
   }
 
   #know(uid: number, lane: number) {

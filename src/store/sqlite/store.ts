@@ -75,7 +75,7 @@ export class SqliteStore implements Store {
       const store = new SqliteStore(database, wal, { path, lock, now });
       store.#transactions.first(() => {
         dropLeftovers(database);
-        store.#jobs.line.restore();
+        store.#jobs.line.restore((step) => store.#transactions.undo(step));
         store.#jobs.forget();
         store.#changes.host = hostNumber(database);
       });
