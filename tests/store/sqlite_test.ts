@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { STATES } from "../../src/job/state.ts";
+import { Line } from "../../src/store/sqlite/line.ts";
 import { checkpoint, openDatabase } from "../../src/store/sqlite/schema.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { type JobChanges, type NewJob, StoreError } from "../../src/store/store.ts";
@@ -211,6 +212,93 @@ Deno.test(`${REFUSED_CHANGES} what it would have had wait waits for nothing`, as
   assert.equal((await store.claim(["1"], () => new Uint8Array())).length, 1);
 });
 
+Deno.test(`${REFUSED_CHANGES} no number of it that was given out is given again`, async () => {
+  using faults = new FailingStatements();
+  await using place = await SqlitePlace.make();
+  await using store = await place.open();
+  const given: { number: number; turn: number | null }[] = [];
+  const seen = async (id: string) => {
+    const job = await store.byId(id);
+    assert.ok(job?.state === "pending");
+    given.push({ number: job.number, turn: job.turn });
+    return job.number;
+  };
+  for (const id of ["a", "b"]) {
+    await store.create(newJob(id));
+    const number = await seen(id);
+    await failCommit(store, faults, async () => {
+      const closed = store.update(number, PENDING, () => CLOSED, "durable");
+      await seen(id);
+      await closed;
+    });
+    assert.equal(await store.byId(id), undefined);
+  }
+  await submit(store, "c");
+  await seen("c");
+  const [a, , b, , c] = given.map(({ number }) => number);
+  assert.equal(new Set([a, b, c]).size, 3, `jobs have the numbers ${[a, b, c]}`);
+  const turns = given.map(({ turn }) => turn).filter((turn) => turn !== null);
+  assert.equal(new Set(turns).size, 3, `they have the turns ${turns}`);
+
+  // Who has the first one open still may write, and reaches nobody's.
+  const draft = { content: { is: "draft", bytes: Uint8Array.of(1, 2, 3) } } as const;
+  await assert.rejects(store.update(a as number, PENDING, () => draft, "durable"), StoreError);
+  assert.deepEqual(await store.readCommand(c as number, "written"), Uint8Array.of(1));
+});
+
+Deno.test(`${REFUSED_CHANGES} no log's number and no place among the ended is given again`, async () => {
+  using faults = new FailingStatements();
+  await using place = await SqlitePlace.make();
+  await using store = await place.open();
+  for (const id of ["a", "b", "c"]) await submit(store, id);
+  const header = () => new Uint8Array(3_000);
+  await failCommit(store, faults, async () => {
+    const claimed = store.claim(["refused"], header);
+    await store.byId("a");
+    await claimed;
+  });
+  await store.claim(["1", "2"], header);
+  const positions: number[] = [];
+  const lastPosition = async () => positions.push((await store.list("complete", 0, 9)).at(-1)?.position ?? 0);
+  await failCommit(store, faults, async () => {
+    const settled = store.settle("1", () => endedWith("complete"));
+    await lastPosition();
+    await settled;
+  });
+  await store.settle("2", () => endedWith("complete"));
+  await lastPosition();
+  assert.ok(positions[1] as number > (positions[0] as number), `positions ${positions}`);
+  using database = new DatabaseSync(place.copy());
+  const logs = database.prepare("SELECT log FROM attempts").all().map(({ log }) => log);
+  assert.deepEqual(logs, [3], "1 was of the claim that was refused, and 2 is of the run that goes on");
+});
+
+Deno.test(`${REFUSED_CHANGES} the line is searched anew once, however much it has changed`, async () => {
+  using faults = new FailingStatements();
+  await using place = await SqlitePlace.make();
+  await using store = await place.open();
+  const users = Array.from({ length: 100 }, (_, uid) => uid);
+  const idsOf = (name: string) => users.map((uid) => `${name} of ${uid}`);
+  const submitOfAll = (name: string) => users.map((uid) => submit(store, `${name} of ${uid}`, uid));
+  await Promise.all(submitOfAll("first"));
+  using line = new CountedResets();
+  await failCommit(store, faults, async () => {
+    const refused = await Promise.allSettled([
+      ...submitOfAll("second"),
+      ...idsOf("first").map(async (id) =>
+        store.remove((await store.byId(id))?.number ?? 0, PENDING, "durable")
+      ),
+    ]);
+    assert.ok(refused.every(({ status }) => status === "rejected"));
+    throw new StoreError("full", "all of them are refused");
+  });
+  assert.equal(line.resets, 1);
+  await Promise.all(submitOfAll("third"));
+  const runs = Array.from({ length: 3 * users.length }, (_, run) => `${run}`);
+  const claims = await store.claim(runs, () => new Uint8Array());
+  assert.deepEqual(claims.map(({ job }) => job.id), [...idsOf("first"), ...idsOf("third")]);
+});
+
 Deno.test("a new state file has pages of 2048 bytes, and one that is there keeps its own", async () => {
   await using place = await SqlitePlace.make();
   await (await place.open())[Symbol.asyncDispose]();
@@ -226,6 +314,7 @@ const SALVAGED = [
   ["the counters", "DELETE FROM counters"],
   ["the table of counters' submissions", "DELETE FROM counters WHERE name = 'submission'"],
   ["turns apart", "UPDATE jobs SET turn = 0"],
+  ["its lanes", "DELETE FROM lanes"],
 ] as const;
 for (const [what, sql] of SALVAGED) {
   Deno.test(`in a file that was salvaged without ${what}, each job starts, in its turn`, async () => {
@@ -242,6 +331,36 @@ for (const [what, sql] of SALVAGED) {
     assert.deepEqual(claims.map(({ job }) => job.id), ["a", "b", "c", "x", "y", "z"]);
   });
 }
+
+Deno.test("in a file that was salvaged without its lanes, each user's jobs start, also where the start has no room to store that", async () => {
+  using faults = new FailingStatements();
+  await using place = await SqlitePlace.make();
+  {
+    await using store = await place.open();
+    const gone = await submit(store, "gone", 9); // It had the first lane.
+    for (const [id, uid] of [["a", 3], ["b", 2], ["c", 1], ["d", 3]] as const) await submit(store, id, uid);
+    await store.remove(gone, PENDING, "durable");
+  }
+  place.execute("DELETE FROM lanes");
+  for (let writesBefore = 0;; writesBefore++) {
+    const copied = `${place.folder}/salvaged-${writesBefore}.db`;
+    Deno.copyFileSync(place.path, copied);
+    const failuresBefore = faults.failures;
+    faults.failAfter(writesBefore, "refused");
+    await using store = place.openAt(copied);
+    const hasFailed = faults.failures > failuresBefore;
+    faults.stop();
+    await submit(store, "new", 2);
+    const claims = await store.claim(
+      ["1", "2", "3", "4", "5"],
+      () => new Uint8Array(),
+      (uid) => uid === 3 ? 1 : 9,
+    );
+    assert.deepEqual(claims.map(({ job }) => job.id), ["a", "b", "c", "new"]);
+    assert.equal((await store.claim(["6"], () => new Uint8Array())).at(0)?.job.id, "d");
+    if (!hasFailed) break;
+  }
+});
 
 Deno.test("in a file that was salvaged without its counters, new numbers are above those in use", async () => {
   await using place = await SqlitePlace.make();
@@ -292,12 +411,30 @@ Deno.test("in a file that was salvaged without its runs, what ran waits for a wo
 const PENDING = { state: "pending" } as const;
 const CLOSED = { content: { is: "closed", bytes: Uint8Array.of(1) }, turn: "first", held: false } as const;
 
-function newJob(id: string): NewJob {
-  return { id, uid: 1, gid: 2, mode: 0o640 };
+function newJob(id: string, uid = 1): NewJob {
+  return { id, uid, gid: 2, mode: 0o640 };
 }
 
-async function submit(store: SqliteStore, id: string): Promise<number> {
-  const job = await store.create(newJob(id));
+/** Counts how often a line forgets what is in memory. */
+class CountedResets implements Disposable {
+  readonly #reset = Line.prototype.reset;
+  resets = 0;
+
+  constructor() {
+    const [reset, count] = [this.#reset, () => this.resets++];
+    Line.prototype.reset = function () {
+      count();
+      reset.call(this);
+    };
+  }
+
+  [Symbol.dispose]() {
+    Line.prototype.reset = this.#reset;
+  }
+}
+
+async function submit(store: SqliteStore, id: string, uid = 1): Promise<number> {
+  const job = await store.create(newJob(id, uid));
   assert.ok(job);
   await store.update(job.number, PENDING, () => CLOSED, "durable");
   return job.number;
