@@ -39,6 +39,8 @@ export class CommandFile {
   spoiled: unknown;
   /** Why what was written can never run, as long as it is not closed. */
   refused: string | undefined;
+  /** What became of its last close, of those that brought something; `refused`: that may be stored all the same. */
+  lastClose: "accepted" | "refused" | undefined;
   /** What those now writing found; `none`: they made the file. */
   before: Content | "none" | undefined;
   /** What one of them closed last, and whose handle that was. */
@@ -161,7 +163,10 @@ export class CommandFile {
     const version = this.#version;
     await save(this.#bytes, this.#writers);
     this.#storedVersion = Math.max(this.#storedVersion, version);
-    if (how === "closed") this.#closedVersion = Math.max(this.#closedVersion, version);
+    if (how === "closed") {
+      this.#closedVersion = Math.max(this.#closedVersion, version);
+      this.lastClose = "accepted";
+    }
     if (this.isClosed) this.#writers = { uids: new Set(), of: "part" };
   }
 

@@ -2,7 +2,7 @@ import { ErrnoError } from "../fuse/mod.ts";
 import { faultOf, faultOfWrite, hasHole, isText } from "../job/content.ts";
 import { isDraft } from "../job/id.ts";
 import type { Job } from "../job/job.ts";
-import type { Queue } from "../queue/queue.ts";
+import { type Queue, UnsyncedError } from "../queue/queue.ts";
 import type { CommandFile } from "./command_file.ts";
 import type { Handle, Writing } from "./node.ts";
 import type { Warnings } from "./warnings.ts";
@@ -119,6 +119,7 @@ export class CommandHandle implements Handle {
     } catch (error) {
       // The close was refused: what it was to store must not run when there is room later.
       file.spoiled = error;
+      if (error instanceof UnsyncedError) file.lastClose = "refused";
       throw error;
     }
   }

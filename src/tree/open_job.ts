@@ -48,6 +48,8 @@ export class OpenJob {
   removedFile: CommandFile | undefined;
   /** Its maker has more to do to it than to write it; until that is done, or its time is over. */
   isUnfinished = false;
+  /** `refused`: what it was last closed as may be stored, but whoever closed it was told that it is not: it is not to run. */
+  lastClose: "accepted" | "refused" = "accepted";
 
   constructor(readonly number: number, accounts: Accounts) {
     this.#accounts = accounts;
@@ -93,6 +95,7 @@ export class OpenJob {
   /** The job is removed, or `moved` out of pending/ as it was last closed: who writes on is told so. */
   remove(how: "removed" | "moved") {
     this.isUnfinished = false;
+    this.lastClose = "accepted"; // It comes back by somebody's word.
     const { file } = this;
     if (file) {
       file.isRemoved = true;

@@ -3,7 +3,7 @@ import { getLogger } from "@logtape/logtape";
 import { ErrnoError } from "../fuse/mod.ts";
 import { faultOf } from "../job/content.ts";
 import type { QueueEvent } from "../queue/events.ts";
-import { type Queue, UnsyncedError } from "../queue/queue.ts";
+import type { Queue } from "../queue/queue.ts";
 import { type Accounts, Charge } from "./accounts.ts";
 import { CommandFile } from "./command_file.ts";
 import { type CommandDesk, CommandHandle } from "./command_handle.ts";
@@ -172,9 +172,9 @@ export class OpenJobs implements Disposable {
     if (!isLastWriter || file.isRemoved || open.hold !== "closed") return this.#forgetIdle(open);
     // One closed empty stays unfinished: its maker only wanted the name, and opens it again to write.
     const mayStart = !open.isUnfinished || file.bytes.length === 0;
-    // What close(2) has refused is not to run, though it may be stored.
-    const how = file.spoiled instanceof UnsyncedError ? "refused" : "closed";
-    if (mayStart) await this.#letGo(open, how);
+    open.lastClose = file.lastClose ?? open.lastClose;
+    file.lastClose = undefined;
+    if (mayStart) await this.#letGo(open);
     else this.#wait(open, open.owner, FINISH_WAIT_MS);
     if (file.isOpen && !file.isClosed) await this.#reload(file); // Its readers see what there is now.
   }
@@ -195,6 +195,7 @@ export class OpenJobs implements Disposable {
         file.fill(last.bytes);
         const uids = new Set(last.foreignWriter === null ? [] : [last.foreignWriter]);
         await this.#queue.saveClosed(number, last.bytes, { uids, of: "part" }, undefined);
+        file.lastClose = "accepted";
       } else await this.#queue.remove(job);
     } catch (error) {
       log.error("cannot take back what was refused", { job: file.job.id, error });
@@ -202,14 +203,16 @@ export class OpenJobs implements Disposable {
   }
 
   /** Lets the job start; where that can't be stored, as soon as it can. */
-  async #letGo(open: OpenJob, how: "closed" | "refused" = "closed"): Promise<void> {
-    const { number, owner } = open;
+  async #letGo(open: OpenJob): Promise<void> {
+    const { number, owner, lastClose } = open;
     open.letGo(); // At once, as the queue does: it may be held again before that is stored.
     try {
-      await this.#queue.release(number, how);
+      await this.#queue.release(number, lastClose === "refused" ? "refused" : "closed");
+      if (open.hold === "let go") open.lastClose = "accepted";
     } catch (error) {
       log.error("cannot let a job start", { number, error });
       const again = this.#of(number);
+      if (again !== open) again.lastClose = lastClose;
       // If somebody has opened it meanwhile, its next close lets it start.
       if (again.hold === "let go") this.#wait(again, owner, RETRY_MS);
     }
