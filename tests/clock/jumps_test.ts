@@ -97,6 +97,45 @@ Deno.test("a time that somebody set with touch is a time of day, whatever happen
   assert.deepEqual(bench.executor.starts.map(({ attempt }) => attempt), [1, 2]);
 });
 
+Deno.test("what is due while all slots are taken sets no alarm, and starts with the next that is free", async () => {
+  await using place = await Place.make();
+  await using bench = await startWaiting(place);
+  await bench.queue.configure({ maxJobCount: 1 });
+  await bench.submit("y");
+  const y = await bench.executor.started(2);
+  assert.equal(bench.alarm.at, NOON + BACKOFF);
+  await bench.untilAlarm();
+  assert.deepEqual([bench.executor.starts.length, bench.alarm.at], [2, undefined]);
+  await bench.submit("z"); // Whatever happens meanwhile.
+  await bench.settled();
+  assert.deepEqual([bench.executor.starts.length, bench.alarm.at], [2, undefined]);
+  await bench.fail(y);
+  assert.deepEqual(bench.executor.starts.map(({ jobId }) => jobId), ["x", "y", "x"]);
+});
+
+Deno.test("what is due while all slots are taken starts with a slot more", async () => {
+  await using place = await Place.make();
+  await using bench = await startWaiting(place);
+  await bench.queue.configure({ maxJobCount: 0 });
+  await bench.untilAlarm();
+  assert.equal(bench.alarm.at, undefined);
+  await bench.queue.configure({ maxJobCount: 1 });
+  await bench.settled();
+  assert.deepEqual(bench.executor.starts.map(({ attempt }) => attempt), [1, 2]);
+});
+
+Deno.test("a clock set back while a job is due and all slots are taken makes its retry wait no longer", async () => {
+  await using place = await Place.make();
+  await using bench = await startWaiting(place);
+  await bench.queue.configure({ maxJobCount: 0 });
+  await bench.untilAlarm();
+  await bench.setClock(NOON - HOUR);
+  assert.equal(bench.alarm.at, NOON - HOUR + BACKOFF);
+  await bench.queue.configure({ maxJobCount: 1 });
+  await bench.untilAlarm();
+  assert.deepEqual(bench.executor.starts.map(({ attempt }) => attempt), [1, 2]);
+});
+
 Deno.test("first come, first served, also when the clock was set back between two submissions", async () => {
   await using place = await Place.make();
   await using bench = await ClockBench.start(place, NOON);
