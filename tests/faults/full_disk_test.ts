@@ -92,6 +92,36 @@ rootTest("the daemon starts again although the disk is full, and has what was ac
   assert.deepEqual(await submitted(again, refused), acknowledged);
 });
 
+rootTest(
+  "the daemon starts again although the disk is full and a run is left, serves, and settles that once there is room",
+  async () => {
+    await using place = await Place.make();
+    const disk = await Disk.inMemory(place, "2m");
+    using gate = await Gate.make(place);
+    let acknowledged: string[];
+    let refused: string;
+    {
+      await using filed = await Filed.start(place, {
+        args: disk.args,
+        config: { max_job_count: 1, max_attempts: 1 },
+      });
+      await filed.finish("done", "true");
+      await filed.submit("x", gate.waiting);
+      await gate.closedOn();
+      await disk.fill();
+      ({ acknowledged, refused } = await submitUntilRefused(filed));
+      await filed.stop("SIGKILL");
+    }
+    await using again = await Filed.start(place, { args: disk.args });
+    await again.event("cannot store what a job did", { job: "x" });
+    assert.deepEqual([await again.list("active"), await again.list("complete")], [["x"], ["done"]]);
+    assert.deepEqual(await submitted(again, refused), acknowledged);
+    await disk.empty();
+    await again.event("attempt interrupted", { job: "x" });
+    assert.match(await read(again, "failed/x"), /interrupted/);
+  },
+);
+
 rootTest("a job that is new before what the start takes back could be stored is stored with it", async () => {
   await using place = await Place.make();
   const disk = await Disk.inMemory(place, "1m");
