@@ -253,6 +253,25 @@ Deno.test("tail -f stays with its attempt, and tail -F goes on to the next", asy
   assert.deepEqual((await stayed.end()).filter((line) => line !== ""), ["[System Error]: exit status 1"]);
 });
 
+Deno.test("tail -F of a job that is withdrawn once more goes on to the new log, as long as the one before", async () => {
+  await using filed = await startFiled({ config: { max_job_count: 0 } });
+  await using followed = await Wire.make(filed.place, "followed");
+  await filed.submit("x", "true");
+  await ok(filed.sh("mv $M/pending/x $M/failed/"));
+  using before = await Deno.open(`${filed.mount}/failed/x`);
+  const script = `exec tail -s 0.1 --max-unchanged-stats=1 -n +1 -F "$M/failed/x" > ${followed.path} 2>&1`;
+  await using _tail = new Deno.Command("sh", { args: ["-c", script], env: { M: filed.mount } }).spawn();
+  assert.equal(await followed.line(), ">>> true");
+  await ok(filed.sh("mv $M/failed/x $M/pending/ && mv $M/pending/x $M/failed/"));
+  for (let line = ""; line !== ">>> true"; line = await followed.line());
+  const after = await Deno.stat(`${filed.mount}/failed/x`);
+  assert.deepEqual([after.size, after.ino === (await before.stat()).ino], [
+    (await before.stat()).size,
+    false,
+  ]);
+  assert.match(await new Response(before.readable).text(), /^>>> true\n/);
+});
+
 Deno.test("who read a log reads the next of its job after a retry, also one of the same size", async () => {
   await using place = await Place.make();
   await using filed = await Filed.start(place);
