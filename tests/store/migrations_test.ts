@@ -370,6 +370,41 @@ Deno.test("a state file that can't be brought up to date is refused, and stays a
   assert.equal(await readLog(store, await store.byId("running")), LONG);
 });
 
+/** What this process has given to be written by now, temporary files included. */
+function writtenBytes(): number {
+  const [, bytes] = Deno.readTextFileSync("/proc/self/io").match(/^wchar: (\d+)$/m) ?? [];
+  return Number(bytes);
+}
+
+Deno.test("many ended jobs with large commands come in the order of their ends, and no command is written to sort them", async () => {
+  const [jobs, commandBytes] = [2_000, 10_000];
+  await using place = await SqlitePlace.make();
+  const changedAt = `${T0} + i * 7919 % ${jobs}`; // A prime: each job has its own.
+  makeOldFile(
+    place.path,
+    LAST_OLD,
+    `BEGIN;
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${jobs})
+    INSERT INTO jobs (number, id, state, log_bytes, attempts, place, uid, gid, mode, created_at, written_at,
+      logged_at, changed_at, command)
+    SELECT i, i, CASE i % 3 WHEN 0 THEN 'failed' ELSE 'complete' END, 0, 1, i, 5, 6, 416, 0, 0, 0, ${changedAt},
+      zeroblob(${commandBytes}) FROM n;
+    COMMIT`,
+  );
+  const before = writtenBytes();
+  await using store = await place.open();
+  const copies = (writtenBytes() - before) / (jobs * commandBytes);
+  assert.ok(copies < 3, `${copies} copies were written: more than one to the log and one to the database`);
+  const endOf = (number: number) => number * 7_919 % jobs;
+  const numbers = Array.from({ length: jobs }, (_, index) => index + 1).toSorted((a, b) =>
+    endOf(a) - endOf(b)
+  );
+  for (const state of ["failed", "complete"] as const) {
+    const ended = numbers.filter((number) => (number % 3 === 0) === (state === "failed"));
+    assert.deepEqual((await store.list(state, 0, jobs)).map(({ id }) => Number(id)), ended);
+  }
+});
+
 Deno.test("a salvaged file of an older filed may know only of the numbers in use", async () => {
   await using place = await SqlitePlace.make();
   makeFile(place.path, LAST_OLD);
