@@ -179,7 +179,8 @@ export class Queue {
   ): Promise<Job | undefined> {
     const isEmptied = command !== "as-saved" && command.length === 0;
     const before = isEmptied ? await this.#store.byNo(number) : undefined;
-    const wasEmpty = before?.commandBytes === 0;
+    // With a turn, it may be a draft alone that is empty, of a command that would run still.
+    const wasEmpty = before?.state === "pending" && before.commandBytes === 0 && before.turn === null;
     const closed = this.#update(number, "pending", (job) => {
       const isEmpty = command === "as-saved" ? job.commandBytes === 0 : isEmptied;
       return {

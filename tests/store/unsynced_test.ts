@@ -224,7 +224,11 @@ Deno.test("to empty a job is durable, and to close one that is empty is not", as
   assert.equal(await close(""), "prompt");
   assert.equal(await close("echo"), "durable");
   assert.equal(await close(""), "durable");
-  assert.equal(await close(""), "prompt");
-  assert.equal(await lastOf(() => queue.saveDraft(number, utf8("ec"), ALL, undefined)), "durable");
-  assert.equal(await close(""), "durable");
+  assert.equal(await close("echo"), "durable");
+  // A draft may be empty already, of what would run still.
+  for (const draft of ["ec", ""]) {
+    assert.equal(await lastOf(() => queue.saveDraft(number, utf8(draft), ALL, undefined)), "durable");
+    assert.equal(await close(""), "durable");
+    assert.equal(await close("echo"), "durable");
+  }
 });
