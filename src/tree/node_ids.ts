@@ -27,6 +27,8 @@ const ORDINAL_BITS = 64n - ORDINAL_AT;
 
 export const FIRST_JOB = 64n;
 const ROOT_FILE = FIRST_JOB - 1n;
+const FIRST_NUMBER = Number(FIRST_JOB);
+const KINDS = 2 ** Number(KIND_BITS);
 
 /** The kinds of a job's node: what it shows in pending/, and elsewhere. */
 export const COMMAND = 0;
@@ -53,7 +55,9 @@ export function addressOf(nodeid: NodeId): Address {
 
 /** @param kind 0 to 7. @param ordinal Which of them, where a job has several. */
 export function jobNodeid(kind: number, number: number, ordinal = 0): NodeId {
-  const job = FIRST_JOB + (BigInt(number) << KIND_BITS) + BigInt(kind);
+  // Below 2^53, and so cheaper than by bigints: a listing asks twice for each name.
+  const job = BigInt(FIRST_NUMBER + number * KINDS + kind);
+  if (ordinal === 0) return job as NodeId;
   return (BigInt.asUintN(Number(ORDINAL_BITS), BigInt(ordinal)) << ORDINAL_AT | job) as NodeId;
 }
 

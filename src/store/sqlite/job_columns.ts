@@ -60,7 +60,7 @@ const COLUMN_OF: Record<keyof JobRow, string> = {
   unclosedBytes: "length(unclosed)",
   logBytes: "attempts.log_bytes",
 };
-const KEYS = Object.keys(COLUMN_OF) as (keyof JobRow)[];
+export const KEYS = Object.keys(COLUMN_OF) as (keyof JobRow)[];
 /** What an INSERT and an UPDATE name; the rest is read only. */
 const WRITTEN = KEYS.filter((key) => !["commandBytes", "unclosedBytes", "logBytes"].includes(key));
 
@@ -83,11 +83,35 @@ export function nameOf(key: keyof JobRow): string {
   return COLUMN_OF[key].replace("jobs.", "");
 }
 
-/** Of a row as an array, which costs half of what an object does that node:sqlite makes, with its names. */
-export function rowOf(values: readonly SqlValue[]): JobRow {
-  const row: Record<string, SqlValue> = {};
-  for (let index = 0; index < KEYS.length; index++) row[KEYS[index] as string] = values[index] as SqlValue;
-  return row as unknown as JobRow;
+/**
+ * Of a row as an array, in the order of `COLUMN_OF`. An array costs half of what an object does that node:sqlite
+ * makes, with its names; and a literal a third of what a loop over the names does: `ls -l` reads many.
+ */
+export function rowOf(row: readonly SqlValue[]): JobRow {
+  return {
+    number: row[0] as JobRow["number"],
+    id: row[1] as JobRow["id"],
+    state: row[2] as JobRow["state"],
+    lane: row[3] as JobRow["lane"],
+    turn: row[4] as JobRow["turn"],
+    empty: row[5] as JobRow["empty"],
+    visibleAt: row[6] as JobRow["visibleAt"],
+    attempts: row[7] as JobRow["attempts"],
+    ordinal: row[8] as JobRow["ordinal"],
+    ended: row[9] as JobRow["ended"],
+    endedAt: row[10] as JobRow["endedAt"],
+    uid: row[11] as JobRow["uid"],
+    gid: row[12] as JobRow["gid"],
+    mode: row[13] as JobRow["mode"],
+    foreignWriter: row[14] as JobRow["foreignWriter"],
+    createdAt: row[15] as JobRow["createdAt"],
+    writtenAt: row[16] as JobRow["writtenAt"],
+    changedAt: row[17] as JobRow["changedAt"],
+    accessedAt: row[18] as JobRow["accessedAt"],
+    commandBytes: row[19] as JobRow["commandBytes"],
+    unclosedBytes: row[20] as JobRow["unclosedBytes"],
+    logBytes: row[21] as JobRow["logBytes"],
+  };
 }
 
 /** A row that has just been made: an empty pending job. */

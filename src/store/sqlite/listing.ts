@@ -29,11 +29,10 @@ export class Listing {
     this.#runs = runs;
     const pageOfOpen = `${WHERE_OPEN} AND number > ? ORDER BY number LIMIT ?`;
     const pageOfEnded = `${WHERE_ENDED} AND ended > ? ORDER BY ended LIMIT ?`;
-    this.#openNames = database.prepare(
-      `SELECT number AS position, number, id, 0 AS ordinal FROM ${OPEN} ${pageOfOpen}`,
-    );
-    this.#endedNames = database.prepare(
-      `SELECT ended AS position, number, id, ordinal FROM ${ENDED} ${pageOfEnded}`,
+    this.#openNames = prepareForArrays(database, `SELECT number, number, id, 0 FROM ${OPEN} ${pageOfOpen}`);
+    this.#endedNames = prepareForArrays(
+      database,
+      `SELECT ended, number, id, ordinal FROM ${ENDED} ${pageOfEnded}`,
     );
     const whole = (from: string, page: string) => prepareForArrays(database, `${selectJobs(from)} ${page}`);
     this.#open = whole(OPEN, pageOfOpen);
@@ -52,8 +51,8 @@ export class Listing {
         ordinal,
       }));
     }
-    if (state !== "pending") return this.#endedNames.all(state, after, limit).map(toListed);
-    return this.#pending(after, limit, (after) => this.#openNames.all(after, limit).map(toListed));
+    if (state !== "pending") return listedOf(this.#endedNames.all(state, after, limit));
+    return this.#pending(after, limit, (after) => listedOf(this.#openNames.all(after, limit)));
   }
 
   /** The same, the whole of each. */
@@ -103,11 +102,7 @@ export class Listing {
   }
 }
 
-function toListed({ position, number, id, ordinal }: Record<string, unknown>): Listed {
-  return {
-    position: position as number,
-    number: number as number,
-    id: id as string,
-    ordinal: ordinal as number,
-  };
+function listedOf(rows: unknown): Listed[] {
+  return (rows as [number, number, string, number][])
+    .map(([position, number, id, ordinal]) => ({ position, number, id, ordinal }));
 }
