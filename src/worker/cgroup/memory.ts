@@ -105,16 +105,10 @@ function makeGroup(path: string): string {
 
 /** Whether the kernel has ended a process since this group, and not one above it, was at its limit. */
 export function hasRunOutOfMemory(group: string): boolean {
-  const events = readEvents(`${group}/memory.events`);
-  return ["oom", "oom_kill"].every((event) => (events.get(event) ?? 0) > 0);
-}
-
-/** @returns How often each has happened; nothing where it is not counted. */
-function readEvents(path: string): Map<string, number> {
   try {
-    const lines = readKernelFile(path).split("\n").map((line) => line.split(" "));
-    return new Map(lines.map(([event = "", count]) => [event, Number(count)]));
+    const counts = readKernelFile(`${group}/memory.events`);
+    return /^oom [1-9]/m.test(counts) && /^oom_kill [1-9]/m.test(counts);
   } catch {
-    return new Map();
+    return false; // Nothing is counted.
   }
 }
