@@ -14,6 +14,7 @@ const MAX_BYTES = 64;
  * they have made of their environments.
  *
  * A kernel that starts processes in a group has this attribute too (Linux 5.7); on others nothing is written.
+ * @param run "": no run has its processes there.
  * @returns Whether the group is there.
  */
 export function setRunOf(group: string, run: RunToken): boolean {
@@ -24,11 +25,6 @@ export function setRunOf(group: string, run: RunToken): boolean {
     if (error instanceof ErrnoError) return !error.is("ENOENT", "ENODEV");
     throw error;
   }
-}
-
-/** Writes on a group that no run has its processes there. */
-export function clearRunOf(group: string): void {
-  setRunOf(group, "");
 }
 
 /** The run that has a group, or had it last; `undefined` if nothing says so. */

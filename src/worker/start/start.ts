@@ -1,6 +1,6 @@
 import { close, openReadOnly } from "../../sys/files/file.ts";
 import { spawn, spawnIntoCgroup, type SpawnSpec, type Started } from "../../sys/spawn/mod.ts";
-import { clearRunOf } from "../cgroup/run_mark.ts";
+import { setRunOf } from "../cgroup/run_mark.ts";
 
 /** On which side of its group a program is, from its first instruction on. */
 export type Side = "inside" | "outside";
@@ -18,7 +18,7 @@ export function start(
   const inside = cgroup === undefined ? undefined : startInside(cgroup, spec("inside"));
   if (inside) return { ...inside, side: "inside" };
   // Before there is a process: the next daemon would look for it in the group, and nowhere else.
-  if (cgroup !== undefined) clearRunOf(cgroup);
+  if (cgroup !== undefined) setRunOf(cgroup, "");
   return { ...spawn(spec("outside")), side: "outside" };
 }
 
