@@ -3,7 +3,7 @@ import { ErrnoError } from "../../sys/errno.ts";
 import { close, exists, openReadOnly } from "../../sys/files/file.ts";
 import { makeKernelDirectory } from "../../sys/files/kernel_files.ts";
 import { requireHeadroom } from "../../sys/files/reserve.ts";
-import { type CgroupRoot, isUnpopulated, removeCgroup } from "./cgroup.ts";
+import { type CgroupRoot, isUnpopulated, listGroups, removeCgroup } from "./cgroup.ts";
 import { DaemonGroup, identityOf } from "./daemon_group.ts";
 import { setRunOf } from "./run_mark.ts";
 
@@ -113,13 +113,15 @@ export class Cgroups implements Disposable {
     return this.#isAdopted(group) ? "ours" : "another's";
   }
 
-  /** The groups of runs that dead daemons have left, of this state file and beside ours. */
+  /**
+   * The groups of runs that dead daemons have left, of this state file and beside ours. What can't be opened
+   * now is left to the next daemon.
+   */
   listOrphans(): string[] {
     if (!this.#root) return [];
-    for (const group of DaemonGroup.adoptAll(this.#root.own, this.#identity)) {
-      if (!group.remove()) this.#orphans.set(group.path, group);
-    }
-    return this.#orphans.values().flatMap((group) => group.list()).toArray();
+    const ofThisState = listGroups(this.#root.own).filter((path) => identityOf(path) === this.#identity);
+    for (const path of ofThisState) if (this.#isAdopted(path)) this.#removeOrphan(path);
+    return this.#orphans.keys().flatMap((path) => listGroups(path)).toArray();
   }
 
   /** Removes of the groups those that can be by now. */

@@ -1,8 +1,8 @@
 import { Directory } from "../../sys/files/directory.ts";
 import { ErrnoError } from "../../sys/errno.ts";
 import { factsOf } from "../../sys/files/facts.ts";
-import { makeKernelDirectory, removeKernelDirectory } from "../../sys/files/kernel_files.ts";
-import { listGroups, removeCgroup } from "./cgroup.ts";
+import { makeKernelDirectory } from "../../sys/files/kernel_files.ts";
+import { removeCgroup } from "./cgroup.ts";
 
 /** A daemon's group is `filed-`, the identity of its state file, and something random. */
 const NAME = /^filed-(q[0-9a-f]+)-[0-9a-f]+$/;
@@ -32,21 +32,15 @@ export class DaemonGroup implements Disposable {
       makeKernelDirectory(path);
       const group = lockedAt(path);
       if (group) return new DaemonGroup(path, group);
-      removeIfThere(path);
+      removeCgroup(path);
     }
     throw new ErrnoError("EBUSY", `flock of a group in ${parent}`);
   }
 
   /**
-   * Locks those below `parent` that dead daemons of that state file have left. What can't be opened now is
-   * left to the next daemon.
+   * Locks the group that a dead daemon has left.
+   * @returns `undefined` if it is gone or can't be opened, or its daemon lives.
    */
-  static adoptAll(parent: string, identity: string): DaemonGroup[] {
-    const paths = listGroups(parent).filter((path) => identityOf(path) === identity);
-    return paths.flatMap((path) => DaemonGroup.adopt(path) ?? []);
-  }
-
-  /** @returns `undefined` if it is gone or can't be opened, or its daemon lives. */
   static adopt(path: string): DaemonGroup | undefined {
     try {
       const directory = lockedAt(path);
@@ -55,11 +49,6 @@ export class DaemonGroup implements Disposable {
       if (error instanceof ErrnoError) return undefined;
       throw error;
     }
-  }
-
-  /** The groups in it. */
-  list(): string[] {
-    return listGroups(this.path);
   }
 
   /** Removes it with all in it that has no process. @returns Whether it is gone; then it is unlocked. */
@@ -91,13 +80,5 @@ function lockedAt(path: string): Directory | undefined {
   } catch (error) {
     if (error instanceof ErrnoError && error.is("ENOENT", "ENODEV")) return undefined;
     throw error;
-  }
-}
-
-function removeIfThere(path: string) {
-  try {
-    removeKernelDirectory(path);
-  } catch (error) {
-    if (!(error instanceof ErrnoError)) throw error;
   }
 }
