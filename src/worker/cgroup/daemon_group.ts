@@ -3,6 +3,7 @@ import { ErrnoError } from "../../sys/errno.ts";
 import { factsOf } from "../../sys/files/facts.ts";
 import { makeKernelDirectory } from "../../sys/files/kernel_files.ts";
 import { removeCgroup } from "./cgroup.ts";
+import { unlessRefused } from "../unless_refused.ts";
 
 /** A daemon's group is `filed-`, the identity of its state file, and something random. */
 const NAME = /^filed-(q[0-9a-f]+)-[0-9a-f]+$/;
@@ -42,13 +43,8 @@ export class DaemonGroup implements Disposable {
    * @returns `undefined` if it is gone or can't be opened, or its daemon lives.
    */
   static adopt(path: string): DaemonGroup | undefined {
-    try {
-      const directory = lockedAt(path);
-      return directory && new DaemonGroup(path, directory);
-    } catch (error) {
-      if (error instanceof ErrnoError) return undefined;
-      throw error;
-    }
+    const directory = unlessRefused(() => lockedAt(path));
+    return directory && new DaemonGroup(path, directory);
   }
 
   /** Removes it with all in it that has no process. @returns Whether it is gone; then it is unlocked. */

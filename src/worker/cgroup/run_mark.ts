@@ -1,7 +1,7 @@
 import type { RunToken } from "../../job/attempt.ts";
 import { ErrnoError } from "../../sys/errno.ts";
-import { looking } from "../end/processes.ts";
 import { getAttribute, setAttribute } from "../../sys/files/xattr.ts";
+import { unlessRefused } from "../unless_refused.ts";
 
 /** Which run has a group: what only the owner of the group can write. */
 const ATTRIBUTE = "user.filed.run";
@@ -29,5 +29,5 @@ export function setRunOf(group: string, run: RunToken): boolean {
 
 /** The run that has a group, or had it last; `undefined` if nothing says so. */
 export function runOf(group: string): RunToken | undefined {
-  return looking(() => getAttribute(group, ATTRIBUTE, MAX_BYTES));
+  return unlessRefused(() => getAttribute(group, ATTRIBUTE, MAX_BYTES));
 }

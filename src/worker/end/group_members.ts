@@ -6,7 +6,8 @@ import { untilSeen } from "./census.ts";
 import { cgroupPids } from "../cgroup/cgroup.ts";
 import { readLastPid } from "./last_pid.ts";
 import type { Member, Members } from "./member.ts";
-import { holdProcess, kill, looking, readName } from "./processes.ts";
+import { holdProcess, kill, readName } from "./processes.ts";
+import { unlessRefused } from "../unless_refused.ts";
 
 /** Processes that are held at a time while they are signalled: one look at the cgroup is for all of them. */
 const HELD = 64;
@@ -38,11 +39,11 @@ export class GroupMembers implements Members {
   }
 
   areLeft(): boolean {
-    return looking(() => this.#pids().size > 0) ?? true;
+    return unlessRefused(() => this.#pids().size > 0) ?? true;
   }
 
   still(members: readonly Member[]): Member[] {
-    const pids = looking(() => this.#pids());
+    const pids = unlessRefused(() => this.#pids());
     if (!pids) return [...members];
     return members.flatMap(({ pid }) => pids.has(pid) ? memberOf(pid) ?? [] : []);
   }
@@ -61,7 +62,7 @@ export class GroupMembers implements Members {
         const pid = must(left.pop(), "there is one left");
         pidfds.set(pid, held.use(holdProcess(pid)));
       } while (left.length > 0 && pidfds.size < HELD && isReserveWhole());
-      const pids = looking(() => this.#pids());
+      const pids = unlessRefused(() => this.#pids());
       for (const [pid, pidfd] of pidfds) if (pids?.has(pid)) kill(pid, pidfd, signal);
     }
   }

@@ -1,10 +1,8 @@
 import { listKernelDirectory, readKernelFile } from "../../sys/files/kernel_files.ts";
 import { childState, waitIfEnded } from "../../sys/processes/wait.ts";
-import { looking } from "./processes.ts";
+import { unlessRefused } from "../unless_refused.ts";
 
-/**
- * From the first look at a child that has ended to the second: who started it has asked how it ended by then.
- */
+/** From the first look at a child that has ended to the second: by then, who started it has asked. */
 const PATIENCE_MS = 1_000;
 
 /**
@@ -37,7 +35,9 @@ export class Orphans implements Disposable {
   #look() {
     if (this.#timer !== undefined) return;
     const ended = listChildren().filter((pid) => !this.#isOwn(pid) && childState(pid) === "ended");
-    for (const pid of ended) if (this.#seen.has(pid)) looking(() => waitIfEnded(pid)); // ECHILD: somebody was faster.
+    for (const pid of ended) {
+      if (this.#seen.has(pid)) unlessRefused(() => waitIfEnded(pid)); // ECHILD: somebody was faster.
+    }
     this.#seen = new Set(ended.filter((pid) => !this.#seen.has(pid)));
     if (this.#seen.size === 0) return;
     this.#timer = setTimeout(() => {
@@ -49,7 +49,7 @@ export class Orphans implements Disposable {
 
 /** The children of all threads; none before they can be told. */
 function listChildren(): number[] {
-  return looking(() => {
+  return unlessRefused(() => {
     const threads = listKernelDirectory("/proc/self/task");
     const lists = threads.map(({ name }) => readKernelFile(`/proc/self/task/${name}/children`));
     return lists.flatMap((list) => list.split(" ").filter(Boolean).map(Number));

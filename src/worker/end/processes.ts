@@ -4,6 +4,7 @@ import { close, openReadOnly } from "../../sys/files/file.ts";
 import { readKernelFile } from "../../sys/files/kernel_files.ts";
 import { Pidfd, type SignalName } from "../../sys/processes/pidfd.ts";
 import { nextTurn } from "../../run/waiting.ts";
+import { unlessRefused } from "../unless_refused.ts";
 
 /** A process, as /proc/PID/stat shows it. */
 export interface Process {
@@ -102,7 +103,7 @@ export function readUids(pid: number): { real: number; effective: number } | und
  * @returns `undefined` if it is gone, or can't be looked at.
  */
 export function readState(pid: number): string | undefined {
-  return looking(() => {
+  return unlessRefused(() => {
     const text = readProcFile(`/proc/${pid}/stat`) ?? "";
     return text.slice(text.lastIndexOf(")")).slice(2, 3) || undefined;
   });
@@ -112,7 +113,7 @@ export function readState(pid: number): string | undefined {
  * A process's name for itself, empty if nobody can tell. Unlike stat, the look takes no hold of its memory.
  */
 export function readName(pid: number): string {
-  return looking(() => readProcFile(`/proc/${pid}/comm`)?.replace(/\n$/, "")) ?? "";
+  return unlessRefused(() => readProcFile(`/proc/${pid}/comm`)?.replace(/\n$/, "")) ?? "";
 }
 
 /**
@@ -120,7 +121,7 @@ export function readName(pid: number): string {
  * looked at does.
  */
 export function lives(process: Pick<Process, "pid" | "startTicks">): boolean {
-  return looking(() => isThere(process)) ?? true;
+  return unlessRefused(() => isThere(process)) ?? true;
 }
 
 function isThere({ pid, startTicks }: Pick<Process, "pid" | "startTicks">): boolean {
@@ -129,24 +130,11 @@ function isThere({ pid, startTicks }: Pick<Process, "pid" | "startTicks">): bool
 }
 
 /**
- * @returns What `act` does; `undefined` where the kernel refuses it, for want of descriptors or memory most
- * often.
- */
-export function looking<T>(act: () => T): T | undefined {
-  try {
-    return act();
-  } catch (error) {
-    if (error instanceof ErrnoError) return undefined;
-    throw error;
-  }
-}
-
-/**
  * @returns `undefined` if it is gone, or where no process can be held: Linux 5.2 and older, no descriptors
  * left.
  */
 export function holdProcess(pid: number): Pidfd | undefined {
-  return looking(() => Pidfd.open(pid));
+  return unlessRefused(() => Pidfd.open(pid));
 }
 
 /**
@@ -155,7 +143,7 @@ export function holdProcess(pid: number): Pidfd | undefined {
  */
 export function signalProcess(process: Pick<Process, "pid" | "startTicks">, signal: SignalName): void {
   using held = holdProcess(process.pid);
-  if (looking(() => isThere(process))) kill(process.pid, held, signal);
+  if (unlessRefused(() => isThere(process))) kill(process.pid, held, signal);
 }
 
 /**

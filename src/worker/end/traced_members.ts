@@ -4,7 +4,8 @@ import { bootTicks } from "../../sys/processes/boot_clock.ts";
 import type { Census } from "./census.ts";
 import type { Marked, Marks } from "./marks.ts";
 import type { Member, Members } from "./member.ts";
-import { lives, looking, type Process, readProcess, readUids, signalProcess } from "./processes.ts";
+import { lives, type Process, readProcess, readUids, signalProcess } from "./processes.ts";
+import { unlessRefused } from "../unless_refused.ts";
 
 /** The kinship by which we know the processes of a run that has no cgroup. */
 export interface Kinship {
@@ -62,7 +63,7 @@ export class TracedMembers implements Members {
 
   still(members: readonly Member[]): Member[] {
     return members.flatMap((member) => {
-      const now = looking(() => readProcess(member.pid) ?? "gone");
+      const now = unlessRefused(() => readProcess(member.pid) ?? "gone");
       if (now === undefined) return member;
       const isIt = now !== "gone" && now.startTicks === member.startedAt && !now.isZombie;
       return isIt ? memberOf(now) : [];

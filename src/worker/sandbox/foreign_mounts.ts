@@ -1,6 +1,5 @@
 import { Buffer } from "node:buffer";
 import type { Directory } from "../../sys/files/directory.ts";
-import { ErrnoError } from "../../sys/errno.ts";
 import { close, O_NOFOLLOW, O_PATH } from "../../sys/files/file.ts";
 import { readKernelBytes, readKernelFile } from "../../sys/files/kernel_files.ts";
 import { MNT_DETACH, MNT_FORCE, umountOpen } from "../../sys/files/mount.ts";
@@ -8,6 +7,7 @@ import { unescapeOctal } from "../../sys/files/octal.ts";
 import { effectiveUid } from "../../sys/processes/process.ts";
 import { openBelow } from "../../sys/files/open_at.ts";
 import { atMost } from "../../sys/waiting/deadline.ts";
+import { unlessRefused } from "../unless_refused.ts";
 
 /** We wait no longer for an unmount. */
 const UNMOUNT_MS = 2_000;
@@ -80,16 +80,13 @@ export async function detach(
  * @returns `undefined` if something else is there by now.
  */
 function openMounted(around: Directory, relative: string, id: number): number | undefined {
-  let fd: number | undefined;
-  try {
-    const name = Uint8Array.from(Buffer.from(`${relative}\0`, "latin1"));
-    fd = openBelow(around.fd, name, O_PATH | O_NOFOLLOW, "known below");
-    const [, found] = /^mnt_id:\t(\d+)$/m.exec(readKernelFile(`/proc/self/fdinfo/${fd}`)) ?? [];
-    if (Number(found) === id) return fd;
-  } catch (error) {
-    if (!(error instanceof ErrnoError)) throw error;
-  }
-  if (fd !== undefined) close(fd);
+  const name = Uint8Array.from(Buffer.from(`${relative}\0`, "latin1"));
+  const fd = unlessRefused(() => openBelow(around.fd, name, O_PATH | O_NOFOLLOW, "known below"));
+  if (fd === undefined) return undefined;
+  const info = unlessRefused(() => readKernelFile(`/proc/self/fdinfo/${fd}`)) ?? "";
+  const [, found] = /^mnt_id:\t(\d+)$/m.exec(info) ?? [];
+  if (Number(found) === id) return fd;
+  close(fd);
   return undefined;
 }
 

@@ -3,6 +3,7 @@ import { ErrnoError } from "../../sys/errno.ts";
 import { factsOf } from "../../sys/files/facts.ts";
 import { listKernelDirectory } from "../../sys/files/kernel_files.ts";
 import { effectiveUid } from "../../sys/processes/process.ts";
+import { unlessRefused } from "../unless_refused.ts";
 
 const PREFIX = "filed-sandbox-";
 /** The name of the proof in its root. */
@@ -92,24 +93,19 @@ export class TempRoot implements Disposable {
 
 /** The names of the roots that dead daemons may have left, and of what looks like one. */
 export function rootsIn(parent: string): string[] {
-  try {
-    return listKernelDirectory(parent).map(({ name }) => name).filter((name) => name.startsWith(PREFIX));
-  } catch (error) {
-    if (error instanceof ErrnoError) return []; // It may not be listed.
-    throw error;
-  }
+  const entries = unlessRefused(() => listKernelDirectory(parent)) ?? []; // Its mode may forbid to list it.
+  return entries.map(({ name }) => name).filter((name) => name.startsWith(PREFIX));
 }
 
 /** @returns `undefined` if it is gone, or not a directory of this user: a link, a FIFO, a mount point. */
 function openOurs(around: Directory, name: string): Directory | undefined {
-  try {
-    const directory = around.openChild(name);
-    if (factsOf(directory.fd).uid === effectiveUid()) return directory;
-    directory[Symbol.dispose]();
-  } catch (error) {
-    if (!(error instanceof ErrnoError)) throw error;
-  }
-  return undefined;
+  return unlessRefused(() => {
+    using opened = new DisposableStack();
+    const directory = opened.use(around.openChild(name));
+    if (factsOf(directory.fd).uid !== effectiveUid()) return undefined;
+    opened.move();
+    return directory;
+  });
 }
 
 function isAt(around: Directory, name: string, directory: Directory): boolean {

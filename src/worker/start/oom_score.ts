@@ -1,7 +1,7 @@
-import { ErrnoError } from "../../sys/errno.ts";
 import { readKernelFile, writeKernelFile } from "../../sys/files/kernel_files.ts";
 import type { Started } from "../../sys/spawn/mod.ts";
 import { delay } from "../../run/waiting.ts";
+import { unlessRefused } from "../unless_refused.ts";
 
 const NORMAL = 0;
 /** A process that was just started executes its program within this, most often. */
@@ -33,9 +33,5 @@ export async function setScore(
   ended.then(() => hasEnded = true);
   while (!hasLeft() && !hasEnded) await delay(LOOK_MS);
   if (hasEnded) return;
-  try {
-    writeKernelFile(`/proc/${pid}/oom_score_adj`, String(score));
-  } catch (error) {
-    if (!(error instanceof ErrnoError)) throw error; // It has just ended.
-  }
+  unlessRefused(() => writeKernelFile(`/proc/${pid}/oom_score_adj`, String(score))); // It may have just ended.
 }
