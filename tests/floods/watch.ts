@@ -18,12 +18,8 @@ const GROWTH_BYTES = 300 * 1_024 * 1_024;
 /** Of the rest: the runtime keeps threads for a while, and a listing of ours may be open. A leak is in the thousands. */
 const ALLOWANCE = { descriptors: 2, threads: 32, children: 0 };
 
-/** Control groups that wait for a run, each with a descriptor: those of filed's own user, and of the others. */
-const KEPT_GROUPS = 2 * 64;
-
 /** What a daemon has of the kernel's. */
 export interface Holdings {
-  /** Those of kept groups not counted. */
   descriptors: number;
   threads: number;
   children: number;
@@ -40,13 +36,10 @@ export async function firstHoldingsOf(filed: Filed): Promise<Holdings> {
 
 export async function holdingsOf({ pid }: Filed): Promise<Holdings> {
   let descriptors = 0;
-  let groups = 0;
   for await (const { name } of Deno.readDir(`/proc/${pid}/fd`)) {
     const path = await Deno.readLink(`/proc/${pid}/fd/${name}`).catch(() => ""); // It is closed by now.
-    if (path.endsWith("/cgroup.events")) groups++;
-    else if (path !== "") descriptors++;
+    if (path !== "") descriptors++;
   }
-  assert.ok(groups <= KEPT_GROUPS, `${groups} control groups are kept`);
   return {
     descriptors,
     threads: await statusField(`/proc/${pid}/status`, "Threads"),

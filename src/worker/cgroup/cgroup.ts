@@ -1,5 +1,5 @@
 import { ErrnoError } from "../../sys/errno.ts";
-import { exists, readAt } from "../../sys/files/file.ts";
+import { exists } from "../../sys/files/file.ts";
 import {
   listKernelDirectory,
   readKernelFile,
@@ -7,6 +7,7 @@ import {
   writeKernelFile,
 } from "../../sys/files/kernel_files.ts";
 import { unescapeOctal } from "../../sys/files/octal.ts";
+import { unlessRefused } from "../unless_refused.ts";
 
 /** Where cgroup v2 is, as absolute paths. */
 export interface CgroupRoot {
@@ -65,17 +66,9 @@ export function processesIn(group: string): number[] {
   }
 }
 
-/** More than a group's cgroup.events has. */
-const events = new Uint8Array(256);
-
-/**
- * Whether neither a group nor what is below it has a process.
- * @param fd The group's cgroup.events.
- * @throws {ErrnoError} ENODEV if it is gone.
- */
-export function isUnpopulated(fd: number): boolean {
-  const text = new TextDecoder().decode(events.subarray(0, readAt(fd, events, 0)));
-  return /^populated 0$/m.test(text);
+/** Whether neither a group nor what is below it has a process; not if it is gone. */
+export function isUnpopulated(path: string): boolean {
+  return unlessRefused(() => /^populated 0$/m.test(readKernelFile(`${path}/cgroup.events`))) ?? false;
 }
 
 /** @returns Whether it is gone; a group that has a process stays. */

@@ -1,8 +1,7 @@
 import type { RunToken } from "../../job/attempt.ts";
 import { ErrnoError } from "../../sys/errno.ts";
-import { close, exists, openReadOnly } from "../../sys/files/file.ts";
+import { exists } from "../../sys/files/file.ts";
 import { makeKernelDirectory } from "../../sys/files/kernel_files.ts";
-import { requireHeadroom } from "../../sys/files/reserve.ts";
 import { type CgroupRoot, isUnpopulated, listGroups, removeCgroup } from "./cgroup.ts";
 import { DaemonGroup, identityOf } from "./daemon_group.ts";
 import { setRunOf } from "./run_mark.ts";
@@ -31,11 +30,6 @@ export class Cgroups implements Disposable {
   readonly #root: CgroupRoot | undefined;
   readonly #identity: string;
   readonly #free: Record<GroupUser, string[]> = { own: [], other: [] };
-  /**
-   * cgroup.events of groups that have served, open: the look whether a group can serve again takes 1 us then,
-   * not 7, for each job.
-   */
-  readonly #events = new Map<string, number>();
   readonly #left = new Set<string>();
   /** Groups that dead daemons have left. */
   readonly #orphans = new Map<string, DaemonGroup>();
@@ -63,7 +57,7 @@ export class Cgroups implements Disposable {
     const kept = this.#free[user];
     for (let free = kept.pop(); free !== undefined; free = kept.pop()) {
       if (setRunOf(free, run)) return free;
-      this.#remove(free); // Whoever may make groups there has removed it.
+      removeCgroup(free); // Whoever may make groups there has removed it.
     }
     try {
       const made = this.#make(this.#root);
@@ -83,17 +77,17 @@ export class Cgroups implements Disposable {
    */
   release(path: string, use: GroupUser | "once"): boolean {
     this.#retry();
-    if (use !== "once" && this.#free[use].length < FREE_GROUPS && this.#isUnpopulated(path)) {
+    if (use !== "once" && this.#free[use].length < FREE_GROUPS && isUnpopulated(path)) {
       this.#free[use].push(path);
       return true;
     }
-    const isRemoved = this.#remove(path);
+    const isRemoved = removeCgroup(path);
     if (!isRemoved) this.#left.add(path);
     else this.#removeOrphan(groupOf(path));
     return isRemoved;
   }
 
-  /** Gives up what is kept for runs to come: each group has a descriptor open. */
+  /** Gives up what is kept for runs to come: there may be no room for other groups. */
   spare(): void {
     for (const free of Object.values(this.#free)) {
       for (const path of free.splice(0)) this.release(path, "once");
@@ -145,29 +139,6 @@ export class Cgroups implements Disposable {
     return path;
   }
 
-  #isUnpopulated(path: string): boolean {
-    try {
-      return isUnpopulated(this.#events.get(path) ?? this.#openEvents(path));
-    } catch (error) {
-      if (error instanceof ErrnoError) return false; // It is gone, or there is no descriptor to keep.
-      throw error;
-    }
-  }
-
-  #openEvents(path: string): number {
-    const fd = openReadOnly(`${path}/cgroup.events`);
-    this.#events.set(path, fd);
-    requireHeadroom(fd, "open");
-    return fd;
-  }
-
-  #remove(path: string): boolean {
-    const events = this.#events.get(path);
-    if (events !== undefined) close(events);
-    this.#events.delete(path);
-    return removeCgroup(path);
-  }
-
   #isAdopted(path: string): boolean {
     if (this.#orphans.has(path)) return true;
     const group = DaemonGroup.adopt(path);
@@ -184,7 +155,7 @@ export class Cgroups implements Disposable {
 
   #removeLeft() {
     for (const left of this.#left) {
-      if (this.#remove(left)) this.#left.delete(left);
+      if (removeCgroup(left)) this.#left.delete(left);
     }
     for (const path of this.#orphans.keys()) this.#removeOrphan(path);
   }
