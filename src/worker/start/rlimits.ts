@@ -32,37 +32,24 @@ export class Inherited {
   }
 }
 
-/** How the limits of setrlimit(2) hold each process of a job. A limit never raises one that is inherited. */
-export class Rlimits {
-  readonly #limits: Limits;
-  readonly #inherited: Inherited;
-
-  constructor(limits: Limits, inherited: Inherited) {
-    this.#limits = limits;
-    this.#inherited = inherited;
-  }
-
-  /**
-   * For where the memory of the whole job can't be counted. Not the address space: what Go, Java and V8 only
-   * reserve would count, and with 512 MiB of it Node does not even start.
-   */
-  memory(): Rlimit[] {
-    return this.#at("DATA", this.#limits.maxMemoryMb * MIB);
-  }
-
-  /** All but that of memory. */
-  others(): Rlimit[] {
-    const { maxCpuSec, maxFileMb, maxOpenFiles } = this.#limits;
-    return [
-      ...this.#at("CPU", maxCpuSec, maxCpuSec + CPU_GRACE_SEC),
-      ...this.#at("FSIZE", maxFileMb * MIB),
-      ...maxOpenFiles > 0 ? this.#at("NOFILE", maxOpenFiles) : this.#inherited.restored,
-    ];
-  }
-
-  #at(resource: RlimitName, soft: number, hard = soft): Rlimit[] {
+/**
+ * What setrlimit(2) holds each process of a job to. A limit never raises one that is inherited.
+ * @returns `memory` is for where the memory of the whole job can't be counted. It is not that of the address
+ * space: what Go, Java and V8 only reserve would count, and with 512 MiB of it Node does not even start.
+ */
+export function rlimitsOf(limits: Limits, inherited: Inherited): { memory: Rlimit[]; others: Rlimit[] } {
+  const { maxMemoryMb, maxCpuSec, maxFileMb, maxOpenFiles } = limits;
+  const at = (resource: RlimitName, soft: number, hard = soft): Rlimit[] => {
     if (soft === 0) return [];
-    const inherited = this.#inherited.of(resource);
-    return [{ resource, soft: Math.min(soft, inherited.soft), hard: Math.min(hard, inherited.hard) }];
-  }
+    const most = inherited.of(resource);
+    return [{ resource, soft: Math.min(soft, most.soft), hard: Math.min(hard, most.hard) }];
+  };
+  return {
+    memory: at("DATA", maxMemoryMb * MIB),
+    others: [
+      ...at("CPU", maxCpuSec, maxCpuSec + CPU_GRACE_SEC),
+      ...at("FSIZE", maxFileMb * MIB),
+      ...maxOpenFiles > 0 ? at("NOFILE", maxOpenFiles) : inherited.restored,
+    ],
+  };
 }

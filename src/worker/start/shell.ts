@@ -19,7 +19,7 @@ import type { Account } from "./accounts.ts";
 import { niceSession } from "./niceness.ts";
 import { NotStarted } from "./not_started.ts";
 import { unprotect } from "./oom_score.ts";
-import { Rlimits } from "./rlimits.ts";
+import { rlimitsOf } from "./rlimits.ts";
 import { type Side, start as startProgram } from "./start.ts";
 
 /** The process that runs a command, in a session and a group of its own, which it leads. */
@@ -110,7 +110,7 @@ export function spawnShell(
   if (account) changeOwner(writer, account.credentials.uid, account.credentials.gid);
   const confinement = sandbox?.enter(account?.credentials);
   if (confinement) undo.defer(() => sandbox?.leave(confinement, "nothing"));
-  const rlimits = rlimitsOf(limits, cgroup, context);
+  const rlimits = rlimitsBySide(limits, cgroup, context);
   const specFor = (side: Side): SpawnSpec => ({
     path: PROGRAM,
     args: ["sh", "-c", "--", command], // A shell's messages begin with its $0.
@@ -165,16 +165,16 @@ function startDirectory(): string[] {
 }
 
 /** Where the cgroup counts memory, only a job that can't get into it is limited in its own. */
-function rlimitsOf(
+function rlimitsBySide(
   limits: Limits,
   cgroup: string | undefined,
   { cgroupMemory, inherited }: WorkerContext,
 ): Record<Side, Rlimit[]> {
-  const rlimits = new Rlimits(limits, inherited);
-  const outside = [...rlimits.memory(), ...rlimits.others()];
+  const { memory, others } = rlimitsOf(limits, inherited);
+  const outside = [...memory, ...others];
   const { maxMemoryMb } = limits;
   const isCounted = cgroup !== undefined && maxMemoryMb > 0 && cgroupMemory.limit(cgroup, maxMemoryMb);
-  return { inside: isCounted ? rlimits.others() : outside, outside };
+  return { inside: isCounted ? others : outside, outside };
 }
 
 function environmentOf(
