@@ -63,8 +63,7 @@ export class Relays {
 
   /** Counts a relay that was stopped as long as it hangs. */
   async #count(relay: Relay, account: number) {
-    await atMost(PATIENCE_MS, relay.ended);
-    if (relay.hasEnded) return;
+    if (await atMost(PATIENCE_MS, relay.ended)) return;
     this.#hung.set(relay, account);
     await relay.ended;
     this.#hung.delete(relay);
@@ -84,8 +83,6 @@ export class Relay {
   readonly writer: number;
   /** The job's output, as far as the relay could read it; non-blocking. Whoever reads it closes it. */
   readonly reader: number;
-  readonly ended: Promise<void>;
-  hasEnded = false;
   readonly #process: OwnProcess;
   readonly #onStop: () => void;
 
@@ -103,7 +100,6 @@ export class Relay {
     const fds = [outer.reader, inner.writer, NOWHERE];
     this.#process = new OwnProcess({ path: PROGRAM, args: ARGS, fds }, reactor);
     undo.move();
-    this.ended = this.#process.ended.then(() => void (this.hasEnded = true));
     this.writer = outer.writer;
     this.reader = inner.reader;
   }
@@ -114,6 +110,10 @@ export class Relay {
    */
   isIdle(): boolean {
     return this.#process.isIdle();
+  }
+
+  get ended(): Promise<unknown> {
+    return this.#process.ended;
   }
 
   /** Ends it; once what it waits for lets it. */
