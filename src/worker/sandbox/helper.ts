@@ -10,10 +10,9 @@ const ENV = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"];
  * A shell script that does for us what another user can keep waiting. Where it hangs, in a wait that not even
  * SIGKILL ends, we go on, and can end.
  */
-export class Helper {
-  /** Whether it succeeded. */
-  readonly ended: Promise<boolean>;
-  readonly #process: OwnProcess;
+export class Helper extends OwnProcess {
+  /** Resolves when it has ended, with whether it did what it was to do. */
+  readonly succeeded = this.ended.then((exit) => exit?.kind === "exited" && exit.status === 0);
 
   /**
    * @param args A shell script for `sh -c`, and its arguments from $1 on.
@@ -26,23 +25,13 @@ export class Helper {
     reactor: Reactor,
     [input, output]: readonly [number, number] = [NOTHING, NOWHERE],
   ) {
-    this.#process = new OwnProcess({
+    super({
       path: "/bin/sh",
       args: ["sh", "-c", script, "sh", ...args],
       env: ENV,
       fds: [input, output, NOWHERE],
       restriction,
     }, reactor);
-    this.ended = this.#process.ended.then((exit) => exit?.kind === "exited" && exit.status === 0);
-  }
-
-  get pid(): number {
-    return this.#process.pid;
-  }
-
-  /** Ends it, as soon as its wait lets it. */
-  kill(): void {
-    this.#process.kill();
   }
 }
 

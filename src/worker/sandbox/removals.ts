@@ -154,12 +154,12 @@ class Lane {
     if (this.#isStopped) return false;
     const helper = this.#helper = this.#startHelper(batch);
     try {
-      for (let lookMs = FIRST_LOOK_MS; !await atMost(lookMs, helper.ended);) {
+      for (let lookMs = FIRST_LOOK_MS; !await atMost(lookMs, helper.succeeded);) {
         if (this.#isStopped) return false;
         if (await this.#detachAll(batch)) helper.kill();
         lookMs = Math.min(2 * lookMs, LONGEST_LOOK_MS);
       }
-      return await helper.ended;
+      return await helper.succeeded;
     } finally {
       this.#helper = undefined;
     }
