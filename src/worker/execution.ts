@@ -10,7 +10,7 @@ import { membersOf } from "./end/members.ts";
 import { type ProcessSet, Termination, untilGone } from "./end/termination.ts";
 import { limitReached } from "./limit_reached.ts";
 import { Capture } from "./output/capture.ts";
-import { type Launched, nextUserOf } from "./start/launch.ts";
+import { nextUserOf } from "./start/launch.ts";
 import type { Shell } from "./start/shell.ts";
 
 /**
@@ -73,9 +73,9 @@ export class Execution {
   #hasTimedOut = false;
   #shellEndedAt = Infinity;
 
-  constructor({ shell, cgroup }: Launched, start: StartMessage, context: WorkerContext) {
+  constructor(shell: Shell, start: StartMessage, context: WorkerContext) {
     const { run, maxLogBytes } = start;
-    const { leader, pidfd } = shell;
+    const { leader, pidfd, cgroup } = shell;
     this.#start = start;
     this.#context = context;
     this.#uid = start.runAs?.uid ?? OWN_UID;
@@ -137,14 +137,8 @@ export class Execution {
   #introduce() {
     if (this.#introduction === undefined) return;
     this.#stayUnknown();
-    const { cgroup } = this.#processes;
-    this.#context.post({
-      kind: "started",
-      run: this.#start.run,
-      leader: this.#shell.leader,
-      cgroup,
-      uid: this.#uid,
-    });
+    const { leader, cgroup } = this.#shell;
+    this.#context.post({ kind: "started", run: this.#start.run, leader, cgroup, uid: this.#uid });
     if (this.#is("starting")) this.#enter("running");
   }
 
@@ -167,8 +161,7 @@ export class Execution {
   /** Reads the rest, gives back what the run had, and posts how it ended. */
   async #conclude(survivors: Survivor[]) {
     const { cgroups, sandbox, post } = this.#context;
-    const { output: { relay }, confinement } = this.#shell;
-    const { cgroup } = this.#processes;
+    const { output: { relay }, confinement, cgroup } = this.#shell;
     if (relay) {
       await this.#capture.drain(relay);
       relay.stop();
@@ -186,7 +179,7 @@ export class Execution {
 
   async #watchSurvivors() {
     const { cgroups, post } = this.#context;
-    const { cgroup } = this.#processes;
+    const { cgroup } = this.#shell;
     await untilGone(this.#processes);
     this.#shell[Symbol.dispose]();
     if (cgroup !== undefined) cgroups.release(cgroup, "once");
@@ -203,9 +196,8 @@ export class Execution {
     const isShellLeft = survivors.some(({ pid }) => pid === this.#shell.leader.pid);
     if (isShellLeft) return { kind: "signaled", signal: "SIGKILL" };
     const { limits } = this.#start;
-    const { cgroup } = this.#processes;
     const exit = await this.#shell.exit;
-    const { obstacle } = this.#shell;
+    const { obstacle, cgroup } = this.#shell;
     if (obstacle) return obstacle;
     const isOutOfMemory = limits.maxMemoryMb > 0 && cgroup !== undefined && hasRunOutOfMemory(cgroup);
     const limit = limitReached(exit, limits, isOutOfMemory);

@@ -11,6 +11,7 @@ import type { Rlimit } from "../../sys/processes/rlimit.ts";
 import type { WaitStatus } from "../../sys/processes/wait.ts";
 import type { SpawnSpec, Started } from "../../sys/spawn/mod.ts";
 import type { WorkerContext } from "../context.ts";
+import type { Reactor } from "../reactor.ts";
 import { untilEnd } from "../end/child_end.ts";
 import { holdProcess, readProcess } from "../end/processes.ts";
 import { lastingPipe, type Relay, Relays } from "../output/relays.ts";
@@ -24,31 +25,33 @@ import { type Side, start as startProgram } from "./start.ts";
 
 /** The process that runs a command, in a session and a group of its own, which it leads. */
 export class Shell implements Disposable {
-  readonly leader: ProcessIdentity;
   readonly pidfd: Pidfd | undefined;
   readonly exit: Promise<WaitStatus>;
-  /** Its standard output and error. */
-  readonly output: Output;
-  /** On which side of its cgroup it is, and so all that it starts. */
-  readonly side: Side;
-  /** The confinement of its processes. */
-  readonly confinement: Confinement | undefined;
 
   readonly #failure: Started["failure"];
   readonly #maxMemoryMb: number;
 
-  constructor(spawned: Spawned, { nice, maxMemoryMb }: Limits, { bootId, reactor }: WorkerContext) {
-    const { pid, startTicks, failure, side, output, confinement } = spawned;
-    this.leader = { pid, startTicks, bootId };
+  /**
+   * @param output Its standard output and error.
+   * @param cgroup The group of its own in which it is, and so all that it starts; `undefined`: in none.
+   * @param confinement That of its processes.
+   */
+  constructor(
+    started: Started,
+    readonly leader: ProcessIdentity,
+    readonly output: Output,
+    readonly cgroup: string | undefined,
+    readonly confinement: Confinement | undefined,
+    { nice, maxMemoryMb }: Limits,
+    reactor: Reactor,
+  ) {
+    const { pid } = leader;
     this.pidfd = holdProcess(pid);
     this.exit = untilEnd(pid, this.pidfd, reactor);
-    this.output = output;
-    this.side = side;
-    this.confinement = confinement;
-    this.#failure = failure;
+    this.#failure = started.failure;
     this.#maxMemoryMb = maxMemoryMb;
     if (nice > 0) niceSession(pid, nice, this.exit);
-    unprotect(spawned, this.exit);
+    unprotect(started, this.exit);
   }
 
   /** Why the command was not executed; to be asked once the process has ended. */
@@ -73,19 +76,12 @@ interface Output {
   relay: Relay | undefined;
 }
 
-interface Spawned extends Started {
-  /** Of /proc/PID/stat. */
-  startTicks: number;
-  side: Side;
-  output: Output;
-  confinement: Confinement | undefined;
-}
-
 const PROGRAM = "/bin/sh";
 const NULL_DEVICE = openReadOnly("/dev/null");
 
 /**
  * @param account Whom it runs as; `undefined`: the daemon's own user.
+ * @param cgroup One for it alone; where the kernel starts nothing in it, the shell is outside.
  * @throws {NotStarted | RuleError | ErrnoError}
  */
 export function spawnShell(
@@ -95,7 +91,7 @@ export function spawnShell(
   context: WorkerContext,
 ): Shell {
   const { command, limits } = start;
-  const { sandbox } = context;
+  const { sandbox, bootId, reactor } = context;
   if (command.includes(0)) {
     throw new NotStarted({ kind: "not-started", reason: "the command contains a NUL byte", isFinal: true });
   }
@@ -127,7 +123,9 @@ export function spawnShell(
   const started = startProgram(cgroup, specFor);
   const startTicks = bootTicks() === before ? before : readStartTicks(started.pid);
   undo.move();
-  return new Shell({ ...started, startTicks, output: { reader, relay }, confinement }, limits, context);
+  const leader = { pid: started.pid, startTicks, bootId };
+  const own = started.side === "inside" ? cgroup : undefined;
+  return new Shell(started, leader, { reader, relay }, own, confinement, limits, reactor);
 }
 
 function openOutput(account: Account | undefined, { relays }: WorkerContext): Output & { writer: number } {
