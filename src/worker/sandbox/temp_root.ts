@@ -58,7 +58,14 @@ export class TempRoot implements Disposable {
    * @throws {ErrnoError} If neither can be made: ENOENT if the root is gone.
    */
   makeProof(): string {
-    if (this.directory.inodeAt(PROOF) === undefined) this.#makeProof();
+    if (this.directory.inodeAt(PROOF) === undefined) {
+      try {
+        this.directory.makeWhiteout(PROOF);
+      } catch (error) {
+        if (!(error instanceof ErrnoError && error.is("EPERM"))) throw error;
+        this.directory.makeDirectory(PROOF, 0o700);
+      }
+    }
     return `${this.path}/${PROOF}`;
   }
 
@@ -79,15 +86,6 @@ export class TempRoot implements Disposable {
   [Symbol.dispose](): void {
     this.directory[Symbol.dispose]();
     this.around[Symbol.dispose]();
-  }
-
-  #makeProof() {
-    try {
-      this.directory.makeWhiteout(PROOF);
-    } catch (error) {
-      if (!(error instanceof ErrnoError && error.is("EPERM"))) throw error;
-      this.directory.makeDirectory(PROOF, 0o700);
-    }
   }
 }
 
