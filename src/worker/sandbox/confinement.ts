@@ -5,12 +5,13 @@ import { factsOf } from "../../sys/files/facts.ts";
 import { type Handled, pathRule, type Rule, Ruleset } from "../../sys/landlock.ts";
 import { effectiveUid } from "../../sys/processes/process.ts";
 import type { Restriction } from "../../sys/spawn/mod.ts";
+import type { Removals } from "./removals.ts";
 import { PASSABLE, type TempRoot } from "./temp_root.ts";
 
 /** The longest step of the clock by which file systems know when something was changed. */
 const CLOCK_STEP_MS = 10;
 /** The name of the job's folder. */
-export const INSIDE = "tmp";
+const INSIDE = "tmp";
 
 export interface Owner {
   uid: number;
@@ -20,10 +21,9 @@ export interface Owner {
 /** The parts of a ruleset that all jobs have in common. */
 export interface Recipe {
   handled: Handled;
-  /**
-   * All rules but those for temporary folders. Another list, even of the same rules, makes another ruleset.
-   */
-  rules: readonly Rule[];
+  /** Another list, even of the same rules, makes another ruleset. */
+  paths: readonly Rule[];
+  ports: readonly Rule[];
 }
 
 /**
@@ -39,7 +39,7 @@ export class Confinement implements Disposable {
   readonly #inode: bigint;
   readonly #madeNs: bigint;
   #enteredMs = 0;
-  #ruleset: { from: Recipe; made: Ruleset } | undefined;
+  #ruleset: { paths: Recipe["paths"]; made: Ruleset } | undefined;
   #restriction: Restriction | undefined;
 
   /** @param name Nothing has it yet in the root. @throws {ErrnoError} If the folder can't be made. */
@@ -69,10 +69,10 @@ export class Confinement implements Disposable {
    */
   enter(recipe: Recipe, proof: string): void {
     this.#enteredMs = Date.now();
-    if (this.#ruleset?.from !== recipe) {
+    if (this.#ruleset?.paths !== recipe.paths) {
       this.#ruleset?.made[Symbol.dispose]();
       this.#ruleset = undefined;
-      this.#ruleset = { from: recipe, made: this.#makeRuleset(recipe) };
+      this.#ruleset = { paths: recipe.paths, made: this.#makeRuleset(recipe) };
     }
     this.#restriction = { ruleset: this.#ruleset.made.fd, proof };
   }
@@ -82,9 +82,7 @@ export class Confinement implements Disposable {
     return now - Number(this.#madeNs / 1_000_000n) > CLOCK_STEP_MS;
   }
 
-  /**
-   * Whether the folder is as we made it, for certain: its entries, its mode, and all that a file can have.
-   */
+  /** Whether the folder is as we made it, for certain: its entries, its mode, all that a file can have. */
   isUntouched(): boolean {
     return this.isSettled(this.#enteredMs) && factsOf(this.#directory.fd).changedAtNs === this.#madeNs;
   }
@@ -103,14 +101,30 @@ export class Confinement implements Disposable {
     this.#directory[Symbol.dispose]();
   }
 
-  #makeRuleset({ handled, rules }: Recipe): Ruleset {
+  #makeRuleset({ handled, paths, ports }: Recipe): Ruleset {
     using opened = new DisposableStack();
     const ruleset = opened.use(new Ruleset(handled));
-    for (const rule of rules) ruleset.add(rule);
+    for (const rule of [...paths, ...ports]) ruleset.add(rule);
     ruleset.add(pathRule(this.#directory.fd, "directory", PATH_ACCESS["--rw"] & handled.fs));
     opened.move();
     return ruleset;
   }
+}
+
+/** Removes the two folders of a confinement, with all that is in them. @returns Whether they are gone. */
+export async function removeFolder(
+  { directory, path }: TempRoot,
+  name: string,
+  owner: number,
+  removals: Removals,
+): Promise<boolean> {
+  const isGone = await removals.remove({
+    open: () => directory.openChild(name),
+    path: `${path}/${name}`,
+    name: INSIDE,
+    owner,
+  });
+  return isGone && directory.removeDirectory(name);
 }
 
 /** Makes the two folders. @returns The inner one. @throws {ErrnoError} And then neither is left. */

@@ -1,5 +1,5 @@
 import { ErrnoError } from "../../sys/errno.ts";
-import { INSIDE } from "./confinement.ts";
+import { removeFolder } from "./confinement.ts";
 import type { Removals } from "./removals.ts";
 import { PROOF, rootsIn, TempRoot } from "./temp_root.ts";
 
@@ -22,20 +22,15 @@ async function removeOrphan(parent: string, name: string, removals: Removals) {
 }
 
 /** @returns Whether nothing is left but the proof. */
-async function empty({ directory, path }: TempRoot, removals: Removals): Promise<boolean> {
+async function empty(root: TempRoot, removals: Removals): Promise<boolean> {
+  const { directory, path } = root;
   const names = directory.list().filter((name) => name !== PROOF);
   const areGone = await Promise.all(names.map(async (name) => {
     const [, owner] = FOLDER.exec(name) ?? [];
     if (owner === undefined) { // Somebody has put it there, or moved a folder.
       return await removals.remove({ open: () => directory.openChild("."), path, name, owner });
     }
-    const isGone = await removals.remove({
-      open: () => directory.openChild(name),
-      path: `${path}/${name}`,
-      name: INSIDE,
-      owner: Number(owner),
-    });
-    return isGone && directory.removeDirectory(name);
+    return await removeFolder(root, name, Number(owner), removals);
   }));
   return areGone.every(Boolean);
 }

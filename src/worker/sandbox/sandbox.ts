@@ -5,7 +5,7 @@ import { hasHeadroom } from "../../sys/files/reserve.ts";
 import { atMost } from "../../sys/waiting/deadline.ts";
 import { PORT_ACCESS, type SandboxSettings } from "../../run/sandbox_rules.ts";
 import type { Reactor } from "../reactor.ts";
-import { Confinement, INSIDE, type Owner, type Recipe } from "./confinement.ts";
+import { Confinement, type Owner, removeFolder } from "./confinement.ts";
 import { realPathWithin } from "./look_up.ts";
 import { removeOrphans } from "./orphans.ts";
 import { OpenPaths, RuleError, START_MS } from "./paths.ts";
@@ -35,6 +35,7 @@ export class Sandbox implements AsyncDisposable {
   readonly #settings: SandboxSettings;
   readonly #context: SandboxContext;
   readonly #handled: Handled;
+  readonly #portRules: readonly Rule[];
   readonly #self: Owner = { uid: effectiveUid(), gid: effectiveGid() };
   readonly #paths: OpenPaths;
   readonly #removals: Removals;
@@ -45,7 +46,6 @@ export class Sandbox implements AsyncDisposable {
   readonly #cleaning: Promise<void>;
   #root: TempRoot;
   #proof: string;
-  #recipe: { of: readonly Rule[]; made: Recipe } | undefined;
   #lookedAt = performance.now();
   #madeCount = 0;
   #mayReuse = false;
@@ -60,6 +60,7 @@ export class Sandbox implements AsyncDisposable {
     this.#settings = settings;
     this.#context = context;
     this.#handled = handledBy(abi);
+    this.#portRules = portRules(settings, this.#handled);
     this.#paths = paths;
     this.#root = root;
     this.#proof = root.makeProof();
@@ -106,7 +107,11 @@ export class Sandbox implements AsyncDisposable {
    */
   enter(owner: Owner = this.#self): Confinement {
     this.#keepRoot();
-    const recipe = this.#currentRecipe();
+    const recipe = {
+      handled: this.#handled,
+      paths: this.#paths.rules(this.#handled.fs),
+      ports: this.#portRules,
+    };
     const confinement = this.#takeFree(owner) ?? this.#make(owner);
     try {
       confinement.enter(recipe, this.#proof);
@@ -152,16 +157,6 @@ export class Sandbox implements AsyncDisposable {
       root[Symbol.dispose]();
     }
     this.#paths[Symbol.dispose]();
-  }
-
-  /** @throws {RuleError | ErrnoError} If a rule can't be kept any more; EMFILE, ENFILE, ENOMEM. */
-  #currentRecipe(): Recipe {
-    const of = this.#paths.rules(this.#handled.fs);
-    if (this.#recipe?.of !== of) {
-      const rules = [...of, ...portRules(this.#settings, this.#handled)];
-      this.#recipe = { of, made: { handled: this.#handled, rules } };
-    }
-    return this.#recipe.made;
   }
 
   /** Makes the root, or its proof, anew if somebody has removed it. */
@@ -214,15 +209,7 @@ export class Sandbox implements AsyncDisposable {
   #discard(confinement: Confinement) {
     const { root, name, owner } = confinement;
     confinement[Symbol.dispose]();
-    const folder = {
-      open: () => root.directory.openChild(name),
-      path: `${root.path}/${name}`,
-      name: INSIDE,
-      owner: owner.uid,
-    };
-    this.#removals.remove(folder).then((isGone) => {
-      if (isGone) root.directory.removeDirectory(name);
-    });
+    removeFolder(root, name, owner.uid, this.#removals);
   }
 }
 
