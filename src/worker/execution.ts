@@ -210,11 +210,10 @@ export class Execution {
     if (!this.#is("starting", "running")) return;
     this.#enter("lingering");
     this.#capture.read();
+    if (this.#capture.hasEnded) return;
     const done = Promise.race([this.#capture.ended, this.#terminating.promise]);
     let group: Member[] = [];
-    for (let waitMs = FIRST_LINGER_MS; !this.#capture.hasEnded && this.#is("lingering"); waitMs = LINGER_MS) {
-      await atMost(waitMs, done);
-      if (this.#capture.hasEnded || !this.#is("lingering")) return;
+    for (let waitMs = FIRST_LINGER_MS; !await atMost(waitMs, done); waitMs = LINGER_MS) {
       group = this.#inGroup(this.#processes.members.still(group));
       if (group.length === 0) group = await this.#findGroup();
       if (group.length === 0) return;
