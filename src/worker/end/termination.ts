@@ -22,9 +22,7 @@ const FIND_MS = 500;
 const KILLED_FIND_MS = 50;
 /** Between two looks at what SIGKILL did not end. */
 const SURVIVORS_LOOK_MS = 500;
-/**
- * Looks that only stop what forks faster than it is found, before the first SIGKILL; and the time for them.
- */
+/** Looks that only stop what forks faster than it is found, before the first SIGKILL; and their time. */
 const STOPPING_LOOKS = 16;
 const STOPPING_MS = 500;
 
@@ -64,9 +62,9 @@ export class Termination {
   /** @returns Whether all is gone before the time for SIGKILL. */
   async #endGently(): Promise<boolean> {
     const { members, group } = this.#set;
-    const signalled = new Signalled(group?.id);
+    const signalled = new Map<string, Member>();
     const sentAt = members.now();
-    const found = signalled.add(await members.find());
+    const found = addTo(signalled, await members.find(), group?.id);
     signalAll(this.#set, found, "SIGTERM");
     signalAll(this.#set, found, "SIGCONT"); // What is stopped acts on SIGTERM once it continues.
     let nextFindAt = performance.now() + FIRST_FIND_MS;
@@ -76,7 +74,8 @@ export class Termination {
         if (found.length === 0 && !members.isUncertain) return true;
         // What was just being forked, or was leaving the group, when the signal was sent has not had it. What
         // was started since is left alone: it may be what a trap runs to clean up.
-        const missed = signalled.add(found.filter(({ startedAt }) => startedAt < sentAt));
+        const early = found.filter(({ startedAt }) => startedAt < sentAt);
+        const missed = addTo(signalled, early, group?.id);
         members.signal(missed, "SIGTERM");
         members.signal(missed, "SIGCONT");
         nextFindAt = performance.now() + FIND_MS;
@@ -89,27 +88,23 @@ export class Termination {
   }
 }
 
-/** The processes that were sent a signal, each once. */
-class Signalled {
-  readonly #groupId: number | undefined;
-  /** By key, as each was when it was signalled. */
-  readonly #members = new Map<string, Member>();
-
-  /** @param groupId The group that is signalled in one step, whoever has left it by then. */
-  constructor(groupId: number | undefined) {
-    this.#groupId = groupId;
-  }
-
-  /** @returns Those that were not signalled; they are, from now on. */
-  add(found: readonly Member[]): Member[] {
-    const missed = found.filter(({ key, groupId }) => {
-      const before = this.#members.get(key);
-      if (!before) return true;
-      return before.groupId === this.#groupId && groupId !== this.#groupId;
-    });
-    for (const member of missed) this.#members.set(member.key, member);
-    return missed;
-  }
+/**
+ * Adds to those that were signalled.
+ * @param signalled By key, as each was when it was signalled.
+ * @param doneId The group that is signalled in one step, whoever has left it by then.
+ * @returns Those that were not among them.
+ */
+function addTo(
+  signalled: Map<string, Member>,
+  found: readonly Member[],
+  doneId: number | undefined,
+): Member[] {
+  const missed = found.filter(({ key, groupId }) => {
+    const before = signalled.get(key);
+    return !before || before.groupId === doneId && groupId !== doneId;
+  });
+  for (const member of missed) signalled.set(member.key, member);
+  return missed;
 }
 
 /**
