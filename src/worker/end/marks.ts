@@ -13,14 +13,6 @@ const BLANK_LOOKS = 2;
 
 type ProcessKey = `${number} ${number}`;
 
-/** The marks that we know of some processes. */
-export interface Marked {
-  /** By pid, those that have a mark. */
-  marks: ReadonlyMap<number, RunToken>;
-  /** Whether nothing is known of some, who let nobody look at them, or executed a program just then. */
-  isUncertain: boolean;
-}
-
 /**
  * Reads of which run processes say that they are, by FILED_RUN in their environment. Whoever owns a process
  * can make that hang for ever, and so that no SIGKILL helps: it can hold its own memory, or have a file
@@ -39,19 +31,20 @@ export class Marks implements Disposable {
   /** By uid: settles when it is known what answers. */
   readonly #reading = new Map<number, Promise<void>>();
 
-  /** @param processes All of them may belong to `uid`. */
-  async of(processes: readonly Process[], uid: number): Promise<Marked> {
+  /**
+   * @param processes All of them may belong to `uid`.
+   * @returns By pid, the mark of each; `undefined`: it has none. Nothing is known of those left out, who let
+   * nobody look at them, or executed a program just then.
+   */
+  async of(processes: readonly Process[], uid: number): Promise<Map<number, RunToken | undefined>> {
     while (this.#reading.has(uid)) await this.#reading.get(uid);
     if (processes.some((process) => this.#isToAsk(process))) {
       const reading = this.#readAll(processes, uid).finally(() => this.#reading.delete(uid));
       this.#reading.set(uid, reading);
       await reading;
     }
-    const marks = processes.map((process) => [process.pid, this.#known.get(keyOf(process))] as const);
-    return {
-      marks: new Map(marks.filter((entry): entry is [number, RunToken] => entry[1] !== undefined)),
-      isUncertain: processes.some((process) => !this.#known.has(keyOf(process))),
-    };
+    const known = processes.filter((process) => this.#known.has(keyOf(process)));
+    return new Map(known.map((process) => [process.pid, this.#known.get(keyOf(process))]));
   }
 
   /** Forgets the processes that are not among those that live. */

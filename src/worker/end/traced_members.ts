@@ -2,7 +2,7 @@ import type { ProcessIdentity, RunToken } from "../../job/attempt.ts";
 import type { SignalName } from "../../sys/processes/pidfd.ts";
 import { bootTicks } from "../../sys/processes/boot_clock.ts";
 import type { Census } from "./census.ts";
-import type { Marked, Marks } from "./marks.ts";
+import type { Marks } from "./marks.ts";
 import type { Member, Members } from "./member.ts";
 import { lives, type Process, readProcess, readUids, signalProcess } from "./processes.ts";
 import { unlessRefused } from "../unless_refused.ts";
@@ -44,7 +44,7 @@ export class TracedMembers implements Members {
     marks.keepOnly(processes);
     const wasMember = (process: Process) => this.#known.get(process.pid)?.startTicks === process.startTicks;
     const asked = candidatesOf(processes, leader).filter((one) => !wasMember(one));
-    const { marks: marked, isUncertain } = await findMarks(asked, uid, marks);
+    const { marked, isUncertain } = await findMarks(asked, uid, marks);
     const members = selectMembers(processes, {
       leader,
       hasGroup: hasGroup(),
@@ -95,14 +95,16 @@ async function findMarks(
   processes: readonly Process[],
   uid: number | undefined,
   marks: Marks,
-): Promise<Marked> {
-  const byUser = Map.groupBy(processes, ({ pid }) => userOf(pid, uid));
-  const found: Marked[] = [];
-  for (const [user, theirs] of byUser) if (user !== undefined) found.push(await marks.of(theirs, user));
-  return {
-    marks: new Map(found.flatMap((some) => [...some.marks])),
-    isUncertain: found.some((some) => some.isUncertain),
-  };
+): Promise<{ marked: Map<number, RunToken | undefined>; isUncertain: boolean }> {
+  const marked = new Map<number, RunToken | undefined>();
+  let isUncertain = false;
+  for (const [user, theirs] of Map.groupBy(processes, ({ pid }) => userOf(pid, uid))) {
+    if (user === undefined) continue;
+    const known = await marks.of(theirs, user);
+    for (const [pid, mark] of known) marked.set(pid, mark);
+    if (known.size < theirs.length) isUncertain = true;
+  }
+  return { marked, isUncertain };
 }
 
 /** Whose a process is: `wanted` if it is theirs in any way, nobody's otherwise, or if it is gone. */
