@@ -2,7 +2,7 @@ import type { Credentials } from "../../sys/spawn/mod.ts";
 import { ErrnoError } from "../../sys/errno.ts";
 import { groupsOf, isKnownGroup } from "../../sys/processes/group.ts";
 import { userById } from "../../sys/processes/passwd.ts";
-import { LateError, withinMs } from "../../sys/waiting/deadline.ts";
+import { atMost } from "../../sys/waiting/deadline.ts";
 import type { TargetUser } from "../../run/messages.ts";
 
 /** A user's entry is looked up again after this. */
@@ -27,9 +27,7 @@ export interface Account {
   cwd: readonly string[];
 }
 
-/**
- * The user database as jobs need it, asked on another thread: neither thread of ours waits for its servers.
- */
+/** The user database as jobs need it, asked on another thread: neither of ours waits for its servers. */
 export class Accounts {
   /** By `keyOf`, the oldest first. */
   readonly #known = new Map<string, { account: Account; at: number }>();
@@ -55,12 +53,9 @@ export class Accounts {
   }
 
   async #answerInTime(key: string, user: TargetUser): Promise<Account> {
-    try {
-      return await withinMs(this.#patienceMs, this.#ask(key, user));
-    } catch (error) {
-      if (!(error instanceof LateError)) throw error;
-      throw new ErrnoError("ETIMEDOUT", `the user database does not answer for uid ${user.uid}`);
-    }
+    const asking = this.#ask(key, user);
+    if (await atMost(this.#patienceMs, asking)) return await asking;
+    throw new ErrnoError("ETIMEDOUT", `the user database does not answer for uid ${user.uid}`);
   }
 
   /** Asks once at a time for each user. */
@@ -70,15 +65,14 @@ export class Accounts {
     if (this.#asking.size >= MAX_ASKING) {
       return Promise.reject(new ErrnoError("ETIMEDOUT", "the user database does not answer"));
     }
-    const asking = this.#look(user).then((account) => {
-      this.#remember(key, account);
-      return account;
-    }).finally(() => this.#asking.delete(key));
+    const asking = this.#look(user)
+      .then((account) => this.#remember(key, account))
+      .finally(() => this.#asking.delete(key));
     this.#asking.set(key, asking);
     return asking;
   }
 
-  #remember(key: string, account: Account) {
+  #remember(key: string, account: Account): Account {
     const now = performance.now();
     for (const [other, { at }] of this.#known) {
       if (now - at < CACHED_MS) break;
@@ -86,6 +80,7 @@ export class Accounts {
     }
     this.#known.delete(key);
     this.#known.set(key, { account, at: now });
+    return account;
   }
 }
 
