@@ -53,21 +53,22 @@ export class OpenPaths implements Disposable {
     warn: (rule: string) => void,
   ): Promise<OpenPaths> {
     const paths = new OpenPaths(rules, reactor, warn);
-    const looking = paths.#look();
-    if (looking) await atMost(START_MS, looking);
+    await atMost(START_MS, paths.#look());
     const silent = paths.#paths.find(({ isLooking }) => isLooking);
     if (!silent) return paths;
     paths[Symbol.dispose]();
     throw new RuleError(`Cannot keep ${silent.name}: the file system there does not answer`);
   }
 
-  /**
-   * Opens all of them anew.
-   * @returns What to wait for, a moment at most, whatever does not answer; `undefined` if it is done.
-   */
-  look(): Promise<void> | undefined {
-    const looking = this.#look();
-    return looking && this.#wait(looking);
+  /** Opens all of them anew. Takes a moment at most, whatever does not answer. */
+  async look(): Promise<void> {
+    await atMost(LOOK_MS, this.#look());
+    for (const path of this.#paths) {
+      if (path.isLooking && !path.isSilent) {
+        path.isSilent = true;
+        this.#warn(path.name);
+      }
+    }
   }
 
   /**
@@ -89,19 +90,8 @@ export class OpenPaths implements Disposable {
     for (const path of this.#paths) path[Symbol.dispose]();
   }
 
-  #look(): Promise<unknown> | undefined {
-    const looking = this.#paths.flatMap((path) => path.look() ?? []);
-    return looking.length === 0 ? undefined : Promise.all(looking);
-  }
-
-  async #wait(looking: Promise<unknown>) {
-    await atMost(LOOK_MS, looking);
-    for (const path of this.#paths) {
-      if (path.isLooking && !path.isSilent) {
-        path.isSilent = true;
-        this.#warn(path.name);
-      }
-    }
+  #look(): Promise<unknown> {
+    return Promise.all(this.#paths.map((path) => path.look()));
   }
 }
 
