@@ -36,9 +36,7 @@ import { selfTest } from "./sandbox/selftest.ts";
 import { type Obstacle, obstacleOf, type Shortage } from "../run/shortage.ts";
 import { sweep } from "./end/sweep.ts";
 
-/**
- * For looks at processes and their groups: each takes one or two at a time, and what was started keeps one.
- */
+/** For looks at processes and their groups, of which each takes one or two; what was started keeps one. */
 const KEPT_DESCRIPTORS = 4;
 
 /** The thread that runs jobs. An error that nothing here expects ends it, and its owner hears of that. */
@@ -57,7 +55,9 @@ class Jobs {
 
   constructor({ cgroups: use, identity, environment, openFiles }: SetupMessage) {
     keepDescriptors(KEPT_DESCRIPTORS);
-    const root = use === "used" ? findOwnCgroups() : undefined;
+    const root = use === "used"
+      ? findCgroups(readKernelFile("/proc/self/mountinfo"), readKernelFile("/proc/self/cgroup"))
+      : undefined;
     const cgroups = new Cgroups(root, identity);
     this.#context = {
       accounts: new Accounts(),
@@ -84,8 +84,7 @@ class Jobs {
     }
     switch (message.kind) {
       case "confine":
-        this.#confine(message);
-        return;
+        return void this.#confine(message);
       case "start":
         return this.#start(message);
       case "end":
@@ -104,8 +103,7 @@ class Jobs {
         this.#shortage = undefined;
         return;
       case "stop":
-        this.#stop();
-        return;
+        return void this.#stop();
       default:
         message satisfies never;
     }
@@ -221,10 +219,6 @@ function overBefore(run: RunToken, exit: Exit): FromWorker {
 
 function post(message: FromWorker, transfer?: ArrayBuffer[]) {
   outbox.post(message, transfer);
-}
-
-function findOwnCgroups() {
-  return findCgroups(readKernelFile("/proc/self/mountinfo"), readKernelFile("/proc/self/cgroup"));
 }
 
 function readSubuid(): string {

@@ -6,9 +6,7 @@ import { type CgroupRoot, isUnpopulated, listGroups, removeCgroup } from "./cgro
 import { DaemonGroup, identityOf } from "./daemon_group.ts";
 import { setRunOf } from "./run_mark.ts";
 
-/**
- * Groups of runs that ended, while a process that the job detached is in them, are tried again this often.
- */
+/** Groups that a run left with a process in them, which the job detached, are tried again this often. */
 const RETRY_MS = 1_000;
 /**
  * Groups that are kept for the next runs: to make one and to remove it takes the kernel longer than to start

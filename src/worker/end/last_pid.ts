@@ -1,9 +1,7 @@
 import { ErrnoError } from "../../sys/errno.ts";
 import { readKernelFile } from "../../sys/files/kernel_files.ts";
 
-/**
- * Where the kernel says it: first where nobody mounts something else, as lxcfs does over the other. proc(5)
- */
+/** Where the kernel says it, proc(5): first where nobody mounts something else, as lxcfs does on the other. */
 const LAST_PID = "/proc/sys/kernel/ns_last_pid";
 const LOAD = "/proc/loadavg";
 

@@ -109,9 +109,7 @@ export function readState(pid: number): string | undefined {
   });
 }
 
-/**
- * A process's name for itself, empty if nobody can tell. Unlike stat, the look takes no hold of its memory.
- */
+/** A process's name for itself, empty if nobody can tell. Unlike stat, this takes no hold of its memory. */
 export function readName(pid: number): string {
   return unlessRefused(() => readProcFile(`/proc/${pid}/comm`)?.replace(/\n$/, "")) ?? "";
 }
