@@ -173,17 +173,14 @@ class Jobs {
     }
   }
 
-  #refuse(run: RunToken, obstacle: Obstacle) {
-    this.#heed(obstacle);
-    post(overBefore(run, obstacle));
-  }
-
   /** A shortage of all puts off those too that were asked for already: none overtakes another. */
-  #heed(obstacle: Obstacle) {
-    if (obstacle.kind !== "put-off" || obstacle.shortage.of !== "all") return;
-    this.#shortage = obstacle.shortage;
-    this.#context.sandbox?.spare();
-    this.#context.cgroups.spare();
+  #refuse(run: RunToken, obstacle: Obstacle) {
+    if (obstacle.kind === "put-off" && obstacle.shortage.of === "all") {
+      this.#shortage = obstacle.shortage;
+      this.#context.sandbox?.spare();
+      this.#context.cgroups.spare();
+    }
+    post(overBefore(run, obstacle));
   }
 
   async #stop() {
