@@ -22,8 +22,6 @@ const SCRIPT = ["-z", "-s", "-u", "-n", "-e", "/^FILED_RUN=/p", "-e", "$F"];
 export class MarkReader {
   /** The marks of processes that were read to their ends, by pid; `undefined`: none. */
   readonly marks = new Map<number, RunToken | undefined>();
-  /** The last of these. */
-  last: number | undefined;
   hasEnded = false;
   /** Resolves once it has ended, and all that it printed is in `marks`. */
   readonly ended: Promise<void>;
@@ -87,7 +85,7 @@ export class MarkReader {
     if (pid === undefined) {
       this.#mark ??= record.slice("FILED_RUN=".length);
     } else {
-      this.marks.set(this.last = Number(pid), this.#mark);
+      this.marks.set(Number(pid), this.#mark);
       this.#mark = undefined;
     }
   }

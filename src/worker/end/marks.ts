@@ -92,7 +92,7 @@ export class Marks implements Disposable {
     state.hangs = true;
     // It hangs at what comes after the last that answered, most often. If it is what comes after that, the
     // next hangs there.
-    const index = batch.findIndex(({ pid }) => pid === reader.last);
+    const index = batch.findLastIndex(({ pid }) => reader.marks.has(pid));
     for (const process of batch.slice(index + 2)) this.#asked.delete(keyOf(process));
   }
 
