@@ -1,10 +1,10 @@
-import { blockingPipe, close, exists, openWriteOnly, pipe } from "../../sys/files/file.ts";
+import { blockingPipe, close, exists, pipe } from "../../sys/files/file.ts";
 import { requireHeadroom } from "../../sys/files/reserve.ts";
 import type { Obstacle } from "../../run/shortage.ts";
 import { atMost } from "../../sys/waiting/deadline.ts";
 import type { Reactor } from "../reactor.ts";
 import { NotStarted } from "../start/not_started.ts";
-import { OwnProcess } from "../start/own_process.ts";
+import { NOWHERE, OwnProcess } from "../start/own_process.ts";
 
 /**
  * Of Debian's essential packages, and of all others that have sh. It copies by read(2) and write(2), a piece
@@ -122,8 +122,6 @@ export class Relay {
     this.#onStop();
   }
 }
-
-const NOWHERE = openWriteOnly("/dev/null");
 
 /**
  * A pipe that stays open for as long as a job.

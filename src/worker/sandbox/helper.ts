@@ -1,7 +1,6 @@
-import { openReadOnly, openWriteOnly } from "../../sys/files/file.ts";
 import type { Restriction } from "../../sys/spawn/mod.ts";
 import type { Reactor } from "../reactor.ts";
-import { OwnProcess } from "../start/own_process.ts";
+import { NOTHING, NOWHERE, OwnProcess } from "../start/own_process.ts";
 
 /** A helper runs the system's programs, whatever filed was started with. */
 const ENV = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"];
@@ -34,7 +33,3 @@ export class Helper extends OwnProcess {
     }, reactor);
   }
 }
-
-/** Nothing to read. */
-export const NOTHING = openReadOnly("/dev/null");
-const NOWHERE = openWriteOnly("/dev/null");

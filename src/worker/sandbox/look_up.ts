@@ -5,7 +5,8 @@ import { strerror } from "../../sys/libc.ts";
 import { openKnownPath, openProcessPath } from "../../sys/files/open_at.ts";
 import type { Reactor } from "../reactor.ts";
 import { atMost } from "../../sys/waiting/deadline.ts";
-import { Helper, NOTHING } from "./helper.ts";
+import { NOTHING } from "../start/own_process.ts";
+import { Helper } from "./helper.ts";
 
 const ANSWER_BYTES = 16_384;
 

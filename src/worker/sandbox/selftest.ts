@@ -1,8 +1,8 @@
 import { ErrnoError } from "../../sys/errno.ts";
-import { close, openReadOnly } from "../../sys/files/file.ts";
 import { waitIfEnded } from "../../sys/processes/wait.ts";
 import type { Cgroups } from "../cgroup/cgroups.ts";
 import { AS_WE_ARE } from "../../sys/spawn/mod.ts";
+import { NOTHING, NOWHERE } from "../start/own_process.ts";
 import { start } from "../start/start.ts";
 import { delay } from "../../run/waiting.ts";
 import { RuleError } from "./paths.ts";
@@ -15,14 +15,13 @@ import type { Sandbox } from "./sandbox.ts";
  */
 export async function selfTest(sandbox: Sandbox, cgroups: Cgroups): Promise<boolean> {
   const confinement = sandbox.enter();
-  const nothing = openReadOnly("/dev/null");
   const cgroup = cgroups.take("own", crypto.randomUUID());
   try {
     const { pid, side, failure } = start(cgroup, () => ({
       ...AS_WE_ARE,
       path: "/bin/sh",
       args: ["sh", "-c", ":"],
-      fds: [nothing, nothing, nothing],
+      fds: [NOTHING, NOWHERE, NOWHERE],
       restriction: confinement.restriction,
     }));
     let exit = waitIfEnded(pid);
@@ -35,7 +34,6 @@ export async function selfTest(sandbox: Sandbox, cgroups: Cgroups): Promise<bool
     if (!(error instanceof ErrnoError)) throw error;
     throw new RuleError(`No shell starts in the sandbox: ${error.message}`, { cause: error });
   } finally {
-    close(nothing);
     if (cgroup !== undefined) cgroups.release(cgroup, "own");
     sandbox.leave(confinement, "nothing");
   }

@@ -1,10 +1,16 @@
 import { ErrnoError } from "../../sys/errno.ts";
+import { openReadOnly, openWriteOnly } from "../../sys/files/file.ts";
 import type { Pidfd } from "../../sys/processes/pidfd.ts";
 import type { WaitStatus } from "../../sys/processes/wait.ts";
 import { AS_WE_ARE, spawn, type SpawnSpec, type Started } from "../../sys/spawn/mod.ts";
 import { untilEnd } from "../end/child_end.ts";
 import { holdProcess, kill, readState } from "../end/processes.ts";
 import type { Reactor } from "../reactor.ts";
+
+/** Nothing to read. */
+export const NOTHING = openReadOnly("/dev/null");
+/** For what nobody reads. */
+export const NOWHERE = openWriteOnly("/dev/null");
 
 /**
  * A program of ours in a process of its own, for what may wait for another user, and for ever: then the

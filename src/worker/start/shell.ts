@@ -2,7 +2,7 @@ import type { ProcessIdentity } from "../../job/attempt.ts";
 import type { Limits } from "../../job/limits.ts";
 import type { StartMessage } from "../../run/messages.ts";
 import { type Obstacle, obstacleOf } from "../../run/shortage.ts";
-import { changeOwner, close, openReadOnly, pipe } from "../../sys/files/file.ts";
+import { changeOwner, close, pipe } from "../../sys/files/file.ts";
 import { requireReserve } from "../../sys/files/reserve.ts";
 import { must } from "../../must.ts";
 import { bootTicks } from "../../sys/processes/boot_clock.ts";
@@ -20,6 +20,7 @@ import type { Account } from "./accounts.ts";
 import { niceSession } from "./niceness.ts";
 import { NotStarted } from "./not_started.ts";
 import { unprotect } from "./oom_score.ts";
+import { NOTHING } from "./own_process.ts";
 import { rlimitsOf } from "./rlimits.ts";
 import { type Side, start as startProgram } from "./start.ts";
 
@@ -77,7 +78,6 @@ interface Output {
 }
 
 const PROGRAM = "/bin/sh";
-const NULL_DEVICE = openReadOnly("/dev/null");
 
 /**
  * @param account Whom it runs as; `undefined`: the daemon's own user.
@@ -112,7 +112,7 @@ export function spawnShell(
     args: ["sh", "-c", "--", command], // A shell's messages begin with its $0.
     env: environmentOf(start, account, confinement, context),
     cwd: account ? account.cwd : ownDirectories(context),
-    fds: [NULL_DEVICE, writer, writer],
+    fds: [NOTHING, writer, writer],
     restriction: confinement?.restriction,
     nice: limits.nice,
     rlimits: rlimits[side],
