@@ -78,17 +78,18 @@ export class Relays {
  * never gives the page: then read(2) of the output waits for ever, unkillably, and so does every call on that
  * pipe meanwhile. So we make no call on it once the job runs.
  */
-export class Relay {
+export class Relay extends OwnProcess {
   /** The pipe that the job writes to; to be closed as soon as the job has it. */
   readonly writer: number;
-  /** The job's output, as far as the relay could read it; non-blocking. Whoever reads it closes it. */
+  /**
+   * The job's output, as far as the relay could read it; non-blocking. Whoever reads it closes it. Once the
+   * relay is idle, all that was written to the output before is here, or was read here.
+   */
   readonly reader: number;
-  readonly #process: OwnProcess;
   readonly #onStop: () => void;
 
   /** @throws {ErrnoError} If there can be no pipe or process. */
   constructor(reactor: Reactor, onStop: () => void) {
-    this.#onStop = onStop;
     using theirs = new DisposableStack();
     using undo = new DisposableStack();
     const inner = lastingPipe(pipe);
@@ -98,27 +99,16 @@ export class Relay {
     theirs.adopt(outer.reader, close);
     undo.adopt(outer.writer, close);
     const fds = [outer.reader, inner.writer, NOWHERE];
-    this.#process = new OwnProcess({ path: PROGRAM, args: ARGS, fds }, reactor);
+    super({ path: PROGRAM, args: ARGS, fds }, reactor);
     undo.move();
+    this.#onStop = onStop;
     this.writer = outer.writer;
     this.reader = inner.reader;
   }
 
-  /**
-   * Whether all that was written to the output before is in `reader`, or was read there: it waits for more,
-   * or has ended.
-   */
-  isIdle(): boolean {
-    return this.#process.isIdle();
-  }
-
-  get ended(): Promise<unknown> {
-    return this.#process.ended;
-  }
-
   /** Ends it; once what it waits for lets it. */
   stop(): void {
-    this.#process.kill();
+    this.kill();
     this.#onStop();
   }
 }
