@@ -96,7 +96,6 @@ export class Marks implements Disposable {
     for (const process of batch.slice(index + 2)) this.#asked.delete(keyOf(process));
   }
 
-  /** Takes over what is read so far. */
   #learn(batch: readonly Process[], { marks }: MarkReader) {
     for (const process of batch) {
       if (marks.has(process.pid)) this.#known.set(keyOf(process), marks.get(process.pid));

@@ -135,19 +135,13 @@ export function holdProcess(pid: number): Pidfd | undefined {
   return unlessRefused(() => Pidfd.open(pid));
 }
 
-/**
- * Signals exactly this process, not another one that got its number. One that is gone, or not ours to signal,
- * is left out. Where it can't be held, there is a moment between the look and the signal.
- */
+/** Signals a process as `Members.signal` does, and not another one that got its number. */
 export function signalProcess(process: Pick<Process, "pid" | "startTicks">, signal: SignalName): void {
   using held = holdProcess(process.pid);
   if (unlessRefused(() => isThere(process))) kill(process.pid, held, signal);
 }
 
-/**
- * Signals a process by what holds it, else by its number. One that is gone, or not ours to signal, is left
- * out.
- */
+/** Signals a process by what holds it, else by its number, unless it is gone or not ours to signal. */
 export function kill(pid: number, held: Pidfd | undefined, signal: SignalName): void {
   try {
     if (held) held.signal(signal);

@@ -119,7 +119,6 @@ function take(path: string, pid: number, answer: string): Found {
   return new ErrnoError(errnoIn(answer), `open ${path}`);
 }
 
-/** The errno that a program's message ends in. */
 function errnoIn(message: string): number {
   const reason = message.trimEnd().split(": ").at(-1);
   return Object.values(ERRNO).find((errno) => strerror(errno) === reason) ?? ERRNO.EIO;

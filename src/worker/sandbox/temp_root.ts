@@ -6,7 +6,6 @@ import { effectiveUid } from "../../sys/processes/process.ts";
 import { unlessRefused } from "../unless_refused.ts";
 
 const PREFIX = "filed-sandbox-";
-/** The name of the proof in its root. */
 export const PROOF = "proof";
 /** Others pass through, to folders that they know of. */
 export const PASSABLE = 0o711;
