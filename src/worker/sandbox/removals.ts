@@ -150,7 +150,7 @@ class Lane {
 
   async #tryAll(batch: readonly Doomed[]): Promise<boolean> {
     // rm(1) would enter the same file system, mounted there a second time.
-    if (await this.#detachAll(batch) && hasMounts(batch)) return false;
+    if (await this.#detachAll(batch) && mountsIn(batch).length > 0) return false;
     if (this.#isStopped) return false;
     const helper = this.#helper = this.#startHelper(batch);
     try {
@@ -170,17 +170,13 @@ class Lane {
    * @returns Whether anything was mounted at or below the folders.
    */
   async #detachAll(batch: readonly Doomed[]): Promise<boolean> {
-    const mounts = listMounts();
-    let count = 0;
-    for (const doomed of batch) {
-      const foreign = outermostBelow(`${doomed.path}/${doomed.name}`, mounts);
-      if (foreign.length === 0) continue;
+    const found = mountsIn(batch);
+    for (const { doomed, mounted } of found) {
       if (this.#isStopped) break;
       using around = doomed.open();
-      for (const mounted of foreign) await detach(mounted, around, doomed.path, doomed.owner);
-      count += foreign.length;
+      await detach(mounted, around, doomed.path, doomed.owner);
     }
-    return count > 0;
+    return found.length > 0;
   }
 
   #startHelper(batch: readonly Doomed[]): Helper {
@@ -194,9 +190,12 @@ class Lane {
   }
 }
 
-function hasMounts(batch: readonly Doomed[]): boolean {
+/** What is mounted at or below the folders. */
+function mountsIn(batch: readonly Doomed[]) {
   const mounts = listMounts();
-  return batch.some(({ path, name }) => outermostBelow(`${path}/${name}`, mounts).length > 0);
+  return batch.flatMap((doomed) =>
+    outermostBelow(`${doomed.path}/${doomed.name}`, mounts).map((mounted) => ({ doomed, mounted }))
+  );
 }
 
 /** @returns Whether there is anything to remove. */
