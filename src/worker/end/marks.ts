@@ -8,8 +8,6 @@ const BATCH = 1_000;
 const HANGING_OF_A_USER = 3;
 /** The same of all users, since each is a process. */
 const HANGING = 48;
-/** A process that executes a program just now shows no environment; who shows none so many times has none. */
-const BLANK_LOOKS = 2;
 
 type ProcessKey = `${number} ${number}`;
 
@@ -23,8 +21,8 @@ type ProcessKey = `${number} ${number}`;
 export class Marks implements Disposable {
   /** `undefined`: it has none. It gets none later, since it got its environment from a parent. */
   #known = new Map<ProcessKey, RunToken | undefined>();
-  /** How often it has shown nothing. */
-  #blank = new Map<ProcessKey, number>();
+  /** It has shown no environment once, as if it executed a program just then; who does so twice has none. */
+  #blank = new Set<ProcessKey>();
   /** Processes that a reader is at, or comes to yet. */
   readonly #asked = new Map<ProcessKey, MarkReader>();
   readonly #readers = new Map<MarkReader, { uid: number; hangs: boolean }>();
@@ -52,7 +50,7 @@ export class Marks implements Disposable {
     if (this.#known.size + this.#blank.size <= living.length) return;
     const keys = new Set(living.map(keyOf));
     this.#known = new Map([...this.#known].filter(([key]) => keys.has(key)));
-    this.#blank = new Map([...this.#blank].filter(([key]) => keys.has(key)));
+    this.#blank = this.#blank.intersection(keys);
   }
 
   [Symbol.dispose](): void {
@@ -109,9 +107,8 @@ export class Marks implements Disposable {
       if (this.#asked.get(key) !== reader) continue;
       this.#asked.delete(key);
       if (this.#known.has(key)) continue;
-      const looks = (this.#blank.get(key) ?? 0) + 1;
-      this.#blank.set(key, looks);
-      if (looks >= BLANK_LOOKS) this.#known.set(key, undefined);
+      if (this.#blank.has(key)) this.#known.set(key, undefined);
+      else this.#blank.add(key);
     }
   }
 }
