@@ -55,8 +55,7 @@ export function parseStat(text: string): Process | undefined {
  * @throws {ErrnoError} If that can't be told, for want of descriptors or memory.
  */
 export function readProcess(pid: number): Process | undefined {
-  const text = readProcFile(`/proc/${pid}/stat`);
-  return text === undefined ? undefined : parseStat(text);
+  return parseStat(readProcFile(`/proc/${pid}/stat`) ?? "");
 }
 
 /** Read in one go: some 150 processes, or 3 ms. */
