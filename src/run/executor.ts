@@ -10,7 +10,7 @@ import {
   type SetupMessage,
   type StartedMessage,
   type StartMessage,
-  type SweptMessage,
+  type Survivors,
   type ToWorker,
 } from "./messages.ts";
 import { Outbox } from "./outbox.ts";
@@ -58,7 +58,7 @@ export class Executor implements AsyncDisposable {
   readonly #worker: Worker;
   readonly #events: ExecutorEvents;
   readonly #outbox = new Outbox<ToWorker>((messages) => this.#worker.postMessage(messages), queueMicrotask);
-  readonly #sweeps: PromiseWithResolvers<SweptMessage["survivors"]>[] = [];
+  readonly #sweeps: PromiseWithResolvers<Survivors>[] = [];
   #confining: PromiseWithResolvers<Confined> | undefined;
   readonly #gone = Promise.withResolvers<void>();
   #state: "open" | "stopping" | "gone" = "open";
@@ -77,7 +77,7 @@ export class Executor implements AsyncDisposable {
     };
     this.#worker.onmessageerror = () =>
       this.#fail(new Error("The worker that runs jobs sent no readable message"));
-    this.#post({ kind: "setup", cgroups: "used", ...options });
+    this.#outbox.post({ kind: "setup", cgroups: "used", ...options });
   }
 
   /**
@@ -86,23 +86,23 @@ export class Executor implements AsyncDisposable {
    */
   confine(sandbox: SandboxSettings): Promise<Confined> {
     this.#confining = Promise.withResolvers();
-    this.#post({ kind: "confine", sandbox });
+    this.#outbox.post({ kind: "confine", sandbox });
     return this.#confining.promise;
   }
 
   /** Starts a command; what becomes of it comes as events. The command's bytes are copied. */
   start(run: Omit<StartMessage, "kind">): void {
-    this.#post({ kind: "start", ...run });
+    this.#outbox.post({ kind: "start", ...run });
   }
 
   /** Has runs started again, after one was put off by a shortage that is all's. */
   resume(): void {
-    this.#post({ kind: "resume" });
+    this.#outbox.post({ kind: "resume" });
   }
 
   /** Says that `bytes` of a run's output are stored, so that more of it may come. */
   taken(run: RunToken, bytes: number): void {
-    this.#post({ kind: "taken", run, bytes });
+    this.#outbox.post({ kind: "taken", run, bytes });
   }
 
   /**
@@ -111,7 +111,7 @@ export class Executor implements AsyncDisposable {
    * @param killingMs For how long after SIGKILL its processes are waited for.
    */
   end(run: RunToken, graceMs: number, killingMs = KILLING_MS): void {
-    this.#post({ kind: "end", run, graceMs, killingMs });
+    this.#outbox.post({ kind: "end", run, graceMs, killingMs });
   }
 
   /** Has this come to its end within `ms`, whatever the worker does; what runs then is left to a sweep. */
@@ -124,11 +124,11 @@ export class Executor implements AsyncDisposable {
    * Ends with SIGKILL what runs of a dead daemon left behind.
    * @returns What SIGKILL did not end, by run.
    */
-  sweep(runs: readonly Leftover[]): Promise<SweptMessage["survivors"]> {
-    const sweep = Promise.withResolvers<SweptMessage["survivors"]>();
+  sweep(runs: readonly Leftover[]): Promise<Survivors> {
+    const sweep = Promise.withResolvers<Survivors>();
     this.#sweeps.push(sweep);
     if (this.#state === "gone") this.#rejectSweeps(new Error("The worker that runs jobs is gone"));
-    else this.#post({ kind: "sweep", runs: [...runs] });
+    else this.#outbox.post({ kind: "sweep", runs: [...runs] });
     return sweep.promise;
   }
 
@@ -137,13 +137,9 @@ export class Executor implements AsyncDisposable {
     this.endWithin(DISPOSAL_MS);
     if (this.#state === "open") {
       this.#state = "stopping";
-      this.#post({ kind: "stop" });
+      this.#outbox.post({ kind: "stop" });
     }
     await this.#gone.promise;
-  }
-
-  #post(message: ToWorker) {
-    this.#outbox.post(message);
   }
 
   #receive(message: FromWorker) {

@@ -28,12 +28,6 @@ export interface SetupMessage {
   openFiles?: number | undefined;
 }
 
-/** Has jobs sandboxed from now on. Answered by `confined`. */
-export interface ConfineMessage {
-  kind: "confine";
-  sandbox: SandboxSettings;
-}
-
 export interface StartMessage {
   kind: "start";
   run: RunToken;
@@ -69,43 +63,23 @@ export interface EndMessage {
  */
 export const KILLING_MS = 2_000;
 
-/**
- * The main thread has taken `bytes` of a run's output; the worker reads on once little enough is on its way.
- */
-export interface TakenMessage {
-  kind: "taken";
-  run: RunToken;
-  bytes: number;
-}
-
-/** Ends what a dead daemon's runs left behind. Answered by `swept`, in the order asked. */
-export interface SweepMessage {
-  kind: "sweep";
-  runs: Leftover[];
-}
-
-/**
- * Has runs started again. After one is put off by a shortage that is all's, those that were asked for until
- * then are put off as well: so no job overtakes another.
- */
-export interface ResumeMessage {
-  kind: "resume";
-}
-
-/** Ends all runs at once, each answered by `ended`, and then the worker. Answered by `stopped`. */
-export interface StopMessage {
-  kind: "stop";
-}
-
 export type ToWorker =
   | SetupMessage
-  | ConfineMessage
+  /** Has jobs sandboxed from now on. Answered by `confined`. */
+  | { kind: "confine"; sandbox: SandboxSettings }
   | StartMessage
   | EndMessage
-  | TakenMessage
-  | SweepMessage
-  | ResumeMessage
-  | StopMessage;
+  /** We have taken `bytes` of a run's output; the worker reads on once little enough is on its way. */
+  | { kind: "taken"; run: RunToken; bytes: number }
+  /** Ends what a dead daemon's runs left behind. Answered by `swept`, in the order asked. */
+  | { kind: "sweep"; runs: Leftover[] }
+  /**
+   * Has runs started again. After one is put off by a shortage that is all's, those that were asked for until
+   * then are put off as well: so no job overtakes another.
+   */
+  | { kind: "resume" }
+  /** Ends all runs at once, each answered by `ended`, and then the worker. Answered by `stopped`. */
+  | { kind: "stop" };
 
 /**
  * Whose processes the run has, for the next daemon to find if this one is killed. Posted 4 ms after the
@@ -164,40 +138,17 @@ export interface EndedMessage {
  */
 export type Confined = { problem: string } | { rules: string[]; tempDirectory: string };
 
-export interface ConfinedMessage {
-  kind: "confined";
-  outcome: Confined;
-}
-
-export interface SweptMessage {
-  kind: "swept";
-  /** By run, those that have some. */
-  survivors: Map<RunToken, Survivor[]>;
-}
-
-/** The last of a run's survivors is gone: after `ended`, or after the sweep that named them. */
-export interface GoneMessage {
-  kind: "gone";
-  run: RunToken;
-}
-
-/** Something that the log of the daemon is to say. */
-export interface WarnedMessage {
-  kind: "warned";
-  message: string;
-  fields: Record<string, unknown>;
-}
-
-export interface StoppedMessage {
-  kind: "stopped";
-}
+/** By run, those that have some. */
+export type Survivors = Map<RunToken, Survivor[]>;
 
 export type FromWorker =
   | StartedMessage
   | OutputMessage
   | EndedMessage
-  | ConfinedMessage
-  | SweptMessage
-  | WarnedMessage
-  | GoneMessage
-  | StoppedMessage;
+  | { kind: "confined"; outcome: Confined }
+  | { kind: "swept"; survivors: Survivors }
+  /** The last of a run's survivors is gone: after `ended`, or after the sweep that named them. */
+  | { kind: "gone"; run: RunToken }
+  /** Something that the log of the daemon is to say. */
+  | { kind: "warned"; message: string; fields: Record<string, unknown> }
+  | { kind: "stopped" };

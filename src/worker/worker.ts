@@ -13,7 +13,6 @@ import { Cgroups } from "./cgroup/cgroups.ts";
 import type { WorkerContext } from "./context.ts";
 import { Execution } from "./execution.ts";
 import {
-  type ConfineMessage,
   type Exit,
   type FromWorker,
   KILLING_MS,
@@ -33,6 +32,7 @@ import { NotStarted } from "./start/not_started.ts";
 import { Inherited } from "./start/rlimits.ts";
 import { Sandbox } from "./sandbox/sandbox.ts";
 import { selfTest } from "./sandbox/selftest.ts";
+import type { SandboxSettings } from "../run/sandbox_rules.ts";
 import { type Obstacle, obstacleOf, type Shortage } from "../run/shortage.ts";
 import { sweep } from "./end/sweep.ts";
 
@@ -84,7 +84,7 @@ class Jobs {
     }
     switch (message.kind) {
       case "confine":
-        return void this.#confine(message);
+        return void this.#confine(message.sandbox);
       case "start":
         return this.#start(message);
       case "end":
@@ -109,7 +109,7 @@ class Jobs {
     }
   }
 
-  async #confine({ sandbox: settings }: ConfineMessage) {
+  async #confine(settings: SandboxSettings) {
     try {
       const warn = (message: string, fields: Record<string, unknown>) =>
         post({ kind: "warned", message, fields });
