@@ -1,6 +1,5 @@
-import { must } from "../must.ts";
 import { ErrnoError } from "./errno.ts";
-import { close } from "./files/file.ts";
+import { Descriptor } from "./files/file.ts";
 import { check, HOST_ENDIAN, LIBC } from "./libc.ts";
 
 // The C library has no functions for these. Their numbers are the same on all architectures.
@@ -122,32 +121,23 @@ export function portRule(port: number, access: number): Rule {
 }
 
 /** A thread can restrict itself to this, for good. Close-on-exec. */
-export class Ruleset implements Disposable {
-  #fd: number | undefined;
-
+export class Ruleset extends Descriptor {
   /** @throws {ErrnoError} As landlock_create_ruleset(2). */
   constructor({ fs, net, scoped }: Handled) {
     const attr = new DataView(new ArrayBuffer(RULESET_ATTR.sizeof));
     attr.setBigUint64(RULESET_ATTR.handledAccessFs, BigInt(fs), HOST_ENDIAN);
     attr.setBigUint64(RULESET_ATTR.handledAccessNet, BigInt(net), HOST_ENDIAN);
     attr.setBigUint64(RULESET_ATTR.scoped, BigInt(scoped), HOST_ENDIAN);
-    this.#fd = check(
-      symbols.create_ruleset(SYS_LANDLOCK_CREATE_RULESET, attr, BigInt(RULESET_ATTR.sizeof), 0n),
-      "landlock_create_ruleset",
+    super(
+      check(
+        symbols.create_ruleset(SYS_LANDLOCK_CREATE_RULESET, attr, BigInt(RULESET_ATTR.sizeof), 0n),
+        "landlock_create_ruleset",
+      ),
     );
-  }
-
-  get fd(): number {
-    return must(this.#fd, "a ruleset is used before it is closed");
   }
 
   /** @throws {ErrnoError} As landlock_add_rule(2). */
   add({ type, attr }: Rule): void {
     check(symbols.add_rule(SYS_LANDLOCK_ADD_RULE, BigInt(this.fd), type, attr, 0n), "landlock_add_rule");
-  }
-
-  [Symbol.dispose](): void {
-    if (this.#fd !== undefined) close(this.#fd);
-    this.#fd = undefined;
   }
 }

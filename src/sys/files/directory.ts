@@ -1,8 +1,7 @@
-import { must } from "../../must.ts";
-import { readDirents } from "./dirents.ts";
+import { listDirents } from "./dirents.ts";
 import { ErrnoError, type ErrnoName } from "../errno.ts";
 import { factsOf } from "./facts.ts";
-import { changeOwner, close, O_DIRECTORY, O_NOFOLLOW, O_PATH, openDirectory, tryLock } from "./file.ts";
+import { changeOwner, Descriptor, O_DIRECTORY, O_NOFOLLOW, O_PATH, openDirectory, tryLock } from "./file.ts";
 import { check, cString, LIBC } from "../libc.ts";
 import { openBelow } from "./open_at.ts";
 
@@ -19,8 +18,6 @@ const AT_REMOVEDIR = 0x200; // fcntl.h
 const SYS_MKNODAT = IS_ARM ? 33n : 259n;
 const S_IFCHR = 0o020000; // sys/stat.h
 const WHITEOUT_DEV = 0n; // linux/fs.h
-const LISTING_BYTES = 32_768;
-const DECODER = new TextDecoder();
 
 /** Errors of a lookup that finds nothing, or nothing of this file system. */
 const NOT_THERE: readonly ErrnoName[] = ["ENOENT", "ENOTDIR", "ELOOP", "EXDEV", "EACCES"];
@@ -29,20 +26,10 @@ const NOT_THERE: readonly ErrnoName[] = ["ENOENT", "ENOTDIR", "ELOOP", "EXDEV", 
  * An open directory. Its methods stay in its own file system and follow no symbolic link, so they never ask
  * what is mounted below. Close-on-exec.
  */
-export class Directory implements Disposable {
-  #fd: number | undefined;
-
-  private constructor(fd: number) {
-    this.#fd = fd;
-  }
-
+export class Directory extends Descriptor {
   /** @throws {ErrnoError} As open(2). */
   static open(path: string): Directory {
     return new Directory(openDirectory(path));
-  }
-
-  get fd(): number {
-    return must(this.#fd, "a directory is used before it is closed");
   }
 
   /**
@@ -60,23 +47,14 @@ export class Directory implements Disposable {
    * @throws {ErrnoError} EMFILE, ENFILE, ENOMEM.
    */
   inodeAt(path: string): bigint | undefined {
-    const fd = this.#find(path);
-    if (fd === undefined) return undefined;
-    try {
-      return factsOf(fd).inode;
-    } finally {
-      close(fd);
-    }
+    using found = this.#find(path);
+    return found && factsOf(found.fd).inode;
   }
 
-  /** The names of all entries, those that are no UTF-8 left out. @throws {ErrnoError} As getdents(2). */
+  /** The names of all entries; what is no UTF-8 in them is replaced. @throws {ErrnoError} As getdents(2). */
   list(): string[] {
     using again = new Directory(openBelow(this.fd, cString("."), O_DIRECTORY, "own file system"));
-    const names: string[] = [];
-    for (let dirents; (dirents = readDirents(again.fd, new Uint8Array(LISTING_BYTES))) !== undefined;) {
-      names.push(...dirents.map(({ name }) => DECODER.decode(name.subarray(0, -1))));
-    }
-    return names;
+    return listDirents(again.fd).map(({ name }) => name);
   }
 
   /** @throws {ErrnoError} As mkdirat(2). */
@@ -120,14 +98,9 @@ export class Directory implements Disposable {
     return tryLock(this.fd);
   }
 
-  [Symbol.dispose](): void {
-    if (this.#fd !== undefined) close(this.#fd);
-    this.#fd = undefined;
-  }
-
-  #find(path: string): number | undefined {
+  #find(path: string): Descriptor | undefined {
     try {
-      return openBelow(this.fd, cString(path), O_PATH | O_NOFOLLOW, "own file system");
+      return new Descriptor(openBelow(this.fd, cString(path), O_PATH | O_NOFOLLOW, "own file system"));
     } catch (error) {
       if (error instanceof ErrnoError && error.is(...NOT_THERE)) return undefined;
       throw error;

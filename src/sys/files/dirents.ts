@@ -7,8 +7,12 @@ const { symbols } = Deno.dlopen(LIBC, {
 const DIRENT = { reclen: 16, type: 18, name: 19 } as const; // struct linux_dirent64, getdents(2)
 // dirent.h
 const DT_UNKNOWN = 0; // from file systems that don't say
-export const DT_DIR = 4;
+const DT_DIR = 4;
 const DOT = 0x2e;
+
+/** Nothing in it is needed after a call. */
+const LISTING = new Uint8Array(65_536);
+const DECODER = new TextDecoder();
 
 /** An entry of a directory. */
 interface Dirent {
@@ -26,6 +30,22 @@ interface Dirent {
 export function readDirents(fd: number, buffer: Uint8Array<ArrayBuffer>): Dirent[] | undefined {
   const sizeBytes = check(symbols.getdents64(fd, buffer, BigInt(buffer.length)), "getdents64");
   return sizeBytes === 0 ? undefined : [...decode(buffer, sizeBytes)];
+}
+
+export interface Entry {
+  name: string;
+  isDirectory: boolean;
+}
+
+/** All that is left in an open directory, in its order. @throws {ErrnoError} As getdents(2). */
+export function listDirents(fd: number): Entry[] {
+  const entries: Entry[] = [];
+  for (let dirents; (dirents = readDirents(fd, LISTING)) !== undefined;) {
+    for (const { name, type } of dirents) {
+      entries.push({ name: DECODER.decode(name.subarray(0, -1)), isDirectory: type === DT_DIR });
+    }
+  }
+  return entries;
 }
 
 function* decode(buffer: Uint8Array<ArrayBuffer>, sizeBytes: number): Generator<Dirent> {

@@ -147,6 +147,24 @@ export function close(fd: number): void {
   refillReserve();
 }
 
+/** What is open until its owner disposes of it. */
+export class Descriptor implements Disposable {
+  #fd: number | undefined;
+
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  get fd(): number {
+    return must(this.#fd, "a descriptor is used before it is closed");
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#fd !== undefined) close(this.#fd);
+    this.#fd = undefined;
+  }
+}
+
 /**
  * Reads at a position, in bytes.
  * @returns How many bytes `buffer` now holds, 0 at the end.

@@ -3,8 +3,8 @@
  * included. The kernel makes their content from memory, so no call waits for a disk.
  */
 import { Buffer } from "node:buffer";
-import { DT_DIR, readDirents } from "./dirents.ts";
-import { close, openReadOnly, openWriteOnly, readAt, write } from "./file.ts";
+import { type Entry, listDirents } from "./dirents.ts";
+import { Descriptor, openReadOnly, openWriteOnly, readAt, write } from "./file.ts";
 import { check, cString, LIBC } from "../libc.ts";
 
 const { symbols } = Deno.dlopen(LIBC, {
@@ -21,12 +21,14 @@ const decoder = new TextDecoder();
 
 /** @returns All of the file. @throws {ErrnoError} As open(2) and read(2); ESRCH for a process that ends. */
 export function readKernelFile(path: string): string {
-  return within(path, (fd) => decoder.decode(readOpen(fd)));
+  using file = new Descriptor(openReadOnly(path));
+  return readOpenKernelFile(file.fd);
 }
 
 /** The same with one character for each byte, where names are any bytes. */
 export function readKernelBytes(path: string): string {
-  return within(path, (fd) => Buffer.from(readOpen(fd)).toString("latin1"));
+  using file = new Descriptor(openReadOnly(path));
+  return Buffer.from(readOpen(file.fd)).toString("latin1");
 }
 
 /** The same of an open file, from its beginning: for a look that must not fail for want of a descriptor. */
@@ -45,15 +47,6 @@ function readOpen(fd: number): Uint8Array {
   }
 }
 
-function within<T>(path: string, act: (fd: number) => T): T {
-  const fd = openReadOnly(path);
-  try {
-    return act(fd);
-  } finally {
-    close(fd);
-  }
-}
-
 function doubled(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const larger = new Uint8Array(bytes.length * 2);
   larger.set(bytes);
@@ -62,32 +55,15 @@ function doubled(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 
 /** Gives the file a text that it takes in one write. @throws {ErrnoError} As open(2) and write(2). */
 export function writeKernelFile(path: string, text: string): void {
-  const fd = openWriteOnly(path);
-  try {
-    const bytes = new TextEncoder().encode(text);
-    write(fd, bytes, bytes.length);
-  } finally {
-    close(fd);
-  }
-}
-
-/** An entry of a directory. */
-interface KernelEntry {
-  name: string;
-  isDirectory: boolean;
+  using file = new Descriptor(openWriteOnly(path));
+  const bytes = new TextEncoder().encode(text);
+  write(file.fd, bytes, bytes.length);
 }
 
 /** @returns The entries in the directory's order. @throws {ErrnoError} As open(2) and getdents(2). */
-export function listKernelDirectory(path: string): KernelEntry[] {
-  return within(path, (fd) => {
-    const entries: KernelEntry[] = [];
-    for (let dirents; (dirents = readDirents(fd, buffer)) !== undefined;) {
-      for (const { name, type } of dirents) {
-        entries.push({ name: decoder.decode(name.subarray(0, -1)), isDirectory: type === DT_DIR });
-      }
-    }
-    return entries;
-  });
+export function listKernelDirectory(path: string): Entry[] {
+  using directory = new Descriptor(openReadOnly(path));
+  return listDirents(directory.fd);
 }
 
 /** Makes a directory: so one makes a cgroup. @throws {ErrnoError} As mkdir(2). */

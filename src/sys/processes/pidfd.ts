@@ -1,6 +1,5 @@
-import { must } from "../../must.ts";
 import { ErrnoError } from "../errno.ts";
-import { close } from "../files/file.ts";
+import { Descriptor } from "../files/file.ts";
 import { opened } from "../files/reserve.ts";
 import { check } from "../libc.ts";
 import { perform, systemCall } from "../system_call.ts";
@@ -12,22 +11,14 @@ export type SignalName = Exclude<keyof typeof SIGNAL, "none">;
 const TO_THE_PROCESS = 0n;
 const PIDFD_SIGNAL_PROCESS_GROUP = 4n; // linux/pidfd.h, since 6.9
 
-/** A process, held so that its number can't come to mean another while it is signalled. Close-on-exec. */
-export class Pidfd implements Disposable {
-  #fd: number | undefined;
-
-  private constructor(fd: number) {
-    this.#fd = fd;
-  }
-
+/**
+ * A process, held so that its number can't come to mean another while it is signalled. Its descriptor is
+ * readable once the process has ended, poll(2). Close-on-exec.
+ */
+export class Pidfd extends Descriptor {
   /** @throws {ErrnoError} ESRCH if there is no such process; ENOSYS before Linux 5.3; EMFILE, ENFILE. */
   static open(pid: number): Pidfd {
     return new Pidfd(opened(() => perform(systemCall("pidfd_open", BigInt(pid))), "pidfd_open"));
-  }
-
-  /** Readable once the process has ended, poll(2). */
-  get fd(): number {
-    return must(this.#fd, "a pidfd is used before it is disposed of");
   }
 
   /** @throws {ErrnoError} ESRCH if it is gone; EPERM. */
@@ -56,11 +47,6 @@ export class Pidfd implements Disposable {
       if (error.is("EPERM")) return true;
       return error.is("ESRCH") ? false : undefined;
     }
-  }
-
-  [Symbol.dispose](): void {
-    if (this.#fd !== undefined) close(this.#fd);
-    this.#fd = undefined;
   }
 
   #send(signal: bigint, flags: bigint) {

@@ -1,6 +1,5 @@
-import { must } from "../../must.ts";
 import { ErrnoError } from "../errno.ts";
-import { close } from "../files/file.ts";
+import { Descriptor } from "../files/file.ts";
 import { check, HOST_ENDIAN, LIBC } from "../libc.ts";
 
 const { symbols } = Deno.dlopen(LIBC, {
@@ -17,33 +16,27 @@ const MSG_NOSIGNAL = 0x4000;
 const SOCKADDR_UN = { family: 0, path: 2, sizeof: 110 } as const; // struct sockaddr_un, sys/un.h
 
 /** Sends datagrams to one Unix socket, without ever waiting. */
-export class DatagramSender implements Disposable {
+export class DatagramSender extends Descriptor {
   readonly #address: Uint8Array<ArrayBuffer>;
-  #fd: number | undefined;
 
   /**
    * @param path Of the socket; `@` and a name for one in the abstract namespace, unix(7).
    * @throws {ErrnoError} EINVAL if it is too long, or neither of the two; else as socket(2).
    */
   constructor(path: string) {
-    this.#address = encodeAddress(path);
-    this.#fd = check(symbols.socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket");
+    const address = encodeAddress(path);
+    super(check(symbols.socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket"));
+    this.#address = address;
   }
 
   /** @throws {ErrnoError} As sendto(2); EAGAIN if the receiver has too many unread. */
   send(text: string): void {
-    const fd = must(this.#fd, "a socket is used before it is closed");
     const bytes = new TextEncoder().encode(text);
     const address = this.#address;
     check(
-      symbols.sendto(fd, bytes, BigInt(bytes.length), MSG_NOSIGNAL, address, address.length),
+      symbols.sendto(this.fd, bytes, BigInt(bytes.length), MSG_NOSIGNAL, address, address.length),
       "sendto",
     );
-  }
-
-  [Symbol.dispose](): void {
-    if (this.#fd !== undefined) close(this.#fd);
-    this.#fd = undefined;
   }
 }
 
