@@ -11,7 +11,7 @@ const { symbols: libc } = Deno.dlopen(LIBC, {
 
 // sys/mman.h
 const PROT_READ_WRITE = 3;
-const MAP_SHARED_ANONYMOUS = 0x21;
+const MAP_ANONYMOUS = { shared: 0x21, private: 0x22 } as const;
 const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 
 /**
@@ -32,7 +32,7 @@ export class CMemory implements Disposable {
    */
   constructor(sizeBytes: number, kind: "own" | "shared" = "own") {
     this.#kind = kind;
-    const pointer = kind === "own" ? libc.calloc(1n, BigInt(sizeBytes)) : mapShared(sizeBytes);
+    const pointer = kind === "own" ? libc.calloc(1n, BigInt(sizeBytes)) : mapPages(sizeBytes, "shared");
     if (pointer === null) throw new ErrnoError("ENOMEM", "calloc");
     this.#pointer = pointer;
     this.address = BigInt(Deno.UnsafePointer.value(pointer));
@@ -55,8 +55,9 @@ export class CMemory implements Disposable {
   }
 }
 
-function mapShared(sizeBytes: number): Deno.PointerObject {
-  const pointer = libc.mmap(null, BigInt(sizeBytes), PROT_READ_WRITE, MAP_SHARED_ANONYMOUS, -1, 0n);
+/** Pages of zeros, readable and writable; "shared" with children too. @throws {ErrnoError} ENOMEM. */
+export function mapPages(sizeBytes: number, kind: keyof typeof MAP_ANONYMOUS): Deno.PointerObject {
+  const pointer = libc.mmap(null, BigInt(sizeBytes), PROT_READ_WRITE, MAP_ANONYMOUS[kind], -1, 0n);
   if (Deno.UnsafePointer.value(pointer) === MAP_FAILED) throw new ErrnoError(lastErrno(), "mmap");
   return must(pointer, "mmap(2) gives no memory at 0 that was not asked for there");
 }

@@ -1,3 +1,4 @@
+import { must } from "../../must.ts";
 import { LIBC } from "../libc.ts";
 
 const { symbols } = Deno.dlopen(LIBC, { environ: { type: "pointer" } });
@@ -9,15 +10,12 @@ const { symbols } = Deno.dlopen(LIBC, { environ: { type: "pointer" } });
  * @see environ(7)
  */
 export function environ(): Uint8Array[] {
-  const list = pointerAt(symbols.environ);
+  const variable = must(symbols.environ, "libc has a variable environ");
+  const list = new Deno.UnsafePointerView(variable).getPointer();
   return list === null ? [] : [...readList(new Deno.UnsafePointerView(list))];
 }
 
 const POINTER_BYTES = 8;
-
-function pointerAt(address: Deno.PointerValue): Deno.PointerValue {
-  return address === null ? null : new Deno.UnsafePointerView(address).getPointer();
-}
 
 /** The strings of a list that ends with NULL. */
 function* readList(list: Deno.UnsafePointerView) {

@@ -1,12 +1,12 @@
-import { CMemory } from "../c_memory.ts";
+import { CMemory, mapPages } from "../c_memory.ts";
 import { ErrnoError } from "../errno.ts";
-import { LIBC } from "../libc.ts";
-import { loadCode } from "./machine_code.ts";
+import { check, LIBC } from "../libc.ts";
 import type { SystemCall } from "../system_call.ts";
 
 const { symbols: libc } = Deno.dlopen(LIBC, {
   // For one thread, as pthread_sigmask(3), which older C libraries have elsewhere.
   sigprocmask: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  mprotect: { parameters: ["pointer", "usize", "i32"], result: "i32" },
 });
 
 /** A call that a child makes. It goes on to the next unless this one ends as it must not. */
@@ -152,6 +152,19 @@ export class Calls implements Disposable {
   [Symbol.dispose](): void {
     this.#memory[Symbol.dispose]();
   }
+}
+
+const PROT_READ_EXEC = 5; // sys/mman.h
+
+/**
+ * Makes code executable, for as long as this process lives. No memory is writable and executable at once.
+ * @throws {ErrnoError} ENOMEM, or EACCES where a policy forbids it.
+ */
+function loadCode<Function>(code: Uint8Array): Deno.PointerObject<Function> {
+  const memory = mapPages(code.length, "private");
+  new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(memory, code.length)).set(code);
+  check(libc.mprotect(memory, BigInt(code.length), PROT_READ_EXEC), "mprotect");
+  return memory as Deno.PointerObject<Function>;
 }
 
 const native = new Deno.UnsafeFnPointer(loadCode(CODE[Deno.build.arch]), {
