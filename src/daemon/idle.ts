@@ -2,10 +2,6 @@
  * Calls `act` once nothing has disturbed it for `quietMs`, and again after the next disturbance: a debounce.
  */
 export class IdleTimer implements Disposable {
-  readonly #act: () => void;
-  readonly #quietMs: number;
-  readonly #now: () => number;
-  readonly #onLook: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #disturbedAt = 0;
   #isOver = false;
@@ -16,22 +12,17 @@ export class IdleTimer implements Disposable {
    * disturbed too.
    */
   constructor(
-    act: () => void,
-    quietMs: number,
-    now: () => number = () => performance.now(),
-    onLook: () => void = () => {},
-  ) {
-    this.#act = act;
-    this.#quietMs = quietMs;
-    this.#now = now;
-    this.#onLook = onLook;
-  }
+    private readonly act: () => void,
+    private readonly quietMs: number,
+    private readonly now: () => number = () => performance.now(),
+    private readonly onLook: () => void = () => {},
+  ) {}
 
   /** Something happens. Cheap, as it starts no timer while one runs. */
   disturb(): void {
     if (this.#isOver) return;
-    this.#disturbedAt = this.#now();
-    this.#timer ??= setTimeout(() => this.#look(), this.#quietMs);
+    this.#disturbedAt = this.now();
+    this.#timer ??= setTimeout(() => this.#look(), this.quietMs);
   }
 
   [Symbol.dispose](): void {
@@ -40,9 +31,9 @@ export class IdleTimer implements Disposable {
   }
 
   #look() {
-    const leftMs = this.#disturbedAt + this.#quietMs - this.#now();
+    const leftMs = this.#disturbedAt + this.quietMs - this.now();
     this.#timer = leftMs > 0 ? setTimeout(() => this.#look(), leftMs) : undefined;
-    this.#onLook();
-    if (leftMs <= 0) this.#act();
+    this.onLook();
+    if (leftMs <= 0) this.act();
   }
 }

@@ -12,7 +12,6 @@ const STATUS_MS = 1_000;
  */
 export class Notifier implements Disposable {
   readonly #socket: DatagramSender | undefined;
-  readonly #status: () => Promise<string>;
   #state: "starting" | "ready" | "stopping" = "starting";
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -20,8 +19,7 @@ export class Notifier implements Disposable {
    * @param path The service manager's socket, a path or `@` and a name; `undefined`: there is none.
    * @param status One line for people on what filed is doing.
    */
-  constructor(path: string | undefined, status: () => Promise<string>) {
-    this.#status = status;
+  constructor(path: string | undefined, private readonly status: () => Promise<string>) {
     try {
       this.#socket = path === undefined ? undefined : new DatagramSender(path);
     } catch (error) {
@@ -32,7 +30,7 @@ export class Notifier implements Disposable {
   /** filed serves its mount. */
   async ready(): Promise<void> {
     this.#state = "ready";
-    if (this.#socket) this.#send(`READY=1\nSTATUS=${await this.#status()}`);
+    if (this.#socket) this.#send(`READY=1\nSTATUS=${await this.status()}`);
   }
 
   /** The status may have changed. */
@@ -55,7 +53,7 @@ export class Notifier implements Disposable {
   async #sendStatus() {
     this.#timer = undefined;
     try {
-      const status = await this.#status();
+      const status = await this.status();
       if (this.#state === "ready") this.#send(`STATUS=${status}`);
     } catch (error) {
       log.warn("cannot tell the status", { error }); // The next change tries again.

@@ -11,21 +11,18 @@ const PAUSE_MS = 10;
  * jobs took it to 673 MB, and it stayed so.
  */
 export class Shrinking implements Disposable {
-  readonly #step: () => Promise<boolean>;
   #isUnderWay = false;
   #isOver = false;
 
   /** @param step Makes the file a little smaller. @returns Whether there is more to do. */
-  constructor(step: () => Promise<boolean>) {
-    this.#step = step;
-  }
+  constructor(private readonly step: () => Promise<boolean>) {}
 
   /** Begins, unless it is under way. */
   async start(): Promise<void> {
     if (this.#isUnderWay) return;
     this.#isUnderWay = true;
     try {
-      while (!this.#isOver && await this.#step()) await delay(PAUSE_MS);
+      while (!this.#isOver && await this.step()) await delay(PAUSE_MS);
     } catch (error) {
       log.warn("cannot make the state file smaller", { error });
     }

@@ -13,14 +13,9 @@ interface Kept {
  * the store is closed.
  */
 export class StateKeeper implements AsyncDisposable {
-  readonly #store: Kept;
-  readonly #path: string;
   #isTold = false;
 
-  constructor(store: Kept, path: string) {
-    this.#store = store;
-    this.#path = path;
-  }
+  constructor(private readonly store: Kept, private readonly path: string) {}
 
   /** Call now and then while jobs change. */
   look(): void {
@@ -28,21 +23,21 @@ export class StateKeeper implements AsyncDisposable {
     this.#isTold = true;
     log.error(
       "the state file was removed or replaced: a crash would lose all jobs; stop filed, and it writes them back",
-      { state: this.#path },
+      { state: this.path },
     );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isInPlace()) return;
     try {
-      const state = await this.#store.writeBack();
-      const message = state === this.#path
+      const state = await this.store.writeBack();
+      const message = state === this.path
         ? "the state file was removed while filed ran, and is written back"
         : "the state file was replaced while filed ran: the jobs of this run are in a file beside it";
       log.warn(message, { state });
     } catch (error) {
       log.error("the state file was removed while filed ran, and can not be written back", {
-        state: this.#path,
+        state: this.path,
         error,
       });
     }
@@ -51,7 +46,7 @@ export class StateKeeper implements AsyncDisposable {
   /** A file that we can't look at may be there. */
   #isInPlace(): boolean {
     try {
-      return this.#store.isInPlace();
+      return this.store.isInPlace();
     } catch {
       return true;
     }

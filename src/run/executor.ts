@@ -56,7 +56,6 @@ export type ExecutorOptions =
  */
 export class Executor implements AsyncDisposable {
   readonly #worker: Worker;
-  readonly #events: ExecutorEvents;
   readonly #outbox = new Outbox<ToWorker>((messages) => this.#worker.postMessage(messages), queueMicrotask);
   readonly #sweeps: PromiseWithResolvers<Survivors>[] = [];
   #confining: PromiseWithResolvers<Confined> | undefined;
@@ -64,8 +63,7 @@ export class Executor implements AsyncDisposable {
   #state: "open" | "stopping" | "gone" = "open";
   #lastMoment: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(events: ExecutorEvents, options: ExecutorOptions) {
-    this.#events = events;
+  constructor(private readonly events: ExecutorEvents, options: ExecutorOptions) {
     closeInheritedOnExec(); // Here, since the other thread could do it while this one passes a descriptor on.
     this.#worker = new Worker(WORKER, { type: "module", name: "jobs" });
     this.#worker.onmessage = ({ data }: MessageEvent<FromWorker[]>) => {
@@ -145,15 +143,15 @@ export class Executor implements AsyncDisposable {
   #receive(message: FromWorker) {
     switch (message.kind) {
       case "started":
-        return this.#events.onStarted(message);
+        return this.events.onStarted(message);
       case "output":
-        return this.#events.onOutput(message);
+        return this.events.onOutput(message);
       case "ended":
-        return this.#events.onEnded(message);
+        return this.events.onEnded(message);
       case "confined":
         return this.#confining?.resolve(message.outcome);
       case "gone":
-        return this.#events.onGone(message.run);
+        return this.events.onGone(message.run);
       case "swept":
         return this.#sweeps.shift()?.resolve(message.survivors);
       case "warned":
@@ -168,7 +166,7 @@ export class Executor implements AsyncDisposable {
   #fail(error: Error) {
     if (this.#state === "gone") return;
     this.#close(error);
-    this.#events.onFailure(error);
+    this.events.onFailure(error);
   }
 
   #close(reason: Error) {

@@ -3,23 +3,18 @@
  * most part to wake the other one: that is paid once for all of them.
  */
 export class Outbox<Message> {
-  readonly #send: (messages: Message[], transfer: ArrayBuffer[]) => void;
-  readonly #atEndOfMoment: (act: () => void) => void;
   #messages: Message[] = [];
   #transfer: ArrayBuffer[] = [];
 
   /** @param atEndOfMoment When to send what was posted until then: `queueMicrotask`, `setImmediate`. */
   constructor(
-    send: (messages: Message[], transfer: ArrayBuffer[]) => void,
-    atEndOfMoment: (act: () => void) => void,
-  ) {
-    this.#send = send;
-    this.#atEndOfMoment = atEndOfMoment;
-  }
+    private readonly send: (messages: Message[], transfer: ArrayBuffer[]) => void,
+    private readonly atEndOfMoment: (act: () => void) => void,
+  ) {}
 
   /** @param transfer What of the message the other thread is given, not a copy of it. */
   post(message: Message, transfer: ArrayBuffer[] = []): void {
-    if (this.#messages.length === 0) this.#atEndOfMoment(() => this.sendAll());
+    if (this.#messages.length === 0) this.atEndOfMoment(() => this.sendAll());
     this.#messages.push(message);
     this.#transfer.push(...transfer);
   }
@@ -29,6 +24,6 @@ export class Outbox<Message> {
     if (this.#messages.length === 0) return;
     const [messages, transfer] = [this.#messages, this.#transfer];
     [this.#messages, this.#transfer] = [[], []];
-    this.#send(messages, transfer);
+    this.send(messages, transfer);
   }
 }

@@ -68,15 +68,13 @@ export class ErrnoError extends Error {
   override readonly name = "ErrnoError";
   /** Positive, as in errno(3). */
   readonly errno: number;
-  /** The attempt that failed: most often the call and its arguments. */
-  readonly what: string | undefined;
 
-  constructor(errno: ErrnoName | number, message?: string, options?: ErrorOptions) {
+  /** @param what The attempt that failed: most often the call and its arguments. */
+  constructor(errno: ErrnoName | number, readonly what?: string, options?: ErrorOptions) {
     const number = typeof errno === "number" ? errno : ERRNO[errno];
     const label = errnoName(number) ?? `errno ${number}`;
-    super(message ? `${message}: ${label}` : label, options);
+    super(what ? `${what}: ${label}` : label, options);
     this.errno = number;
-    this.what = message;
   }
 
   /** Whether it is one of these. */
