@@ -123,10 +123,10 @@ export class Executor implements AsyncDisposable {
    * @returns What SIGKILL did not end, by run.
    */
   sweep(runs: readonly Leftover[]): Promise<Survivors> {
+    if (this.#state === "gone") return Promise.reject(new Error("The worker that runs jobs is gone"));
     const sweep = Promise.withResolvers<Survivors>();
     this.#sweeps.push(sweep);
-    if (this.#state === "gone") this.#rejectSweeps(new Error("The worker that runs jobs is gone"));
-    else this.#outbox.post({ kind: "sweep", runs: [...runs] });
+    this.#outbox.post({ kind: "sweep", runs: [...runs] });
     return sweep.promise;
   }
 
@@ -173,12 +173,8 @@ export class Executor implements AsyncDisposable {
     this.#state = "gone";
     clearTimeout(this.#lastMoment);
     this.#worker.terminate();
-    this.#rejectSweeps(reason);
+    for (const sweep of this.#sweeps.splice(0)) sweep.reject(reason);
     this.#confining?.reject(reason);
     this.#gone.resolve();
-  }
-
-  #rejectSweeps(reason: Error) {
-    for (const sweep of this.#sweeps.splice(0)) sweep.reject(reason);
   }
 }
