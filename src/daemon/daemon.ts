@@ -1,7 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import { dirname } from "node:path";
 import type { Settings } from "../settings.ts";
-import { assemble, type Assembly, disposing } from "./assemble.ts";
+import { assemble, type AssemblyOptions, disposing } from "./assemble.ts";
 import { MountPoint } from "./mount_point.ts";
 import { StateKeeper } from "./state_keeper.ts";
 import { prepareStateFile } from "./state_path.ts";
@@ -13,7 +13,6 @@ import { changedStates } from "../queue/events.ts";
 import type { Queue } from "../queue/queue.ts";
 import { IdleTimer } from "./idle.ts";
 import { Executor } from "../run/executor.ts";
-import type { SandboxSettings } from "../run/sandbox_rules.ts";
 import { identityOf, userOf } from "../schedule/target_user.ts";
 import { confine, prepareSandbox } from "./sandbox.ts";
 import { FILE_SYSTEM_TYPE, serve } from "./serve.ts";
@@ -48,7 +47,8 @@ export async function runDaemon(settings: Settings): Promise<void> {
   const failure = Promise.withResolvers<Error>();
   using _bugs = onBug(failure.resolve);
 
-  await using parts = await wire(settings, opened, failure.resolve);
+  await using alarm = new Alarm();
+  await using parts = await assemble(await worldOf(settings, opened, alarm, failure.resolve));
   const { queue, scheduler, executor, tree } = parts;
 
   await using served = await serve(settings, opened.mountpoint, tree, opened.store);
@@ -76,15 +76,9 @@ export async function runDaemon(settings: Settings): Promise<void> {
 }
 
 /** What is there before the queue: its state file, and where it will be mounted. */
-interface Opened extends AsyncDisposable {
-  sandbox: SandboxSettings | undefined;
-  stateFile: string;
-  store: SqliteStore;
-  keeper: StateKeeper;
-  mountpoint: string;
-}
+type Opened = Awaited<ReturnType<typeof open>>;
 
-async function open(settings: Settings): Promise<Opened> {
+async function open(settings: Settings) {
   const sandbox = settings.sandbox && prepareSandbox(settings.sandbox);
   const stateFile = await prepareStateFile(settings);
   await using stack = new AsyncDisposableStack();
@@ -98,35 +92,34 @@ async function open(settings: Settings): Promise<Opened> {
   return { sandbox, stateFile, store, keeper, mountpoint: place.path, ...disposing(stack.move()) };
 }
 
-/** The parts of this daemon, and the clock that wakes them. */
-async function wire(
+/** What the parts of this daemon need of the world. */
+async function worldOf(
   settings: Settings,
   { store, stateFile }: Opened,
+  alarm: Alarm,
   onFailure: (error: Error) => void,
-): Promise<Assembly> {
-  await using stack = new AsyncDisposableStack();
+): Promise<AssemblyOptions> {
   const owner = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
-  const parts = stack.use(
-    await assemble({
-      store,
-      alarm: stack.use(new Alarm()),
-      identityOf: (job) => identityOf(job, { uid: owner.uid, runAs: settings.runAs }),
-      userOf: (uid) => userOf(uid, { uid: owner.uid, runAs: settings.runAs }),
-      onFailure: (error) => onFailure(error as Error),
-      executor: (events, identity) =>
-        new Executor(events, {
-          environment: jobEnvironment(settings.environment, environ()),
-          identity,
-          openFiles: settings.jobOpenFiles,
-        }),
-      tree: {
-        owner,
-        statfs: () => statfsOf(dirname(stateFile)),
-        accounts: new Accounts({ accountOf: standInOf(await Deno.readTextFile(SUBUID).catch(() => "")) }),
-      },
-    }),
-  );
-  return { ...parts, ...disposing(stack.move()) };
+  const policy = { uid: owner.uid, runAs: settings.runAs };
+  const subuid = await Deno.readTextFile(SUBUID).catch(() => "");
+  return {
+    store,
+    alarm,
+    identityOf: (job) => identityOf(job, policy),
+    userOf: (uid) => userOf(uid, policy),
+    onFailure: (error) => onFailure(error as Error),
+    executor: (events, identity) =>
+      new Executor(events, {
+        environment: jobEnvironment(settings.environment, environ()),
+        identity,
+        openFiles: settings.jobOpenFiles,
+      }),
+    tree: {
+      owner,
+      statfs: () => statfsOf(dirname(stateFile)),
+      accounts: new Accounts({ accountOf: standInOf(subuid) }),
+    },
+  };
 }
 
 /** Makes memory and the state file smaller once nothing has happened for a while. */

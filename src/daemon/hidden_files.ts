@@ -24,14 +24,14 @@ done`;
  * wait for the look to end.
  */
 export async function warnOfHidden(mountpoint: string): Promise<void> {
-  const counts = parse(await look(mountpoint));
+  const counts = [...(await look(mountpoint)).matchAll(/^(\d+) (.+)$/gm)];
   if (counts.length === 0) return;
   log.warn(
     "the mount hides files that were written while filed was down, and that do not run: " +
       "stop filed, move them away, start it, and submit them again",
     {
-      files: counts.reduce((sum, { files }) => sum + files, 0),
-      directories: counts.map(({ name }) => name === "." ? mountpoint : `${mountpoint}/${name}`),
+      files: counts.reduce((sum, [, files]) => sum + Number(files), 0),
+      directories: counts.map(([, , name]) => name === "." ? mountpoint : `${mountpoint}/${name}`),
     },
   );
 }
@@ -46,12 +46,4 @@ async function look(mountpoint: string): Promise<string> {
   });
   const { stdout } = await outputWithin(ANSWER_MS, command);
   return new TextDecoder().decode(stdout);
-}
-
-function parse(text: string): { files: number; name: string }[] {
-  const lines = text.split("\n").filter((line) => line !== "");
-  return lines.map((line) => {
-    const [files = "", name = ""] = line.split(" ");
-    return { files: Number(files), name };
-  });
 }

@@ -112,19 +112,11 @@ class LineWriter {
   }
 }
 
-const LEVELS = {
-  trace: "TRACE",
-  debug: "DEBUG",
-  info: "INFO",
-  warning: "WARN",
-  error: "ERROR",
-  fatal: "FATAL",
-};
-
 /** `2026-01-31T12:00:00.000Z INFO attempt ended job="backup" attempt=1`. */
 function formatText({ timestamp, level, message, properties }: LogRecord): string {
+  const name = level === "warning" ? "WARN" : level.toUpperCase();
   const fields = Object.entries(properties).map(([key, value]) => ` ${key}=${formatValue(value)}`);
-  return `${new Date(timestamp).toISOString()} ${LEVELS[level]} ${message.join("")}${fields.join("")}`;
+  return `${new Date(timestamp).toISOString()} ${name} ${message.join("")}${fields.join("")}`;
 }
 
 function formatValue(value: unknown): string {

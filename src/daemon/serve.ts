@@ -1,5 +1,5 @@
 import { getLogger } from "@logtape/logtape";
-import { type Mount, mount, MountWatch, Session, type SessionEnd } from "../fuse/mod.ts";
+import { mount, MountWatch, Session, type SessionEnd } from "../fuse/mod.ts";
 import type { Settings } from "../settings.ts";
 import { errnoOf } from "../tree/errors.ts";
 import type { Tree } from "../tree/tree.ts";
@@ -60,12 +60,10 @@ export async function serve(
   return {
     ended,
     gone: watch.gone.then(() => "unmounted" as const),
-    end: () => endMount(mounted, ended),
+    end: async () => {
+      await mounted.unmount("lazy");
+      await atMost(UNMOUNT_MS, ended);
+    },
     ...disposing(stack.move()),
   };
-}
-
-async function endMount(mounted: Mount, ended: Promise<SessionEnd>): Promise<void> {
-  await mounted.unmount("lazy");
-  await atMost(UNMOUNT_MS, ended);
 }

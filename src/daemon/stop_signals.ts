@@ -26,6 +26,10 @@ const HEARD: readonly number[] = [SIGTERM, SIGCHLD];
 export class StopSignals implements Disposable {
   readonly #hurry = new AbortController();
   readonly #first = Promise.withResolvers<Deno.Signal>();
+  /** Resolves with the first signal. */
+  readonly first = this.#first.promise;
+  /** Aborts with the second signal. */
+  readonly second = this.#hurry.signal;
   readonly #listeners = new Map<Deno.Signal, () => void>();
   #count = 0;
 
@@ -37,16 +41,6 @@ export class StopSignals implements Disposable {
     // Last: once we listen to any signal, the runtime handles SIGHUP and SIGINT too, and ends the process.
     ignoreSignal(SIGXFSZ);
     for (const number of ignored) if (!HEARD.includes(number)) ignoreSignal(number);
-  }
-
-  /** Resolves with the first signal. */
-  get first(): Promise<Deno.Signal> {
-    return this.#first.promise;
-  }
-
-  /** Aborts with the second signal. */
-  get second(): AbortSignal {
-    return this.#hurry.signal;
   }
 
   [Symbol.dispose]() {
