@@ -10,12 +10,18 @@ export function logHeader(command: Uint8Array): Uint8Array {
 /** What happened to an attempt besides its output. */
 export interface LogEnd {
   ending: Ending;
-  /** Output that is lost between what the log has and `tail`. */
+  /** Output past `maxLogBytes` that is lost: what came between the kept beginning and `tail`. */
   droppedBytes: number;
-  /** The last of the output, if not all of it is in the log. */
+  /** The last output, up to 64 KiB, if there was more than `maxLogBytes`; empty otherwise. */
   tail: Uint8Array;
-  /** Processes that could not be ended. */
-  survivors: readonly { pid: number; name: string }[];
+  survivors: readonly Survivor[];
+}
+
+/** A process of a run that SIGKILL did not end. */
+export interface Survivor {
+  pid: number;
+  /** Its name for itself; empty if nobody can tell. */
+  name: string;
 }
 
 /**
@@ -42,13 +48,13 @@ export function logEnd({ ending, droppedBytes, tail, survivors }: LogEnd, lastBy
  * What a log says of processes that SIGKILL did not end.
  * @param lastByte The last byte that the log has now.
  */
-export function survivorsLine(survivors: LogEnd["survivors"], lastByte: number): Uint8Array {
+export function survivorsLine(survivors: readonly Survivor[], lastByte: number): Uint8Array {
   const text = `[filed: processes that could not be ended: ${describeSurvivors(survivors)}]\n`;
   return ENCODER.encode(lastByte === NEWLINE ? text : "\n" + text);
 }
 
 /** `4711 (cat), 4712 (dd)` */
-export function describeSurvivors(survivors: LogEnd["survivors"]): string {
+export function describeSurvivors(survivors: readonly Survivor[]): string {
   return survivors.map(({ pid, name }) => `${pid} (${printable(name)})`).join(", ");
 }
 

@@ -1,5 +1,6 @@
-import type { Leftover, ProcessIdentity, RunToken } from "../job/attempt.ts";
+import type { Leftover, RunToken, RunTraces } from "../job/attempt.ts";
 import type { Limits, ReachedLimit } from "../job/limits.ts";
+import type { LogEnd, Survivor } from "../job/log_text.ts";
 import type { SandboxSettings } from "./sandbox_rules.ts";
 import type { Obstacle } from "./shortage.ts";
 
@@ -87,13 +88,9 @@ export type ToWorker =
  * finds such a run by the mark on its cgroup, or FILED_RUN. Output may come first. The process may not have
  * come to the command yet.
  */
-export interface StartedMessage {
+export interface StartedMessage extends RunTraces {
   kind: "started";
   run: RunToken;
-  leader: ProcessIdentity;
-  /** The cgroup made for the run, an absolute path. */
-  cgroup: string | undefined;
-  /** Whom its processes run as. */
   uid: number;
 }
 
@@ -102,13 +99,6 @@ export interface OutputMessage {
   kind: "output";
   run: RunToken;
   bytes: Uint8Array;
-}
-
-/** A process of a run that SIGKILL did not end. */
-export interface Survivor {
-  pid: number;
-  /** Its name for itself; empty if nobody can tell. */
-  name: string;
 }
 
 /** How the command itself ended, or why it did not begin. */
@@ -121,15 +111,10 @@ export type Exit =
 /**
  * The run is over: no process of it is left but `survivors`, and all of its output was posted before this.
  */
-export interface EndedMessage {
+export interface EndedMessage extends Omit<LogEnd, "ending"> {
   kind: "ended";
   run: RunToken;
   exit: Exit;
-  /** Output past `maxLogBytes` that is lost: what came between the kept beginning and `tail`. */
-  droppedBytes: number;
-  /** The last output, up to 64 KiB, if there was more than `maxLogBytes`; empty otherwise. */
-  tail: Uint8Array;
-  survivors: Survivor[];
 }
 
 /**

@@ -1,4 +1,5 @@
-import { type Exit, KILLING_MS, type StartMessage, type Survivor } from "../run/messages.ts";
+import type { Survivor } from "../job/log_text.ts";
+import { type Exit, KILLING_MS, type StartMessage } from "../run/messages.ts";
 import { Timer } from "../run/waiting.ts";
 import { atMost } from "../sys/waiting/deadline.ts";
 import { effectiveUid } from "../sys/processes/process.ts";

@@ -3,7 +3,8 @@ import { runOf } from "../cgroup/run_mark.ts";
 import type { WorkerContext } from "../context.ts";
 import { killAll, untilGone } from "./termination.ts";
 import { membersOf } from "./members.ts";
-import { KILLING_MS, type Survivor } from "../../run/messages.ts";
+import type { Survivor } from "../../job/log_text.ts";
+import { KILLING_MS } from "../../run/messages.ts";
 import { holdProcess, lives } from "./processes.ts";
 
 type SweepContext = Pick<WorkerContext, "bootId" | "cgroups" | "lookout">;

@@ -2,7 +2,7 @@ import { ErrnoError } from "../../sys/errno.ts";
 import type { Pidfd, SignalName } from "../../sys/processes/pidfd.ts";
 import { killCgroup } from "../cgroup/cgroup.ts";
 import type { Member, Members } from "./member.ts";
-import type { Survivor } from "../../run/messages.ts";
+import type { Survivor } from "../../job/log_text.ts";
 import { delay } from "../../run/waiting.ts";
 import { atMost } from "../../sys/waiting/deadline.ts";
 
