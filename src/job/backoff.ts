@@ -1,9 +1,6 @@
-/** The settings that decide how long a failed job waits. */
-export interface BackoffConfig {
-  /** Seconds. */
-  backoffBase: number;
-  backoffMult: number;
-}
+import type { Config } from "./config.ts";
+
+type BackoffConfig = Pick<Config, "backoffBase" | "backoffMult">;
 
 const LONGEST_MS = 10 * 365 * 24 * 3_600_000; // Past this, powers of a large factor leave the range of dates.
 

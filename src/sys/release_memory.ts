@@ -45,15 +45,12 @@ export function unchangedMappings(smaps: string, path: string): Mapping[] {
     if (head) {
       const [, start, end, permissions = "", name] = head;
       isCandidate = name === path && !permissions.includes("w");
-      if (isCandidate) mappings.push(mappingOf(BigInt(`0x${start}`), BigInt(`0x${end}`)));
+      const [from, to] = [BigInt(`0x${start}`), BigInt(`0x${end}`)];
+      if (isCandidate) mappings.push({ start: from, sizeBytes: to - from });
     } else if (isCandidate && CHANGED.test(line)) {
       isCandidate = false;
       mappings.pop();
     }
   }
   return mappings;
-}
-
-function mappingOf(start: bigint, end: bigint): Mapping {
-  return { start, sizeBytes: end - start };
 }

@@ -39,9 +39,5 @@ export function linkingUserKeyring(): Step[] {
 
 /** ENOKEY: there are keys, but no session keyring; ENOSYS, EPERM: there are none for us. */
 const ENOKEY = 126;
-const HAS_KEYS = hasKeys();
-
-function hasKeys(): boolean {
-  const asking = systemCall("keyctl", KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, DO_NOT_CREATE);
-  return perform(asking) !== -1 || lastErrno() === ENOKEY;
-}
+const ASKING = systemCall("keyctl", KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, DO_NOT_CREATE);
+const HAS_KEYS = perform(ASKING) !== -1 || lastErrno() === ENOKEY;
