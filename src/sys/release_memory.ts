@@ -8,12 +8,6 @@ const { symbols } = Deno.dlopen(LIBC, {
 
 const MADV_DONTNEED = 4; // bits/mman-linux.h
 
-/** A range of this process's addresses. */
-interface Mapping {
-  start: bigint;
-  sizeBytes: bigint;
-}
-
 /**
  * Gives the kernel back the free part of C's heap, and the pages of the program's own file: pages that are
  * used again come back from the page cache, or from the file. It takes some milliseconds. A daemon at rest
@@ -37,8 +31,8 @@ const CHANGED = /^(?:Anonymous|Swap): +[1-9]/;
  * The mappings of a file that can't be written to and never were: their pages are those of the file.
  * @see proc_pid_smaps(5)
  */
-export function unchangedMappings(smaps: string, path: string): Mapping[] {
-  const mappings: Mapping[] = [];
+export function unchangedMappings(smaps: string, path: string) {
+  const mappings: { start: bigint; sizeBytes: bigint }[] = [];
   let isCandidate = false;
   for (const line of smaps.split("\n")) {
     const head = HEAD.exec(line);

@@ -50,17 +50,16 @@ export interface FileFacts {
 export function factsOf(fd: number): FileFacts {
   check(symbols.statx(fd, EMPTY_PATH, AT_EMPTY_PATH, STATX_BASIC_STATS, BUFFER), "statx");
   const changedSec = BUFFER.getBigInt64(STATX.ctime_sec, HOST_ENDIAN);
+  const u32 = (offset: number) => BUFFER.getUint32(offset, HOST_ENDIAN);
   const mode = BUFFER.getUint16(STATX.mode, HOST_ENDIAN);
   return {
     kind: (mode & S_IFMT) === S_IFDIR ? "directory" : "file",
     isRegular: (mode & S_IFMT) === S_IFREG,
-    uid: BUFFER.getUint32(STATX.uid, HOST_ENDIAN),
-    gid: BUFFER.getUint32(STATX.gid, HOST_ENDIAN),
+    uid: u32(STATX.uid),
+    gid: u32(STATX.gid),
     mode,
     inode: BUFFER.getBigUint64(STATX.ino, HOST_ENDIAN),
-    device: `${BUFFER.getUint32(STATX.dev_major, HOST_ENDIAN)}:${
-      BUFFER.getUint32(STATX.dev_minor, HOST_ENDIAN)
-    }`,
-    changedAtNs: changedSec * NS_PER_SEC + BigInt(BUFFER.getUint32(STATX.ctime_nsec, HOST_ENDIAN)),
+    device: `${u32(STATX.dev_major)}:${u32(STATX.dev_minor)}`,
+    changedAtNs: changedSec * NS_PER_SEC + BigInt(u32(STATX.ctime_nsec)),
   };
 }

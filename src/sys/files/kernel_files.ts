@@ -43,14 +43,8 @@ function readOpen(fd: number): Uint8Array {
     const count = readAt(fd, buffer.subarray(sizeBytes), sizeBytes);
     if (count === 0) return buffer.subarray(0, sizeBytes);
     sizeBytes += count;
-    if (sizeBytes === buffer.length) buffer = doubled(buffer);
+    if (sizeBytes === buffer.length) buffer = new Uint8Array(buffer.buffer.transfer(2 * sizeBytes));
   }
-}
-
-function doubled(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const larger = new Uint8Array(bytes.length * 2);
-  larger.set(bytes);
-  return larger;
 }
 
 /** Gives the file a text that it takes in one write. @throws {ErrnoError} As open(2) and write(2). */
