@@ -18,10 +18,7 @@ export interface Settings {
   graceMs: number;
   /** Who sees the mount. Root's is for everyone in any case. */
   admit: "owner" | "everyone";
-  /**
-   * Whom a daemon of root runs jobs as: each as its file's owner, or all as itself. An ordinary user's has no
-   * choice.
-   */
+  /** Whom root's daemon runs jobs as: each as its file's owner, or all as itself. Others have no choice. */
   runAs: RunAsPolicy;
   /** The variables that jobs get of the daemon's environment. */
   environment: EnvironmentOptions;

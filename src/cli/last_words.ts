@@ -1,10 +1,7 @@
 /** Errors that somebody expected: their message is a line for the person who started filed. */
 const EXPECTED = ["StoreError", "MountError", "StartError", "ManualError"];
 
-/**
- * The line that filed ends with after an error. A bug shows where it is. Errors of closing all come after the
- * first one.
- */
+/** The line that filed ends with after an error; a bug shows where it is. Errors of closing come last. */
 export function lastWords(error: unknown): string {
   return [...new Set(messagesOf(error))].join("; and then: ");
 }

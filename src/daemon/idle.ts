@@ -1,6 +1,4 @@
-/**
- * Calls `act` once nothing has disturbed it for `quietMs`, and again after the next disturbance: a debounce.
- */
+/** Calls `act` once nothing has disturbed it for `quietMs`, and again after the next disturbance. */
 export class IdleTimer implements Disposable {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #disturbedAt = 0;

@@ -38,10 +38,7 @@ export async function openJournal(
 }
 
 const STDERR = 2;
-/**
- * A pipe that can be written takes as much without waiting (PIPE_BUF, pipe(7)); so do a socket, a terminal
- * and a file.
- */
+/** A writable pipe takes as much without waiting (PIPE_BUF, pipe(7)); so do a socket, a terminal, a file. */
 const READY_BYTES = 4_096;
 
 /**

@@ -9,10 +9,7 @@ const MEANINGLESS = ["SIGUSR1", "SIGUSR2"] as const;
 
 // By number, which is the same on x86-64 and arm64.
 const SIGTERM = 15;
-/**
- * Ends a process that passes its limit of file sizes. If we ignore it, the write fails, and its request
- * alone.
- */
+/** Ends a process that passes its limit of file sizes. If ignored, the write fails, and its request alone. */
 const SIGXFSZ = 25;
 /** Where it is ignored, nobody can ask how a child ended: waitpid(2) says ECHILD. */
 const SIGCHLD = 17;

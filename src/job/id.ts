@@ -28,10 +28,7 @@ export function isDraft(id: string): boolean {
   return id.startsWith(".") || id.endsWith("~") || AUTO_SAVE.test(id) || TEMPORARY.test(id);
 }
 
-/**
- * Whether a client of a network file system, or of FUSE, calls a file so that was removed while somebody had
- * it open.
- */
+/** Whether a network file system's client, or FUSE, calls a file so that was removed while it was open. */
 export function isRemovedName(id: string): boolean {
   return /^\.(fuse_hidden|nfs)[0-9a-f]{8,}$/i.test(id);
 }

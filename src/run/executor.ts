@@ -27,20 +27,14 @@ export interface ExecutorEvents {
   onEnded(message: EndedMessage): void;
   /** The survivors of a run are gone, those that `onEnded` named or a sweep. */
   onGone(run: RunToken): void;
-  /**
-   * The worker is gone. Its runs are no longer watched and get no message; a sweep in a new executor ends
-   * them.
-   */
+  /** The worker is gone. Its runs are not watched and get no message; a sweep in a new executor ends them. */
   onFailure(error: Error): void;
 }
 
 /** A disposal takes no longer: runs have their time to end, and then the worker to clean up. */
 const DISPOSAL_MS = KILLING_MS + 2_000;
 
-/**
- * Beside this module: `.ts` in the source tree, `.js` in a build, where one file holds all of the main
- * thread.
- */
+/** Beside this module: `.ts` in the source tree; `.js` in a build, which has the main thread in one file. */
 const WORKER = new URL(
   import.meta.url.endsWith(".ts") ? "../worker/worker.ts" : "./worker.js",
   import.meta.url,
@@ -50,10 +44,7 @@ export type ExecutorOptions =
   & Partial<Pick<SetupMessage, "cgroups" | "openFiles">>
   & Pick<SetupMessage, "environment" | "identity">;
 
-/**
- * Runs commands in a worker thread: a spawn blocks its thread, and may wait for the mount that this thread
- * serves.
- */
+/** Runs commands in a worker: a spawn blocks its thread, and may wait for the mount that this one serves. */
 export class Executor implements AsyncDisposable {
   readonly #worker: Worker;
   readonly #outbox = new Outbox<ToWorker>((messages) => this.#worker.postMessage(messages), queueMicrotask);

@@ -4,10 +4,7 @@ import type { LogEnd, Survivor } from "../job/log_text.ts";
 import type { SandboxSettings } from "./sandbox_rules.ts";
 import type { Obstacle } from "./shortage.ts";
 
-/**
- * Messages between the main thread and the worker that runs jobs, some at a time: plain data,
- * structured-cloned.
- */
+/** Messages between the main thread and the worker that runs jobs, some at a time: plain data, cloned. */
 
 /** The user a job runs as, when that is not the daemon's own. */
 export interface TargetUser {
@@ -58,10 +55,7 @@ export interface EndMessage {
   killingMs: number;
 }
 
-/**
- * What is left so long after SIGKILL waits in the kernel for something that does not come, or has another's
- * rights.
- */
+/** What is left so long after SIGKILL waits in the kernel for what does not come, or has another's rights. */
 export const KILLING_MS = 2_000;
 
 export type ToWorker =
@@ -108,19 +102,14 @@ export type Exit =
   | { kind: "timed-out" }
   | Obstacle;
 
-/**
- * The run is over: no process of it is left but `survivors`, and all of its output was posted before this.
- */
+/** The run is over: no process of it is left but `survivors`, and all of its output was posted before. */
 export interface EndedMessage extends Omit<LogEnd, "ending"> {
   kind: "ended";
   run: RunToken;
   exit: Exit;
 }
 
-/**
- * Why jobs can't be sandboxed; or that they are, and where the rules' paths and the temporary folders really
- * are.
- */
+/** Why jobs can't be sandboxed; else where the rules' paths and the temporary folders really are. */
 export type Confined = { problem: string } | { rules: string[]; tempDirectory: string };
 
 /** By run, those that have some. */

@@ -28,10 +28,7 @@ export interface Point {
   maxMemoryMb: number;
 }
 
-/**
- * What an error names first where the program is executed, or was to be: a NUL among its arguments is found
- * before.
- */
+/** What an error names first where the program was to be executed: a NUL in its arguments is found before. */
 const EXECUTING = ["execve", "NUL"];
 
 type Want = Omit<Shortage, "error">;

@@ -14,10 +14,7 @@ const PROT_READ_WRITE = 3;
 const MAP_ANONYMOUS = { shared: 0x21, private: 0x22 } as const;
 const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 
-/**
- * Memory of C's, zeros at first. It stays at one address until it is disposed of, even if the thread that
- * made it ends before.
- */
+/** Memory of C's, zeros at first. It stays at one address until disposed of, also past its thread's end. */
 export class CMemory implements Disposable {
   readonly address: bigint;
   /** Not to be touched once it is disposed of. */

@@ -12,9 +12,7 @@ const { symbols } = Deno.dlopen(LIBC, {
   strerror: { parameters: ["i32"], result: "pointer" },
 });
 
-/**
- * The `littleEndian` that DataView wants for what libc and the kernel lay out: so it is on x86-64 and arm64.
- */
+/** The `littleEndian` that DataView wants for what libc and the kernel lay out, on x86-64 and arm64. */
 export const HOST_ENDIAN = true;
 
 /** This thread's errno, in place. */

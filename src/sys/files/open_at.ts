@@ -17,15 +17,9 @@ const AT_FDCWD = -100;
 
 /** Things that a lookup must not do. */
 const RESOLVE = {
-  /**
-   * Leave the directory, or the file system that it is in, or follow a link. What is mounted below is never
-   * asked.
-   */
+  /** Leave the directory or its file system, or follow a link. What is mounted below is never asked. */
   "own file system": RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH,
-  /**
-   * Wait for anything: the kernel knows the answer, or says EAGAIN. No link is followed, but mounts are
-   * entered.
-   */
+  /** Wait: the kernel knows the answer, or says EAGAIN. No link is followed, but mounts are entered. */
   "known below": RESOLVE_CACHED | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH,
   /** Wait for anything; links are followed. */
   "known anywhere": RESOLVE_CACHED,

@@ -22,10 +22,7 @@ export function isOpenToAll({ mode }: Ownership): boolean {
   return (mode & OTHERS_WRITE) !== 0;
 }
 
-/**
- * Whether users other than its owner may write it. The group of root and a user's own one are taken for that
- * user.
- */
+/** Whether others than its owner may write it. The group of root, and a user's own, count as that user. */
 export function othersMayWrite(file: Ownership): boolean {
   if (isOpenToAll(file)) return true;
   return (file.mode & GROUP_WRITES) !== 0 && file.gid !== 0 && (isRoot() || file.gid !== effectiveGid());
@@ -36,10 +33,7 @@ export function othersMayReplace(directory: Ownership): boolean {
   return othersMayWrite(directory) && (directory.mode & STICKY) === 0;
 }
 
-/**
- * `alice (uid 1000)`. Asks the user database, which can take as long as its server does: for a last message
- * only.
- */
+/** `alice (uid 1000)`. For a last message only: the user database takes as long as its server does. */
 export function nameOwner({ uid }: Ownership): string {
   try {
     const user = userByIdNow(uid);

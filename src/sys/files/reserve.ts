@@ -47,10 +47,7 @@ export function isReserveWhole(): boolean {
   return kept.length >= wanted;
 }
 
-/**
- * How many numbers below the limit nothing takes for long: the C library, the runtime and SQLite open files
- * there.
- */
+/** How many numbers below the limit nothing takes for long: libc, the runtime and SQLite open files there. */
 const HEADROOM = 8;
 
 /**

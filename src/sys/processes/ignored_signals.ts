@@ -8,9 +8,8 @@ const SIG_DFL = 0n;
 const SIG_IGN = 1n;
 
 /**
- * The numbers of the signals that this process ignores now. Ask before anybody listens to a signal, and you
- * learn which it was started to ignore: nohup(1) ignores SIGHUP, and a shell SIGINT and SIGQUIT of background
- * commands.
+ * The numbers of the signals that this process ignores now. Before anybody listens to a signal, it is those
+ * that it was started to ignore: nohup(1) ignores SIGHUP, a background shell SIGINT and SIGQUIT.
  */
 export function ignoredSignals(): ReadonlySet<number> {
   const [, mask = "0"] = /^SigIgn:\t(\w+)$/m.exec(readKernelFile("/proc/self/status")) ?? [];

@@ -37,10 +37,7 @@ export const pageSizeBytes = (): number => symbols.getpagesize();
 const PR_GET_CHILD_SUBREAPER = 37; // linux/prctl.h
 const INIT = 1;
 
-/**
- * Whether processes become our children when their parent ends: we are the first of the PID namespace, or a
- * subreaper.
- */
+/** Whether orphans become our children: we are the first of the PID namespace, or a subreaper. */
 export function adoptsOrphans(): boolean {
   const isSubreaper = new Int32Array(1);
   symbols.prctl(PR_GET_CHILD_SUBREAPER, isSubreaper, 0n, 0n, 0n);

@@ -19,9 +19,7 @@ export function toSucceed(...calls: SystemCall[]): Step[] {
   return calls.map((call) => ({ call, is: "to succeed" }));
 }
 
-/**
- * A call as the code below reads it, in words of 8 bytes. `wrong`: where it leaves a result that must not be.
- */
+/** A call as the code below reads it, in words of 8 bytes. `wrong`: where it leaves a wrong result. */
 const CALL = { number: 0, args: 1, mask: 6, flip: 7, wrong: 8, sizeof: 9 } as const;
 /** The sign of what a call returns, which is -errno if it fails. */
 const SIGN = -(1n << 63n);

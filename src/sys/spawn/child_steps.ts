@@ -99,10 +99,7 @@ function acting(signal: number, action: CMemory): SystemCall {
 
 const DEFAULT_ACTION = new CMemory(SIGACTION_BYTES);
 const IGNORING = CMemory.of(new Uint8Array(SIGACTION_BYTES).with(0, SIG_IGN));
-/**
- * SIGHUP, SIGINT and SIGQUIT, which a terminal sends to all of our group: a child is in it until its own
- * session begins.
- */
+/** SIGHUP, SIGINT, SIGQUIT, which a terminal sends to our group: a child is in it until its own session. */
 const FROM_TERMINAL = [1, 2, 3];
 const ALL_SIGNALS = Array.from({ length: LAST_SIGNAL }, (_, i) => i + 1).filter((signal) =>
   !UNTOUCHABLE.includes(signal)

@@ -4,10 +4,7 @@ import { type Step, toSucceed } from "./child_code.ts";
 import { readKernelFile } from "../files/kernel_files.ts";
 import { AT_FDCWD, systemCall } from "../system_call.ts";
 
-/**
- * Whom a process becomes, by number: a name could be that of another user, who chose it to look like a
- * number.
- */
+/** Whom a process becomes, by number: a name could be another user's, chosen to look like a number. */
 export interface Credentials {
   uid: number;
   gid: number;

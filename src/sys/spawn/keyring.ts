@@ -27,10 +27,7 @@ export function joiningSessionKeyring(): Step[] {
   return [{ call: systemCall("keyctl", KEYCTL_JOIN_SESSION_KEYRING, ANONYMOUS), is }];
 }
 
-/**
- * Puts the user's own keys within reach, as pam_keyinit(8) does for a login; what a full quota refuses stays
- * undone.
- */
+/** Puts the user's own keys within reach, as pam_keyinit(8) does for a login, if the quota has room. */
 export function linkingUserKeyring(): Step[] {
   if (!HAS_KEYS) return [];
   const call = systemCall("keyctl", KEYCTL_LINK, KEY_SPEC_USER_KEYRING, KEY_SPEC_SESSION_KEYRING);

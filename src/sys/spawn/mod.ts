@@ -26,9 +26,7 @@ export { AS_WE_ARE, type SpawnSpec } from "./spec.ts";
 /** A process just started, for whose end the caller waits. It may not have come to its program yet. */
 export interface Started {
   pid: number;
-  /**
-   * Whether it shares no memory with us: it has executed its program, or ended; or had a copy from the start.
-   */
+  /** Whether it shares no memory with us: it executed its program, or ended, or had a copy at the start. */
   hasLeft(): boolean;
   /** Why it has executed nothing: what failed in execve(2), or before. To be asked once it has ended. */
   failure(): ErrnoError | undefined;
@@ -112,8 +110,7 @@ class Child {
   readonly calls: Calls;
   /**
    * Whether it shares our memory until it executes its program, which is faster. Where a cgroup limits its
-   * memory, it has a copy, as after fork(2): past the limit, the kernel kills it and all that share its
-   * memory.
+   * memory, it has a copy, as after fork(2): past the limit, the kernel kills all that share it.
    */
   readonly shares: boolean;
   readonly #memory: DisposableStack;
