@@ -150,9 +150,7 @@ function pathRule(option: PathRule["option"], path: string): PathRule {
 function portRule(option: PortRule["option"], text: string): PortRule {
   const port = Number(text);
   if (/^\d+$/.test(text) && port >= 1 && port <= LAST_PORT) return { option, port };
-  throw new UsageError(
-    `${option} is ${quote(text)}; it takes a TCP port from 1 to ${LAST_PORT}, for example: ${option} 443`,
-  );
+  throw wrongValue(option, text, `a TCP port from 1 to ${LAST_PORT}, for example: ${option} 443`);
 }
 
 function stateFileFrom(
@@ -177,9 +175,7 @@ function stateFileFrom(
 function parseSeconds(option: string, text: string): number {
   const seconds = Number(text);
   if (text.trim() === "" || !(seconds >= 0 && seconds <= 1_000_000)) {
-    throw new UsageError(
-      `${option} is ${quote(text)}; it takes a number of seconds, for example: ${option} 30`,
-    );
+    throw wrongValue(option, text, `a number of seconds, for example: ${option} 30`);
   }
   return seconds;
 }
@@ -195,9 +191,7 @@ function admitted(lists: string[]): Settings["admit"] {
 function parseVariable(text: string): EnvironmentOptions["given"][number] {
   const [, name = text, value] = /^([^=]*)=(.*)$/s.exec(text) ?? [];
   if (!/^[A-Za-z_]\w*$/.test(name)) {
-    throw new UsageError(
-      `--env is ${quote(text)}; it takes KEY or KEY=VALUE, for example: --env LANG --env TZ=UTC`,
-    );
+    throw wrongValue("--env", text, "KEY or KEY=VALUE, for example: --env LANG --env TZ=UTC");
   }
   if (!isSettable(name)) throw new UsageError(`--env is ${quote(text)}; each job has a ${name} of its own`);
   return { name, value };
@@ -205,10 +199,12 @@ function parseVariable(text: string): EnvironmentOptions["given"][number] {
 
 function oneOf<T extends string>(option: string, text: string, choices: readonly T[]): T {
   const choice = choices.find((choice) => choice === text);
-  if (choice === undefined) {
-    throw new UsageError(`${option} is ${quote(text)}; it takes ${choices.join(", ")}`);
-  }
+  if (choice === undefined) throw wrongValue(option, text, choices.join(", "));
   return choice;
+}
+
+function wrongValue(option: string, text: string, takes: string): UsageError {
+  return new UsageError(`${option} is ${quote(text)}; it takes ${takes}`);
 }
 
 function quote(text: string | undefined): string {

@@ -1,4 +1,3 @@
-import { ErrnoError } from "./errno.ts";
 import { Descriptor } from "./files/file.ts";
 import { check, HOST_ENDIAN, LIBC } from "./libc.ts";
 
@@ -80,15 +79,8 @@ function allOf(bits: Record<string, number>): number {
 
 /** The version of this kernel's Landlock; 0 if it has none, or was told at boot not to use it. */
 export function landlockAbi(): number {
-  try {
-    return check(
-      symbols.create_ruleset(SYS_LANDLOCK_CREATE_RULESET, null, 0n, LANDLOCK_CREATE_RULESET_VERSION),
-      "landlock_create_ruleset",
-    );
-  } catch (error) {
-    if (error instanceof ErrnoError) return 0; // ENOSYS, EOPNOTSUPP, or what a container's filter says
-    throw error;
-  }
+  const abi = symbols.create_ruleset(SYS_LANDLOCK_CREATE_RULESET, null, 0n, LANDLOCK_CREATE_RULESET_VERSION);
+  return Math.max(abi, 0); // -1 for ENOSYS, EOPNOTSUPP, or what a container's filter says
 }
 
 /** An exception that a ruleset makes, laid out for the kernel: many rulesets can have it. */
