@@ -68,17 +68,15 @@ export function changesOfMove(
     case "rename":
       return { changedAt: now, ...job.state === "pending" ? turnOf(job, id, replaced) : {} };
     case "retry":
-    case "restart": {
-      const turn = isDraft(id) ? null : "next" as const;
+    case "restart":
       return {
         state: "pending",
         held: "in-line",
         attempts: 0,
-        turn,
+        turn: isDraft(id) ? null : "next",
         visibleAt: null,
         changedAt: now,
       } as const;
-    }
     case "abort":
     case "withdraw":
       return {
