@@ -6,7 +6,6 @@ export const DEFAULT_GRACE_SEC = 10;
 
 export type LogLevel = (typeof LOG_LEVELS)[number];
 export type LogFormat = (typeof LOG_FORMATS)[number];
-type RunAsPolicy = (typeof RUN_AS_POLICIES)[number];
 
 /** The wishes of the command line and the environment. */
 export interface Settings {
@@ -19,8 +18,7 @@ export interface Settings {
   /** Who sees the mount. Root's is for everyone in any case. */
   admit: "owner" | "everyone";
   /** Whom root's daemon runs jobs as: each as its file's owner, or all as itself. Others have no choice. */
-  runAs: RunAsPolicy;
-  /** The variables that jobs get of the daemon's environment. */
+  runAs: (typeof RUN_AS_POLICIES)[number];
   environment: EnvironmentOptions;
   logLevel: LogLevel;
   logFormat: LogFormat;

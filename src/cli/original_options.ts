@@ -13,8 +13,7 @@ const OURS: Record<string, readonly string[]> = {
 const OPTION = /^-(rof?|rwf?)(?:=(.*))?$/s;
 
 /**
- * Translates a command line of the original. It is not run as it stands: `-ro` would allow more than `--ro`
- * does.
+ * Translates a command line of the original, which is not run: `-ro` would allow more than `--ro` does.
  * @returns The line to write instead, for a shell; `undefined` if it has none of the original's options.
  */
 export function translateOriginal(args: readonly string[]): string | undefined {

@@ -6,8 +6,7 @@ export class IdleTimer implements Disposable {
 
   /**
    * @param now A clock, ms.
-   * @param onLook Called whenever we look whether it is quiet: at most once in `quietMs`, while it is
-   * disturbed too.
+   * @param onLook Called, at most once in `quietMs`, whenever we look whether it is quiet.
    */
   constructor(
     private readonly act: () => void,

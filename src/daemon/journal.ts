@@ -11,8 +11,7 @@ const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 const CLOSE_MS = 1_000;
 
 /**
- * Sends the daemon's log to standard error, one line an event. Nothing in an event can start a line of its
- * own.
+ * Sends the daemon's log to standard error, one line an event. Nothing in an event can start another.
  * @returns The journal; disposing of it writes the last lines.
  */
 export async function openJournal(

@@ -6,10 +6,7 @@ const log = getLogger(["filed", "daemon"]);
 /** We tell the changes of so long together. While nothing changes, we send nothing, and no timer runs. */
 const STATUS_MS = 1_000;
 
-/**
- * Tells a service manager how filed is doing. Does nothing where there is none.
- * @see sd_notify(3)
- */
+/** Tells a service manager how filed is doing. Does nothing where there is none. @see sd_notify(3) */
 export class Notifier implements Disposable {
   readonly #socket: DatagramSender | undefined;
   #state: "starting" | "ready" | "stopping" = "starting";

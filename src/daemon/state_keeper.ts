@@ -8,9 +8,8 @@ interface Kept {
 }
 
 /**
- * Keeps the state file at its path. Who removes it, or puts another one there, would take away all jobs with
- * the next start, though we have acknowledged them. Disposing of the keeper writes them back: do it before
- * the store is closed.
+ * Keeps the state file at its path. Who removes or replaces it would take away, with the next start, all jobs
+ * that we have acknowledged. Disposing of the keeper writes them back: do it before the store is closed.
  */
 export class StateKeeper implements AsyncDisposable {
   #isTold = false;

@@ -23,12 +23,6 @@ interface TrustedPath {
   missing: string[];
 }
 
-/**
- * - `"directory"`: others may own it, and its files, but must not have chosen it for us.
- * - `"file"`: nobody else may be able to put another one there. Who opens the file looks at the file itself.
- */
-type Purpose = "directory" | "file";
-
 /** How many symbolic links of a path we follow, as the kernel does. */
 const MAX_LINKS = 40;
 
@@ -36,13 +30,15 @@ const MAX_LINKS = 40;
  * Follows a path as the kernel would, unless another user decides where it leads: by a symbolic link, or by
  * something put into a directory that everybody may write, as /tmp. sshd(8) is as strict with its files
  * (StrictModes).
+ * @param purpose "directory": others may own it, and its files, but must not have chosen it for us. "file":
+ * nobody else may be able to put another one there. Who opens the file looks at the file itself.
  * @param isOpaque Whether we must not look at a path, as it may never answer: it is where the path leads.
  * @throws {DistrustError}
  * @throws What Deno does for a part that we can't look at.
  */
 export async function followTrusted(
   path: string,
-  purpose: Purpose,
+  purpose: "directory" | "file",
   isOpaque: (path: string) => boolean,
 ): Promise<TrustedPath> {
   const names = namesOf(resolve(path));

@@ -28,8 +28,7 @@ export function isText(data: Uint8Array): boolean {
 }
 
 /**
- * The same of what somebody writes to a command. To write NUL bytes alone is how some make room for what they
- * write then.
+ * The same of what somebody writes to a command. NUL bytes alone are how some make room for what they write.
  * @param command As it is with that.
  */
 export function faultOfWrite(command: Uint8Array, data: Uint8Array): string | undefined {

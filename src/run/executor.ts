@@ -95,8 +95,7 @@ export class Executor implements AsyncDisposable {
   }
 
   /**
-   * Ends all of a run: SIGTERM, and SIGKILL after `graceMs`; with 0 SIGKILL at once. A run that is over is
-   * left alone.
+   * Ends all of a run, unless it is over: SIGTERM, and SIGKILL after `graceMs`; with 0 SIGKILL at once.
    * @param killingMs For how long after SIGKILL its processes are waited for.
    */
   end(run: RunToken, graceMs: number, killingMs = KILLING_MS): void {
@@ -109,10 +108,7 @@ export class Executor implements AsyncDisposable {
     this.#lastMoment ??= setTimeout(() => this.#close(new Error("The worker that runs jobs hangs")), ms);
   }
 
-  /**
-   * Ends with SIGKILL what runs of a dead daemon left behind.
-   * @returns What SIGKILL did not end, by run.
-   */
+  /** Ends with SIGKILL what runs of a dead daemon left behind. @returns What SIGKILL did not end, by run. */
   sweep(runs: readonly Leftover[]): Promise<Survivors> {
     if (this.#state === "gone") return Promise.reject(new Error("The worker that runs jobs is gone"));
     const sweep = Promise.withResolvers<Survivors>();

@@ -23,10 +23,7 @@ export class CMemory implements Disposable {
   readonly #kind: "own" | "shared";
   #pointer: Deno.PointerObject | null;
 
-  /**
-   * @param kind "shared": also with a child that has a copy of all the rest.
-   * @throws {ErrnoError} ENOMEM.
-   */
+  /** @param kind "shared": also with a child that has a copy of all the rest. @throws {ErrnoError} ENOMEM. */
   constructor(sizeBytes: number, kind: "own" | "shared" = "own") {
     this.#kind = kind;
     const pointer = kind === "own" ? libc.calloc(1n, BigInt(sizeBytes)) : mapPages(sizeBytes, "shared");

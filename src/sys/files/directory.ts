@@ -32,10 +32,7 @@ export class Directory extends Descriptor {
     return new Directory(openDirectory(path));
   }
 
-  /**
-   * @throws {ErrnoError} As openat2(2): ENOTDIR if it is none, ELOOP for a symbolic link, EXDEV for a mount
-   * point.
-   */
+  /** @throws {ErrnoError} As openat2(2): ENOTDIR if it is none, ELOOP for a link, EXDEV for a mount point. */
   openChild(name: string): Directory {
     return new Directory(openBelow(this.fd, cString(name), O_DIRECTORY | O_NOFOLLOW, "own file system"));
   }

@@ -55,10 +55,7 @@ function openShortly(path: string, flags: number): number {
   return opened(() => symbols.open(name, flags | O_CLOEXEC, 0), `open ${path}`);
 }
 
-/**
- * Opens for reading and writing; close-on-exec and non-blocking.
- * @throws {ErrnoError} As open(2).
- */
+/** Opens for reading and writing; close-on-exec and non-blocking. @throws {ErrnoError} As open(2). */
 export function openReadWrite(path: string): number {
   return open(path, O_RDWR | O_NONBLOCK);
 }

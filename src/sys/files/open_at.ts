@@ -28,8 +28,7 @@ const RESOLVE = {
 /**
  * Opens what is in or below a directory; close-on-exec.
  * @param path Relative to the directory, with the NUL at its end.
- * @throws {ErrnoError} As openat2(2): EXDEV for what is mounted there, ELOOP for a link, EAGAIN for what is
- * not known.
+ * @throws {ErrnoError} As openat2(2): EXDEV for a mount, ELOOP for a link, EAGAIN for what is not known.
  */
 export function openBelow(
   directory: number,

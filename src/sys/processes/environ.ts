@@ -5,8 +5,7 @@ const { symbols } = Deno.dlopen(LIBC, { environ: { type: "pointer" } });
 
 /**
  * The environment of this process as it is now: `NAME=value` each, any bytes but NUL. Deno's own list leaves
- * out what is not UTF-8; /proc/self/environ still has what the shipped file sets for the runtime, and deletes
- * again.
+ * out what is not UTF-8; /proc/self/environ still has what the shipped file sets for the runtime and deletes.
  * @see environ(7)
  */
 export function environ(): Uint8Array[] {

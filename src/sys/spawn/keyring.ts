@@ -15,10 +15,8 @@ const ANONYMOUS = 0n;
 /**
  * Gives a child an empty session keyring of its own: it reads no key of ours, nor of another job. Made before
  * the child becomes another user, it counts against root's quota, so that nobody can use up what others need.
- * An ordinary user's quota of 200 keys may be used up; then the child shares ours, which is its user's
- * anyway.
- * @returns Nothing where the kernel has no keys, or a container's filter refuses them to us, and so to what
- * we start.
+ * An ordinary user's quota of 200 keys may be used up; then the child shares ours, its user's anyway.
+ * @returns Nothing where the kernel has no keys, or a container's filter refuses them to us and our children.
  * @see session-keyring(7), keyrings(7) on quotas
  */
 export function joiningSessionKeyring(): Step[] {
