@@ -4,9 +4,6 @@ export const RUN_AS_POLICIES = ["owner", "daemon"] as const;
 /** Seconds that running jobs get when filed stops, unless it is told otherwise. */
 export const DEFAULT_GRACE_SEC = 10;
 
-export type LogLevel = (typeof LOG_LEVELS)[number];
-export type LogFormat = (typeof LOG_FORMATS)[number];
-
 /** The wishes of the command line and the environment. */
 export interface Settings {
   mountpoint: string;
@@ -20,8 +17,8 @@ export interface Settings {
   /** Whom root's daemon runs jobs as: each as its file's owner, or all as itself. Others have no choice. */
   runAs: (typeof RUN_AS_POLICIES)[number];
   environment: EnvironmentOptions;
-  logLevel: LogLevel;
-  logFormat: LogFormat;
+  logLevel: (typeof LOG_LEVELS)[number];
+  logFormat: (typeof LOG_FORMATS)[number];
   /** Confines jobs; absent: they are not confined. */
   sandbox?: SandboxOptions;
   /** The soft limit of open files that jobs begin with, as the runtime has raised ours. `undefined`: ours. */

@@ -41,7 +41,7 @@ const QUIET_MS = 10_000;
  * @throws {StartError | StoreError | MountError} If it can't start; then no mount and no process is left.
  */
 export async function runDaemon(settings: Settings): Promise<void> {
-  await using _journal = await openJournal({ level: settings.logLevel, format: settings.logFormat });
+  await using _journal = await openJournal(settings);
   using signals = new StopSignals();
   await using opened = await open(settings);
   const failure = Promise.withResolvers<Error>();

@@ -1,6 +1,6 @@
 import { configure, dispose, getJsonLinesFormatter, type LogRecord } from "@logtape/logtape";
 import { setImmediate } from "node:timers";
-import type { LogFormat, LogLevel } from "../settings.ts";
+import type { Settings } from "../settings.ts";
 import { write } from "../sys/files/file.ts";
 import { atMost } from "../sys/waiting/deadline.ts";
 import { POLLOUT, PollSet } from "../sys/waiting/poll.ts";
@@ -14,17 +14,15 @@ const CLOSE_MS = 1_000;
  * Sends the daemon's log to standard error, one line an event. Nothing in an event can start another.
  * @returns The journal; disposing of it writes the last lines.
  */
-export async function openJournal(
-  { level, format }: { level: LogLevel; format: LogFormat },
-): Promise<AsyncDisposable> {
-  const formatRecord = format === "json" ? getJsonLinesFormatter({ categorySeparator: "." }) : formatText;
+export async function openJournal({ logLevel, logFormat }: Settings): Promise<AsyncDisposable> {
+  const formatRecord = logFormat === "json" ? getJsonLinesFormatter({ categorySeparator: "." }) : formatText;
   const output = new LineWriter();
   await configure({
     sinks: {
       stderr: (record: LogRecord) => output.write(`${escapeInvisible(formatRecord(record).trimEnd())}\n`),
     },
     loggers: [
-      { category: "filed", lowestLevel: level === "warn" ? "warning" : level, sinks: ["stderr"] },
+      { category: "filed", lowestLevel: logLevel === "warn" ? "warning" : logLevel, sinks: ["stderr"] },
       { category: ["logtape", "meta"], lowestLevel: "error", sinks: ["stderr"] },
     ],
   });
