@@ -39,15 +39,13 @@ export async function confine(
 ): Promise<void> {
   const confined = await executor.confine(sandbox);
   if ("problem" in confined) throw new StartError(`Cannot sandbox jobs: ${confined.problem}`);
-  const rulesAbove = (real: string) =>
-    sandbox.rules.paths.filter((_, index) =>
-      `${real}/`.startsWith(`${confined.rules[index]}/`.replace("//", "/"))
-    );
-  for (const { option, path } of rulesAbove(stateFile)) {
-    log.warn("a rule of the sandbox reaches the state file", { rule: `${option} ${path}` });
-  }
-  for (const { option, path } of rulesAbove(confined.tempDirectory)) {
-    log.warn("a rule of the sandbox reaches the jobs' temporary folders", { rule: `${option} ${path}` });
-  }
+  const warnIfReached = (real: string, message: string) => {
+    for (const [index, { option, path }] of sandbox.rules.paths.entries()) {
+      const isAbove = `${real}/`.startsWith(`${confined.rules[index]}/`.replace("//", "/"));
+      if (isAbove) log.warn(message, { rule: `${option} ${path}` });
+    }
+  };
+  warnIfReached(stateFile, "a rule of the sandbox reaches the state file");
+  warnIfReached(confined.tempDirectory, "a rule of the sandbox reaches the jobs' temporary folders");
   log.info("jobs are sandboxed", { abi: sandbox.abi, ...sandbox.rules });
 }
