@@ -92,7 +92,6 @@ export const FUSE_WRITE_KILL_SUIDGID = 1 << 2;
 
 export const FOPEN_DIRECT_IO = 1 << 0;
 export const FOPEN_KEEP_CACHE = 1 << 1;
-export const FOPEN_NONSEEKABLE = 1 << 2;
 
 /** Bits of `fuse_setattr_in.valid`. */
 export const FATTR = {
@@ -187,7 +186,6 @@ export const ATTR_OUT = {
 } as const;
 export const OPEN_OUT = { fh: 0, open_flags: 8, /* padding: 12, */ sizeof: 16 } as const;
 export const WRITE_OUT = { size: 0, /* padding: 4, */ sizeof: 8 } as const;
-export const GETXATTR_OUT = { size: 0, /* padding: 4, */ sizeof: 8 } as const;
 /** fuse_direntplus: a fuse_entry_out, and then a fuse_dirent. */
 export const DIRENTPLUS = { entry_out: 0, dirent: 128 } as const;
 /** The name follows. A record is padded to 8 bytes. */
@@ -259,7 +257,6 @@ export const SETATTR_IN = {
 } as const;
 export const MKNOD_IN = { mode: 0, rdev: 4, umask: 8, /* padding: 12, */ sizeof: 16 } as const;
 export const MKDIR_IN = { mode: 0, umask: 4, sizeof: 8 } as const;
-export const LINK_IN = { oldnodeid: 0, sizeof: 8 } as const;
 export const RENAME_IN = { newdir: 0, sizeof: 8 } as const;
 export const RENAME2_IN = { newdir: 0, flags: 8, /* padding: 12, */ sizeof: 16 } as const;
 export const OPEN_IN = { flags: 0, open_flags: 4, sizeof: 8 } as const;
@@ -286,11 +283,7 @@ export const WRITE_IN = {
 export const FLUSH_IN = { fh: 0, /* unused: 8, padding: 12, lock_owner: 16, */ sizeof: 24 } as const;
 export const RELEASE_IN = { fh: 0, flags: 8, /* release_flags: 12, lock_owner: 16, */ sizeof: 24 } as const;
 export const FSYNC_IN = { fh: 0, fsync_flags: 8, /* padding: 12, */ sizeof: 16 } as const;
-export const ACCESS_IN = { mask: 0, /* padding: 4, */ sizeof: 8 } as const;
-export const GETXATTR_IN = { size: 0, /* padding: 4, */ sizeof: 8 } as const;
-/** Without FUSE_SETXATTR_EXT, which we do not ask for: `FUSE_COMPAT_SETXATTR_IN_SIZE`. */
-export const SETXATTR_IN = { size: 0, flags: 4, sizeof: 8 } as const;
-/** Since 7.39. */
+/** Since 7.39; its start is that of `fuse_getattr_in`. */
 export const STATX_IN = {
   getattr_flags: 0,
   /* reserved: 4, */ fh: 8,

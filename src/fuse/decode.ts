@@ -1,6 +1,5 @@
 import { ErrnoError } from "../sys/errno.ts";
 import {
-  ACCESS_IN,
   BATCH_FORGET_IN,
   CREATE_IN,
   FATTR,
@@ -13,9 +12,7 @@ import {
   FUSE_OPEN_KILL_SUIDGID,
   FUSE_WRITE_KILL_SUIDGID,
   GETATTR_IN,
-  GETXATTR_IN,
   INTERRUPT_IN,
-  LINK_IN,
   MAX_TRANSFER_BYTES,
   MKDIR_IN,
   MKNOD_IN,
@@ -25,7 +22,6 @@ import {
   RENAME2_IN,
   RENAME_IN,
   SETATTR_IN,
-  SETXATTR_IN,
   WRITE_IN,
 } from "./abi.ts";
 import type { Fh, NodeId } from "./attributes.ts";
@@ -63,12 +59,6 @@ export const decodeNothing = (): undefined => undefined;
 
 export function decodeNameIn(body: DataView): Uint8Array {
   return readName(body, 0);
-}
-
-/** The new name and what it points to. */
-export function decodeSymlink(body: DataView): { name: Uint8Array; target: Uint8Array } {
-  const [name, target] = readNames(body, 0);
-  return { name, target };
 }
 
 export function decodeForgetIn(body: DataView): number {
@@ -140,11 +130,6 @@ export function decodeMkdirIn(body: DataView): { name: Uint8Array; mode: number;
     mode: readU32(body, MKDIR_IN.mode),
     umask: readU32(body, MKDIR_IN.umask),
   };
-}
-
-export function decodeLinkIn(body: DataView): { nodeid: NodeId; newName: Uint8Array } {
-  requireSize(body, LINK_IN.sizeof, "fuse_link_in");
-  return { nodeid: readNode(body, LINK_IN.oldnodeid), newName: readName(body, LINK_IN.sizeof) };
 }
 
 /** A rename; `flags` are those of renameat2(2). */
@@ -251,35 +236,4 @@ export function decodeFsyncIn(body: DataView): { fh: Fh; what: "data" | "all" } 
   requireSize(body, FSYNC_IN.sizeof, "fuse_fsync_in");
   const datasync = readU32(body, FSYNC_IN.fsync_flags) & FUSE_FSYNC_FDATASYNC;
   return { fh: readFh(body, FSYNC_IN.fh), what: datasync ? "data" : "all" };
-}
-
-export function decodeAccessIn(body: DataView): number {
-  requireSize(body, ACCESS_IN.sizeof, "fuse_access_in");
-  return readU32(body, ACCESS_IN.mask);
-}
-
-/**
- * Of LISTXATTR too. @returns How many bytes the caller has room for; `undefined` if it asks for the size
- * only.
- */
-export function decodeXattrRoom(body: DataView): number | undefined {
-  requireSize(body, GETXATTR_IN.sizeof, "fuse_getxattr_in");
-  return readU32(body, GETXATTR_IN.size) || undefined;
-}
-
-export function decodeGetxattrIn(body: DataView): { name: Uint8Array; roomBytes: number | undefined } {
-  return { roomBytes: decodeXattrRoom(body), name: readName(body, GETXATTR_IN.sizeof) };
-}
-
-export function decodeSetxattrIn(body: DataView): { name: Uint8Array; value: Uint8Array; flags: number } {
-  requireSize(body, SETXATTR_IN.sizeof, "fuse_setxattr_in");
-  const name = readName(body, SETXATTR_IN.sizeof);
-  const start = SETXATTR_IN.sizeof + name.length + 1;
-  const end = start + readU32(body, SETXATTR_IN.size);
-  requireSize(body, end, "fuse_setxattr_in and its value");
-  return {
-    name,
-    value: bytesOf(body, start, end).slice(),
-    flags: readU32(body, SETXATTR_IN.flags),
-  };
 }

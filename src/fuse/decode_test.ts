@@ -111,12 +111,6 @@ const CASES: readonly (readonly [string, () => unknown, unknown])[] = [
     ...u32(0o27), // umask
     ...text("d\0"), // name
   )), { name: new Uint8Array([0x64]), mode: 0o777, umask: 0o27 }],
-  ["decodeSymlink()", () => decode.decodeSymlink(body(...text("n\0t\0"))),
-    { name: new Uint8Array([0x6e]), target: new Uint8Array([0x74]) }],
-  ["decodeLinkIn()", () => decode.decodeLinkIn(body(
-    7, 0, 0, 0, 0, 0, 0, 0, // oldnodeid
-    ...text("l\0"), // name
-  )), { nodeid: 7n, newName: new Uint8Array([0x6c]) }],
   ["decodeRenameIn()", () => decode.decodeRenameIn(body(
     9, 0, 0, 0, 0, 0, 0, 0, // newdir
     ...text("o\0"), // old name
@@ -174,17 +168,6 @@ const CASES: readonly (readonly [string, () => unknown, unknown])[] = [
     6, 0, 0, 0, 0, 0, 0, 0, // nodeid
     2, 0, 0, 0, 0, 0, 0, 0, // nlookup
   )), [{ nodeid: 5n, count: 1 }, { nodeid: 6n, count: 2 }]],
-  ["decodeGetxattrIn() of a probe", () => decode.decodeGetxattrIn(body(
-    ...u32(0), // size
-    ...u32(0), // padding
-    ...text("user.a\0"), // name
-  )), { name: new Uint8Array(text("user.a")), roomBytes: undefined }],
-  ["decodeSetxattrIn()", () => decode.decodeSetxattrIn(body(
-    ...u32(2), // size
-    ...u32(1), // flags CREATE
-    ...text("user.a\0"), // name
-    ...text("vw"), // value
-  )), { name: new Uint8Array(text("user.a")), value: new Uint8Array(text("vw")), flags: 1 }],
 ];
 for (const [name, run, expected] of CASES) Deno.test(name, () => assert.deepEqual(run(), expected));
 

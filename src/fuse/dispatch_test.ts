@@ -257,11 +257,8 @@ const ALL_HANDLERS: FileSystem = {
   ...EMPTY,
   forget: () => {},
   setattr: () => STAT,
-  readlink: () => ZEROS,
   mknod: () => ENTRY,
   mkdir: () => ENTRY,
-  symlink: () => ENTRY,
-  link: () => ENTRY,
   unlink: () => {},
   rmdir: () => {},
   rename: () => {},
@@ -272,8 +269,6 @@ const ALL_HANDLERS: FileSystem = {
   readdir: (_request, _nodeid, _fh, cookie, sink) => {
     for (let next = cookie + 1; sink.add({ ino: 1n, cookie: next, type: "file", name: NAME }); next++);
   },
-  getxattr: () => ZEROS,
-  listxattr: () => [NAME, NAME],
 };
 
 /** The sizes that the kernel takes for each reply that has one size only; an error has none. */

@@ -1,4 +1,3 @@
-import { ErrnoError } from "../sys/errno.ts";
 import {
   ATTR,
   ATTR_OUT,
@@ -7,8 +6,6 @@ import {
   ENTRY_OUT,
   FOPEN_DIRECT_IO,
   FOPEN_KEEP_CACHE,
-  FOPEN_NONSEEKABLE,
-  GETXATTR_OUT,
   HOST_ENDIAN,
   KSTATFS,
   OPEN_OUT,
@@ -27,15 +24,7 @@ import { bytesOf, writeTimeMs, writeU32, writeU64, writeValidMs } from "./wire.t
 const STAT_BLOCK_BYTES = 512;
 
 /** The `DT_` number of each type: the type bits of its mode, shifted. */
-const DIRENT_TYPE: Record<DirectoryEntry["type"], number> = {
-  fifo: 1,
-  character: 2,
-  directory: 4,
-  block: 6,
-  file: 8,
-  symlink: 10,
-  socket: 12,
-};
+const DIRENT_TYPE: Record<DirectoryEntry["type"], number> = { directory: 4, file: 8 };
 
 /** Each encoder below writes a reply's body at the start of `body`. It returns the size in bytes. */
 export const encodeNothing = (): number => 0;
@@ -105,8 +94,7 @@ export function encodeStatxOut(body: DataView, { attributes, attributesValidMs }
 export function encodeOpenOut(body: DataView, opened: Opened): number {
   clear(body, 0, OPEN_OUT.sizeof);
   const flags = (opened.cache === "direct" ? FOPEN_DIRECT_IO : 0) |
-    (opened.cache === "keep" ? FOPEN_KEEP_CACHE : 0) |
-    (opened.seek === "none" ? FOPEN_NONSEEKABLE : 0);
+    (opened.cache === "keep" ? FOPEN_KEEP_CACHE : 0);
   writeU64(body, OPEN_OUT.fh, opened.fh);
   writeU32(body, OPEN_OUT.open_flags, flags);
   return OPEN_OUT.sizeof;
@@ -131,20 +119,6 @@ export function encodeBytes(body: DataView, bytes: Uint8Array, maxBytes: number)
   }
   bytesOf(body, 0).set(bytes);
   return bytes.length;
-}
-
-/**
- * A value or list of xattrs, or its size if `roomBytes` is undefined.
- * @throws {ErrnoError} ERANGE if there is not enough room.
- */
-export function encodeXattr(body: DataView, value: Uint8Array, roomBytes: number | undefined): number {
-  if (roomBytes === undefined) {
-    clear(body, 0, GETXATTR_OUT.sizeof);
-    writeU32(body, GETXATTR_OUT.size, value.length);
-    return GETXATTR_OUT.sizeof;
-  }
-  if (value.length > roomBytes) throw new ErrnoError("ERANGE");
-  return encodeBytes(body, value, roomBytes);
 }
 
 export function encodeKstatfs(body: DataView, statfs: StatFs): number {

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { ErrnoError } from "../sys/errno.ts";
 import type { Attributes, Fh, NodeId } from "./attributes.ts";
 import * as encode from "./encode.ts";
 
@@ -49,7 +48,7 @@ const ENTRY = [
 // deno-fmt-ignore
 const OPEN = [
   9, 0, 0, 0, 0, 0, 0, 0, // fh
-  5, 0, 0, 0, // open_flags DIRECT_IO NONSEEKABLE
+  1, 0, 0, 0, // open_flags DIRECT_IO
   0, 0, 0, 0, // padding
 ];
 // deno-fmt-ignore
@@ -91,7 +90,7 @@ const STATFS = [
 
 const reply = { attributes: ATTRIBUTES, attributesValidMs: 250 };
 const entry = { ...reply, nodeid: 7n as NodeId, entryValidMs: 1000 };
-const opened = { fh: 9n as Fh, cache: "direct", seek: "none" } as const;
+const opened = { fh: 9n as Fh, cache: "direct" } as const;
 const statfs = {
   ...{ blocks: 100n, blocksFree: 90n, blocksAvailable: 80n, files: 70n, filesFree: 60n },
   ...{ blockSizeBytes: 4096, fragmentSizeBytes: 512, nameMax: 255 },
@@ -105,11 +104,6 @@ const CASES: readonly (readonly [string, (body: DataView) => number, number[]])[
   ["encodeCreateOut()", (body) => encode.encodeCreateOut(body, { entry, opened }), [...ENTRY, ...OPEN]],
   ["encodeWriteOut()", (body) => encode.encodeWriteOut(body, 258), [2, 1, 0, 0, 0, 0, 0, 0]],
   ["encodeKstatfs()", (body) => encode.encodeKstatfs(body, statfs), STATFS],
-  ["encodeXattr() of a probe", (body) => encode.encodeXattr(body, new Uint8Array(5), undefined), [
-    ...[5, 0, 0, 0],
-    ...[0, 0, 0, 0],
-  ]],
-  ["encodeXattr() of a value", (body) => encode.encodeXattr(body, new Uint8Array([1, 2]), 2), [1, 2]],
 ];
 for (const [name, run, expected] of CASES) {
   Deno.test(`${name} writes these bytes and no others`, () => {
@@ -125,13 +119,6 @@ Deno.test("encodeStatxOut() leaves out an unknown birth", () => {
   const body = new DataView(new ArrayBuffer(512));
   encode.encodeStatxOut(body, { ...reply, attributes: unborn });
   assert.equal(body.getUint32(32, true), 0x7ff);
-});
-
-Deno.test("encodeXattr() of a value without room is ERANGE", () => {
-  assert.throws(
-    () => encode.encodeXattr(new DataView(new ArrayBuffer(64)), new Uint8Array(5), 4),
-    (error: unknown) => error instanceof ErrnoError && error.is("ERANGE"),
-  );
 });
 
 Deno.test("encodeBytes() of more than was asked for is a bug", () => {

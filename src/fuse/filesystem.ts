@@ -21,8 +21,6 @@ export interface Opened {
    * opens stay.
    */
   readonly cache?: "direct" | "keep";
-  /** `"none"`: lseek(2) and pread(2) fail with ESPIPE. */
-  readonly seek?: "none";
 }
 
 /** The answer to `create`. */
@@ -57,7 +55,7 @@ export interface DirectoryEntry {
    * entries vanish. So number entries as they come, never by their index.
    */
   readonly cookie: number;
-  readonly type: "file" | "directory" | "symlink" | "fifo" | "socket" | "block" | "character";
+  readonly type: "file" | "directory";
   readonly name: Uint8Array;
 }
 
@@ -88,13 +86,14 @@ export interface EntrySink {
  * without the NUL, at most 4095 of them, and the handler may keep them: see `decodeName`. `flags` are those
  * of open(2), with this CPU's values.
  *
- * What is left out is answered as Linux does for a file system without that operation. Throw ENOSYS never:
- * the kernel remembers it for the life of the mount, and does without the opcode for all nodes.
+ * What is left out is answered as Linux does for a file system without that operation. So are links and
+ * extended attributes, for which there is no handler. Throw ENOSYS never: the kernel remembers it for the
+ * life of the mount, and does without the opcode for all nodes.
  *
- * **Lookup counts.** Each `Entry` answered by `lookup`, `readdirplus`, `create`, `mknod`, `mkdir`, `symlink`
- * or `link` counts one lookup of its node, added before the handler returns. `forget` takes them back, also
- * for an answer that nobody got. A node may go once it has no count, no open handle and no name. At the
- * end of the session the rest is forgotten without a call.
+ * **Lookup counts.** Each `Entry` answered by `lookup`, `readdirplus`, `create`, `mknod` or `mkdir` counts
+ * one lookup of its node, added before the handler returns. `forget` takes them back, also for an answer that
+ * nobody got. A node may go once it has no count, no open handle and no name. At the end of the session the
+ * rest is forgotten without a call.
  */
 export interface FileSystem {
   /** @throws {ErrnoError} ENOENT if there is no such name. */
@@ -104,8 +103,6 @@ export interface FileSystem {
   getattr(request: Request, nodeid: NodeId, fh: Fh | undefined): Maybe<AttributesReply>;
   /** Absent: EPERM. */
   setattr?(request: Request, nodeid: NodeId, changes: AttributeChanges): Maybe<AttributesReply>;
-  /** Absent: EINVAL. */
-  readlink?(request: Request, nodeid: NodeId): Maybe<Uint8Array>;
 
   /** Absent: EPERM. `mode` has the type bits; `umask` is not applied yet. */
   mknod?(
@@ -122,17 +119,12 @@ export interface FileSystem {
     how: { readonly mode: number; readonly umask: number },
   ): Maybe<Entry>;
   /** Absent: EPERM. */
-  symlink?(request: Request, parent: NodeId, name: Uint8Array, target: Uint8Array): Maybe<Entry>;
-  /** Absent: EPERM. */
-  link?(request: Request, nodeid: NodeId, newParent: NodeId, newName: Uint8Array): Maybe<Entry>;
-  /** Absent: EPERM. */
   unlink?(request: Request, parent: NodeId, name: Uint8Array): Maybe<void>;
   /** Absent: EPERM. */
   rmdir?(request: Request, parent: NodeId, name: Uint8Array): Maybe<void>;
   /**
    * Absent: EPERM. An existing `newName` is replaced in one step.
-   * @param flags `RENAME_NOREPLACE` (1), `RENAME_EXCHANGE` (2), `RENAME_WHITEOUT` (4); EINVAL for what is not
-   * supported.
+   * @param flags Those of renameat2(2), such as `RENAME_NOREPLACE`; EINVAL for what is not supported.
    */
   rename?(
     request: Request,
@@ -213,26 +205,7 @@ export interface FileSystem {
   /** As `readdir`, with what lookups would answer. Absent: the kernel uses `readdir` and looks up each name. */
   readdirplus?(request: Request, nodeid: NodeId, fh: Fh, cookie: number, sink: EntrySink): Maybe<void>;
   releasedir?(request: Request, nodeid: NodeId, fh: Fh, flags: number): Maybe<void>;
-  /** Absent: succeeds. */
-  fsyncdir?(request: Request, nodeid: NodeId, fh: Fh, what: "data" | "all"): Maybe<void>;
 
   /** Absent: zeros. */
   statfs?(request: Request, nodeid: NodeId): Maybe<StatFs>;
-  /** Not called if `MountOptions.permissions` is `"kernel"`. Absent: succeeds. `mask`: R 4, W 2, X 1. */
-  access?(request: Request, nodeid: NodeId, mask: number): Maybe<void>;
-  /**
-   * The whole value; probing for its size, and ERANGE, are the session's. Absent: EOPNOTSUPP, for all four.
-   */
-  getxattr?(request: Request, nodeid: NodeId, name: Uint8Array): Maybe<Uint8Array>;
-  /** All names. */
-  listxattr?(request: Request, nodeid: NodeId): Maybe<readonly Uint8Array[]>;
-  /** `flags`: `XATTR_CREATE` (1), `XATTR_REPLACE` (2). */
-  setxattr?(
-    request: Request,
-    nodeid: NodeId,
-    name: Uint8Array,
-    value: Uint8Array,
-    flags: number,
-  ): Maybe<void>;
-  removexattr?(request: Request, nodeid: NodeId, name: Uint8Array): Maybe<void>;
 }

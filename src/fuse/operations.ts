@@ -40,9 +40,6 @@ const NO_STATFS: StatFs = {
   nameMax: 255,
 };
 
-/** The kernel reads a target into one page, with a NUL. */
-const PATH_MAX = 4095;
-
 /** The flags of a RELEASE that the kernel did not send. */
 const NO_FLAGS = 0;
 
@@ -53,17 +50,6 @@ const callRename = (fs: Required<FileSystem>, request: Request, rename: decode.R
 
 function mapAnswer<T, U>(answer: Maybe<T>, map: (value: T) => U): Maybe<U> {
   return answer instanceof Promise ? answer.then(map) : map(answer);
-}
-
-/** What LISTXATTR returns: each name and a NUL. */
-function joinNames(names: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(names.reduce((size, name) => size + name.length + 1, 0));
-  let at = 0;
-  for (const name of names) {
-    joined.set(name, at);
-    at += name.length + 1;
-  }
-  return joined;
 }
 
 /** All that a file system can be asked; the dispatcher handles INIT, INTERRUPT and the two FORGETs itself. */
@@ -97,13 +83,6 @@ export const OPERATIONS: Readonly<Record<number, AnyOperation>> = {
     call: (fs, request, changes) => fs.setattr(request, request.nodeid, changes),
     encode: encode.encodeAttrOut,
   }),
-  [OPCODE.READLINK]: operation({
-    handler: "readlink",
-    absent: "EINVAL",
-    decode: decode.decodeNothing,
-    call: (fs, request) => fs.readlink(request, request.nodeid),
-    encode: (body, target) => encode.encodeBytes(body, target, PATH_MAX),
-  }),
   [OPCODE.MKNOD]: operation({
     handler: "mknod",
     absent: "EPERM",
@@ -117,22 +96,6 @@ export const OPERATIONS: Readonly<Record<number, AnyOperation>> = {
     absent: "EPERM",
     decode: decode.decodeMkdirIn,
     call: (fs, request, { name, ...how }) => fs.mkdir(request, request.nodeid, name, how),
-    encode: encode.encodeEntryOut,
-    undo: forgetEntry,
-  }),
-  [OPCODE.SYMLINK]: operation({
-    handler: "symlink",
-    absent: "EPERM",
-    decode: decode.decodeSymlink,
-    call: (fs, request, { name, target }) => fs.symlink(request, request.nodeid, name, target),
-    encode: encode.encodeEntryOut,
-    undo: forgetEntry,
-  }),
-  [OPCODE.LINK]: operation({
-    handler: "link",
-    absent: "EPERM",
-    decode: decode.decodeLinkIn,
-    call: (fs, request, { nodeid, newName }) => fs.link(request, nodeid, request.nodeid, newName),
     encode: encode.encodeEntryOut,
     undo: forgetEntry,
   }),
@@ -255,54 +218,12 @@ export const OPERATIONS: Readonly<Record<number, AnyOperation>> = {
     call: (fs, request, { fh, flags }) => fs.releasedir(request, request.nodeid, fh, flags),
     encode: encode.encodeNothing,
   }),
-  [OPCODE.FSYNCDIR]: operation({
-    handler: "fsyncdir",
-    absent: "ENOSYS",
-    decode: decode.decodeFsyncIn,
-    call: (fs, request, { fh, what }) => fs.fsyncdir(request, request.nodeid, fh, what),
-    encode: encode.encodeNothing,
-  }),
   [OPCODE.STATFS]: operation({
     handler: "statfs",
     absent: { answer: NO_STATFS },
     decode: decode.decodeNothing,
     call: (fs, request) => fs.statfs(request, request.nodeid),
     encode: encode.encodeKstatfs,
-  }),
-  [OPCODE.ACCESS]: operation({
-    handler: "access",
-    absent: "ENOSYS",
-    decode: decode.decodeAccessIn,
-    call: (fs, request, mask) => fs.access(request, request.nodeid, mask),
-    encode: encode.encodeNothing,
-  }),
-  [OPCODE.GETXATTR]: operation({
-    handler: "getxattr",
-    absent: "ENOSYS",
-    decode: decode.decodeGetxattrIn,
-    call: (fs, request, { name }) => fs.getxattr(request, request.nodeid, name),
-    encode: (body, value, { roomBytes }) => encode.encodeXattr(body, value, roomBytes),
-  }),
-  [OPCODE.LISTXATTR]: operation({
-    handler: "listxattr",
-    absent: "ENOSYS",
-    decode: decode.decodeXattrRoom,
-    call: (fs, request) => mapAnswer(fs.listxattr(request, request.nodeid), joinNames),
-    encode: encode.encodeXattr,
-  }),
-  [OPCODE.SETXATTR]: operation({
-    handler: "setxattr",
-    absent: "ENOSYS",
-    decode: decode.decodeSetxattrIn,
-    call: (fs, request, { name, value, flags }) => fs.setxattr(request, request.nodeid, name, value, flags),
-    encode: encode.encodeNothing,
-  }),
-  [OPCODE.REMOVEXATTR]: operation({
-    handler: "removexattr",
-    absent: "ENOSYS",
-    decode: decode.decodeNameIn,
-    call: (fs, request, name) => fs.removexattr(request, request.nodeid, name),
-    encode: encode.encodeNothing,
   }),
 };
 
@@ -311,6 +232,9 @@ export const OPERATIONS: Readonly<Record<number, AnyOperation>> = {
  * something else (POLL, LSEEK, COPY_FILE_RANGE, ...). Some it never sends: we claim no locks (GETLK, ...).
  */
 export const REFUSED: Readonly<Record<number, ErrnoName>> = {
+  [OPCODE.READLINK]: "EINVAL",
+  [OPCODE.SYMLINK]: "EPERM",
+  [OPCODE.LINK]: "EPERM",
   [OPCODE.IOCTL]: "ENOTTY",
   [OPCODE.TMPFILE]: "EOPNOTSUPP",
 };
