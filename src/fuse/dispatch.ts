@@ -4,7 +4,7 @@ import type { NodeId } from "./attributes.ts";
 import { decodeBatchForgetIn, decodeForgetIn, decodeInterruptIn } from "./decode.ts";
 import type { FileSystem } from "./filesystem.ts";
 import { decodeInitIn, encodeInitOut, negotiate } from "./init.ts";
-import { type AnyOperation, OPERATIONS, REFUSED } from "./operations.ts";
+import { type Operation, OPERATIONS, REFUSED } from "./operations.ts";
 import { Request } from "./request.ts";
 import { readU32, readU64, writeU32, writeU64 } from "./wire.ts";
 
@@ -154,7 +154,7 @@ export class Dispatcher {
     }
   }
 
-  #run(operation: AnyOperation, request: Request, body: DataView): void {
+  #run(operation: Operation, request: Request, body: DataView): void {
     try {
       const input = operation.decode(body);
       if (this.#fs[operation.handler] === undefined) {
@@ -169,7 +169,7 @@ export class Dispatcher {
     }
   }
 
-  #await(operation: AnyOperation, request: Request, input: unknown, output: Promise<unknown>): void {
+  #await(operation: Operation, request: Request, input: unknown, output: Promise<unknown>): void {
     this.#pending.set(request.unique, request);
     output.then((value) => {
       this.#pending.delete(request.unique);
@@ -180,7 +180,7 @@ export class Dispatcher {
     });
   }
 
-  #answer(operation: AnyOperation, request: Request, input: unknown, output: unknown): void {
+  #answer(operation: Operation, request: Request, input: unknown, output: unknown): void {
     let sizeBytes: number;
     try {
       sizeBytes = operation.encode(this.#body, output, input);
@@ -215,7 +215,7 @@ export class Dispatcher {
     }
   }
 
-  #undo(operation: AnyOperation, request: Request, output: unknown): void {
+  #undo(operation: Operation, request: Request, output: unknown): void {
     if (this.#ended) return;
     try {
       const undone = operation.undo?.(this.#fs, request, output);

@@ -135,11 +135,11 @@ export function encodeKstatfs(body: DataView, statfs: StatFs): number {
 }
 
 /** Packs records into a buffer of the size that the request asked for. */
-class Packer {
+export class Packer {
   protected readonly body: DataView;
   #used = 0;
 
-  constructor(sizeBytes: number) {
+  constructor(readonly sizeBytes: number) {
     this.body = new DataView(new ArrayBuffer(sizeBytes));
   }
 
@@ -149,7 +149,7 @@ class Packer {
   }
 
   protected get roomBytes(): number {
-    return this.body.byteLength - this.#used;
+    return this.sizeBytes - this.#used;
   }
 
   /** @returns Where a record of `sizeBytes` goes, `undefined` if there is no room for it. */
