@@ -111,9 +111,7 @@ export function decodeSetattrIn(body: DataView): AttributeChanges {
   };
 }
 
-export function decodeMknodIn(
-  body: DataView,
-): { name: Uint8Array; mode: number; rdev: number; umask: number } {
+export function decodeMknodIn(body: DataView) {
   requireSize(body, MKNOD_IN.sizeof, "fuse_mknod_in");
   return {
     name: readName(body, MKNOD_IN.sizeof),
@@ -123,7 +121,7 @@ export function decodeMknodIn(
   };
 }
 
-export function decodeMkdirIn(body: DataView): { name: Uint8Array; mode: number; umask: number } {
+export function decodeMkdirIn(body: DataView) {
   requireSize(body, MKDIR_IN.sizeof, "fuse_mkdir_in");
   return {
     name: readName(body, MKDIR_IN.sizeof),
@@ -153,7 +151,7 @@ export function decodeRename2In(body: DataView): Rename {
   return { name, newName, newParent: readNode(body, RENAME2_IN.newdir), flags };
 }
 
-export function decodeOpenIn(body: DataView): { flags: number; privileges: Privileges } {
+export function decodeOpenIn(body: DataView) {
   requireSize(body, OPEN_IN.sizeof, "fuse_open_in");
   return {
     flags: readU32(body, OPEN_IN.flags),
@@ -161,15 +159,7 @@ export function decodeOpenIn(body: DataView): { flags: number; privileges: Privi
   };
 }
 
-export interface Create {
-  readonly name: Uint8Array;
-  readonly flags: number;
-  readonly mode: number;
-  readonly umask: number;
-  readonly privileges: Privileges;
-}
-
-export function decodeCreateIn(body: DataView): Create {
+export function decodeCreateIn(body: DataView) {
   requireSize(body, CREATE_IN.sizeof, "fuse_create_in");
   return {
     name: readName(body, CREATE_IN.sizeof),
@@ -181,14 +171,7 @@ export function decodeCreateIn(body: DataView): Create {
 }
 
 /** Of READ and READDIR, whose `offset` is a cookie. */
-export interface Read {
-  readonly fh: Fh;
-  readonly offset: number;
-  readonly sizeBytes: number;
-  readonly flags: number;
-}
-
-export function decodeReadIn(body: DataView): Read {
+export function decodeReadIn(body: DataView) {
   requireSize(body, READ_IN.sizeof, "fuse_read_in");
   const sizeBytes = readU32(body, READ_IN.size);
   if (sizeBytes > MAX_TRANSFER_BYTES) throw new ErrnoError("EINVAL", `Request for ${sizeBytes} bytes`);
@@ -200,16 +183,8 @@ export function decodeReadIn(body: DataView): Read {
   };
 }
 
-export interface Write {
-  readonly fh: Fh;
-  readonly offset: number;
-  /** A view of the request. */
-  readonly data: Uint8Array;
-  readonly flags: number;
-  readonly privileges: Privileges;
-}
-
-export function decodeWriteIn(body: DataView): Write {
+/** Its `data` is a view of the request. */
+export function decodeWriteIn(body: DataView) {
   requireSize(body, WRITE_IN.sizeof, "fuse_write_in");
   const end = WRITE_IN.sizeof + readU32(body, WRITE_IN.size);
   requireSize(body, end, "fuse_write_in and its data");
@@ -227,7 +202,7 @@ export function decodeFlushIn(body: DataView): Fh {
   return readFh(body, FLUSH_IN.fh);
 }
 
-export function decodeReleaseIn(body: DataView): { fh: Fh; flags: number } {
+export function decodeReleaseIn(body: DataView) {
   requireSize(body, RELEASE_IN.sizeof, "fuse_release_in");
   return { fh: readFh(body, RELEASE_IN.fh), flags: readU32(body, RELEASE_IN.flags) };
 }
