@@ -123,7 +123,6 @@ function mountAsRoot(path: string, options: MountOptions): number {
     return fd;
   } catch (cause) {
     close(fd);
-    if (!(cause instanceof ErrnoError)) throw cause;
     throw mountRefusal(path, cause);
   }
 }
@@ -134,7 +133,6 @@ function holdDirectory(path: string): Disposable & { link: string } {
   try {
     fd = openPathItself(path);
   } catch (cause) {
-    if (!(cause instanceof ErrnoError)) throw cause;
     throw mountRefusal(path, cause);
   }
   const link = `/proc/self/fd/${fd}`;
@@ -171,13 +169,13 @@ function openDevice(): number {
       throw new MountError("no-device", message, { cause });
     }
     const message = `Cannot open ${DEVICE} (${cause.message}): start the container with --device ${DEVICE}`;
-    throw new MountError(cause.is("EACCES", "EPERM") ? "no-permission" : "failed", message, {
-      cause,
-    });
+    throw new MountError(cause.is("EACCES", "EPERM") ? "no-permission" : "failed", message, { cause });
   }
 }
 
-function mountRefusal(path: string, cause: ErrnoError): MountError {
+/** What an `ErrnoError` means; anything else is thrown on. */
+function mountRefusal(path: string, cause: unknown): MountError {
+  if (!(cause instanceof ErrnoError)) throw cause;
   if (cause.is("EPERM", "EACCES")) {
     const message =
       `Not permitted to mount on ${path}: a container needs --cap-add SYS_ADMIN and --device ${DEVICE}`;
