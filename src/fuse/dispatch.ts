@@ -35,8 +35,6 @@ export type OnReply = (where: Where, errno: number) => void;
 export interface DispatcherOptions {
   readonly onError: OnError;
   readonly onReply?: OnReply;
-  /** The step of the file system's time stamps. */
-  readonly timeGranularityNs: number;
   readonly pageSizeBytes: number;
 }
 

@@ -38,7 +38,7 @@ function start(fs: FileSystem, refuse?: ErrnoError, answer: OnError = () => {}) 
     bugs.push(error);
     return answer(error, where);
   };
-  const options = { onError, timeGranularityNs: 1000, pageSizeBytes: 4096 };
+  const options = { onError, pageSizeBytes: 4096 };
   return { dispatcher: new Dispatcher(fs, write, options), replies, bugs };
 }
 

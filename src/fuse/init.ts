@@ -14,6 +14,8 @@ import { bytesOf, readU32, requireSize, writeU32 } from "./wire.ts";
 /** The kernel holds back what nobody waits for, RELEASE among it, while so many such requests are open. */
 const MAX_BACKGROUND = 64;
 const CONGESTION_THRESHOLD = 48;
+/** The step of time stamps: what `Attributes` can hold. */
+const TIME_GRANULARITY_NS = 1000;
 
 const ALL = Object.values(INIT_FLAGS).reduce((all, flag) => all | flag, 0);
 const READDIRPLUS = INIT_FLAGS.FUSE_DO_READDIRPLUS | INIT_FLAGS.FUSE_READDIRPLUS_AUTO;
@@ -31,7 +33,6 @@ export interface Terms {
   readonly maxReadaheadBytes: number;
   readonly flags: number;
   readonly maxPages: number;
-  readonly timeGranularityNs: number;
 }
 
 export type Negotiation =
@@ -46,7 +47,6 @@ export function negotiate(
   offer: InitOffer,
   options: {
     readonly pageSizeBytes: number;
-    readonly timeGranularityNs: number;
     /** How the file system lists: "with-attributes" only if it has `readdirplus`. */
     readonly listing: "plain" | "with-attributes";
   },
@@ -61,7 +61,6 @@ export function negotiate(
       maxReadaheadBytes: offer.maxReadaheadBytes,
       flags,
       maxPages: flags & INIT_FLAGS.FUSE_MAX_PAGES ? Math.ceil(MAX_TRANSFER_BYTES / options.pageSizeBytes) : 0,
-      timeGranularityNs: options.timeGranularityNs,
     },
   };
 }
@@ -87,7 +86,7 @@ export function encodeInitOut(body: DataView, terms: Terms | undefined): number 
   body.setUint16(INIT_OUT.max_background, MAX_BACKGROUND, HOST_ENDIAN);
   body.setUint16(INIT_OUT.congestion_threshold, CONGESTION_THRESHOLD, HOST_ENDIAN);
   writeU32(body, INIT_OUT.max_write, MAX_TRANSFER_BYTES);
-  writeU32(body, INIT_OUT.time_gran, terms.timeGranularityNs);
+  writeU32(body, INIT_OUT.time_gran, TIME_GRANULARITY_NS);
   body.setUint16(INIT_OUT.max_pages, terms.maxPages, HOST_ENDIAN);
   return INIT_OUT.sizeof;
 }

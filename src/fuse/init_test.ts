@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { decodeInitIn, encodeInitOut, negotiate } from "./init.ts";
 
 const ALL = 0x1064_1029 | 1 << 6 | 1 << 13 | 1 << 14; // every flag we want
-const OPTIONS = { pageSizeBytes: 4096, timeGranularityNs: 1000, listing: "with-attributes" } as const;
+const OPTIONS = { pageSizeBytes: 4096, listing: "with-attributes" } as const;
 const offer = (minor: number, flags: number, major = 7) => ({
   major,
   minor,
@@ -27,7 +27,7 @@ const AGREED = [
 ] as const;
 for (const [name, offered, pageSizeBytes, expected] of AGREED) {
   Deno.test(`negotiate() with ${name}`, () => {
-    const terms = { ...expected, maxReadaheadBytes: 131072, timeGranularityNs: 1000 };
+    const terms = { ...expected, maxReadaheadBytes: 131072 };
     assert.deepEqual(negotiate(offered, { ...OPTIONS, pageSizeBytes }), { kind: "agreed", terms });
   });
 }
@@ -68,7 +68,6 @@ Deno.test("encodeInitOut() writes 64 bytes", () => {
     maxReadaheadBytes: 131072,
     flags: 0x1064_1029,
     maxPages: 32,
-    timeGranularityNs: 1000,
   };
   assert.equal(encodeInitOut(new DataView(body.buffer), terms), 64);
   // deno-fmt-ignore

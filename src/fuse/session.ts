@@ -32,8 +32,6 @@ const DRAIN_MS = 2;
 /** After so long we let timers and messages of this thread run; a drain that is under way ends first. */
 const YIELD_MS = 2;
 
-const DEFAULT_TIME_GRANULARITY_NS = 1000;
-
 export interface SessionOptions {
   readonly onError: OnError;
   /** For tracing. */
@@ -52,11 +50,6 @@ export interface SessionOptions {
    * Whoever commits here needs a second occasion for that, such as `setImmediate`.
    */
   readonly onDrained?: () => void;
-  /**
-   * The step of the file system's time stamps: 1000 (the default) for what `Attributes` can hold, or a
-   * coarser one.
-   */
-  readonly timeGranularityNs?: number;
 }
 
 /**
@@ -98,7 +91,6 @@ export class Session {
     this.#onDrained = options.onDrained ?? (() => {});
     this.#dispatcher = new Dispatcher(fs, (reply, sizeBytes) => void write(fd, reply, sizeBytes), {
       ...options,
-      timeGranularityNs: options.timeGranularityNs ?? DEFAULT_TIME_GRANULARITY_NS,
       pageSizeBytes: pageSizeBytes(),
     });
   }

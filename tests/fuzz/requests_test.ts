@@ -60,7 +60,6 @@ class Wired implements AsyncDisposable {
         if (opcode !== "INIT" && !(error instanceof ErrnoError)) this.bugs.push(error);
         return errnoOf(error);
       },
-      timeGranularityNs: 1_000,
       pageSizeBytes: 4_096,
     });
   }
