@@ -53,28 +53,10 @@
  * @module
  */
 export { ErrnoError, type ErrnoName } from "../sys/errno.ts";
-export {
-  type Attributes,
-  type AttributesReply,
-  type Entry,
-  type Fh,
-  type NodeId,
-  ROOT_NODE,
-  type StatFs,
-} from "./attributes.ts";
+export * from "./attributes.ts";
 export * from "./constants.ts";
 export type { OnError, OnReply, Where } from "./dispatch.ts";
-export type {
-  AttributeChanges,
-  Created,
-  DirectoryEntry,
-  DirectorySink,
-  EntrySink,
-  FileSystem,
-  Maybe,
-  Opened,
-  Privileges,
-} from "./filesystem.ts";
+export type * from "./filesystem.ts";
 export { Mount, mount, type MountOptions } from "./mount.ts";
 export { badMountpoint, MountError, type MountRefusal } from "./mount_error.ts";
 export { MountWatch } from "./mount_watch.ts";
