@@ -1,4 +1,3 @@
-import { must } from "../must.ts";
 import { ErrnoError } from "../sys/errno.ts";
 import { close, openPathItself, openReadWrite } from "../sys/files/file.ts";
 import { readKernelLink } from "../sys/files/kernel_files.ts";
@@ -7,7 +6,7 @@ import { POLLERR, PollSet } from "../sys/waiting/poll.ts";
 import { effectiveGid, effectiveUid, isRoot } from "../sys/processes/process.ts";
 import { escapeOption, fusermount, fuserunmount } from "./fusermount.ts";
 import { badMountpoint, MountError } from "./mount_error.ts";
-import { readMountInfo } from "./mountinfo.ts";
+import { isOf, readMountInfo } from "./mountinfo.ts";
 
 const DEVICE = "/dev/fuse";
 
@@ -81,15 +80,10 @@ export class Mount {
   #isThere(): boolean {
     if (new PollSet([this.fd]).now(0) & POLLERR) return false;
     const here = readMountInfo().filter(({ mountpoint }) => mountpoint === this.mountpoint);
-    if (!here.some(({ device }) => this.#isOurs(device))) return false;
-    if (this.#isOurs(must(here.at(-1), "a list in which something was found is not empty").device)) {
-      return true;
-    }
+    const ours = here.findLastIndex((mount) => isOf(this.connection, mount));
+    if (ours === -1) return false;
+    if (ours === here.length - 1) return true;
     throw new MountError("busy", `Cannot unmount ${this.mountpoint}: another mount covers it`);
-  }
-
-  #isOurs(device: { major: number; minor: number }): boolean {
-    return device.major === 0 && device.minor === this.connection;
   }
 }
 

@@ -2,7 +2,7 @@ import { close, openReadOnly } from "../sys/files/file.ts";
 import { readOpenKernelFile } from "../sys/files/kernel_files.ts";
 import { POLLIN, POLLPRI, PollSet, Waker } from "../sys/waiting/poll.ts";
 import type { Mount } from "./mount.ts";
-import { isListed, MOUNTINFO } from "./mountinfo.ts";
+import { isOf, MOUNTINFO, parseMountInfo } from "./mountinfo.ts";
 
 /**
  * Tells when somebody unmounts. After a lazy unmount the session hears of it only once the last open file is
@@ -36,7 +36,8 @@ export class MountWatch implements AsyncDisposable {
     const sleep = new PollSet([{ fd: this.#table, events: POLLPRI }, { fd: this.#waker.fd, events: POLLIN }]);
     while (!this.#isClosing) {
       // Read the descriptor that we have: we may have none left when somebody mounts something.
-      if (!isListed(connection, readOpenKernelFile(this.#table))) return onGone();
+      const mounts = parseMountInfo(readOpenKernelFile(this.#table));
+      if (!mounts.some((mount) => isOf(connection, mount))) return onGone();
       await sleep.wait();
     }
   }

@@ -23,9 +23,9 @@ export function readMountInfo(): MountInfo[] {
   return parseMountInfo(readKernelFile(MOUNTINFO));
 }
 
-/** Whether a FUSE connection is mounted anywhere. @param text Of all mounts. */
-export function isListed(connection: number, text: string): boolean {
-  return parseMountInfo(text).some(({ device }) => device.major === 0 && device.minor === connection);
+/** Whether it is a mount of that FUSE connection. */
+export function isOf(connection: number, { device }: MountInfo): boolean {
+  return device.major === 0 && device.minor === connection;
 }
 
 /** @param text Lines of proc_pid_mountinfo(5); others are left out. */
