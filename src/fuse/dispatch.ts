@@ -96,7 +96,7 @@ export class Dispatcher {
       message.byteLength - IN_HEADER.sizeof,
     );
     const whole = readU32(message, IN_HEADER.len) === message.byteLength;
-    if (isAwaited(request)) this.#exchanges++;
+    if (!UNAWAITED.has(request.opcode)) this.#exchanges++;
     try {
       switch (request.opcode) {
         case OPCODE.FORGET:
@@ -137,15 +137,14 @@ export class Dispatcher {
 
   #init(request: Request, body: DataView): void {
     try {
-      const negotiation = negotiate(decodeInitIn(body), {
+      const terms = negotiate(decodeInitIn(body), {
         ...this.#options,
         listing: this.#fs.readdirplus ? "with-attributes" : "plain",
       });
-      if (negotiation.kind === "too-old") {
+      if (terms === "too-old") {
         this.#complain(new Error("The kernel's FUSE protocol is older than 7.31"), request);
         return this.#fail(request, new ErrnoError("EPROTO"));
       }
-      const terms = negotiation.kind === "agreed" ? negotiation.terms : undefined;
       this.#send(request, 0, encodeInitOut(this.#body, terms));
     } catch (error) {
       this.#fail(request, error);
@@ -197,7 +196,7 @@ export class Dispatcher {
   /** @returns Whether somebody got the answer. */
   #send(request: Request, errno: number, bodyBytes: number): boolean {
     if (this.#ended) return false;
-    if (isAwaited(request)) this.#exchanges++;
+    if (!UNAWAITED.has(request.opcode)) this.#exchanges++;
     this.#options.onReply?.(whereOf(request), errno);
     const sizeBytes = OUT_HEADER.sizeof + bodyBytes;
     writeU32(this.#header, OUT_HEADER.len, sizeBytes);
@@ -228,11 +227,7 @@ export class Dispatcher {
   }
 }
 
-/** Whether the kernel's caller waits for the reply. */
-function isAwaited({ opcode }: Request): boolean {
-  return !UNAWAITED.has(opcode);
-}
-
+/** Those for whose reply the kernel's caller does not wait. */
 const UNAWAITED: ReadonlySet<number> = new Set([
   OPCODE.FORGET,
   OPCODE.BATCH_FORGET,

@@ -35,14 +35,11 @@ export interface Terms {
   readonly maxPages: number;
 }
 
-export type Negotiation =
-  | { readonly kind: "agreed"; readonly terms: Terms }
-  /** The kernel speaks a newer major version: it must ask again in ours. */
-  | { readonly kind: "ask-again" }
-  /** Older than what we speak: EPROTO. */
-  | { readonly kind: "too-old" };
-
-/** What we make of the kernel's offer. */
+/**
+ * What we make of the kernel's offer.
+ * @returns `ask-again`: the kernel speaks a newer major version, and must ask again in ours. `too-old`: it
+ * speaks an older one than we do, EPROTO.
+ */
 export function negotiate(
   offer: InitOffer,
   options: {
@@ -50,18 +47,15 @@ export function negotiate(
     /** How the file system lists: "with-attributes" only if it has `readdirplus`. */
     readonly listing: "plain" | "with-attributes";
   },
-): Negotiation {
-  if (offer.major > FUSE_KERNEL_VERSION) return { kind: "ask-again" };
-  if (offer.major < FUSE_KERNEL_VERSION || offer.minor < FUSE_MINOR_OLDEST) return { kind: "too-old" };
+): Terms | "ask-again" | "too-old" {
+  if (offer.major > FUSE_KERNEL_VERSION) return "ask-again";
+  if (offer.major < FUSE_KERNEL_VERSION || offer.minor < FUSE_MINOR_OLDEST) return "too-old";
   const flags = offer.flags & (options.listing === "plain" ? ALL & ~READDIRPLUS : ALL);
   return {
-    kind: "agreed",
-    terms: {
-      minor: Math.min(offer.minor, FUSE_KERNEL_MINOR_VERSION),
-      maxReadaheadBytes: offer.maxReadaheadBytes,
-      flags,
-      maxPages: flags & INIT_FLAGS.FUSE_MAX_PAGES ? Math.ceil(MAX_TRANSFER_BYTES / options.pageSizeBytes) : 0,
-    },
+    minor: Math.min(offer.minor, FUSE_KERNEL_MINOR_VERSION),
+    maxReadaheadBytes: offer.maxReadaheadBytes,
+    flags,
+    maxPages: flags & INIT_FLAGS.FUSE_MAX_PAGES ? Math.ceil(MAX_TRANSFER_BYTES / options.pageSizeBytes) : 0,
   };
 }
 
@@ -75,12 +69,12 @@ export function decodeInitIn(body: DataView): InitOffer {
   };
 }
 
-/** @param terms `undefined` tells our version only, to a kernel that must ask again. */
-export function encodeInitOut(body: DataView, terms: Terms | undefined): number {
+/** @param terms `ask-again` tells our version only. */
+export function encodeInitOut(body: DataView, terms: Terms | "ask-again"): number {
   bytesOf(body, 0, INIT_OUT.sizeof).fill(0);
   writeU32(body, INIT_OUT.major, FUSE_KERNEL_VERSION);
-  writeU32(body, INIT_OUT.minor, terms?.minor ?? FUSE_KERNEL_MINOR_VERSION);
-  if (terms === undefined) return INIT_OUT.sizeof;
+  writeU32(body, INIT_OUT.minor, terms === "ask-again" ? FUSE_KERNEL_MINOR_VERSION : terms.minor);
+  if (terms === "ask-again") return INIT_OUT.sizeof;
   writeU32(body, INIT_OUT.max_readahead, terms.maxReadaheadBytes);
   writeU32(body, INIT_OUT.flags, terms.flags);
   body.setUint16(INIT_OUT.max_background, MAX_BACKGROUND, HOST_ENDIAN);
