@@ -32,7 +32,6 @@ export interface Place {
 export abstract class FixedNode implements Node {
   readonly nodeid: NodeId;
   readonly name: string;
-  protected readonly parts: Parts;
   readonly #born: number;
   /** Its type, and its permission bits until somebody changes those. */
   protected abstract readonly defaultMode: number;
@@ -45,8 +44,7 @@ export abstract class FixedNode implements Node {
   /** The node of a job of the kind that is registered with this. */
   ofJob?(number: number, ordinal: number): Node;
 
-  constructor(parts: Parts, { nodeid, name }: Place) {
-    this.parts = parts;
+  constructor(protected readonly parts: Parts, { nodeid, name }: Place) {
     this.nodeid = nodeid;
     this.name = name;
     this.#born = parts.now();

@@ -1,5 +1,4 @@
-import type { DirectorySink, NodeId } from "../fuse/mod.ts";
-import { ROOT_NODE } from "../fuse/mod.ts";
+import { type DirectorySink, type NodeId, ROOT_NODE } from "../fuse/mod.ts";
 
 /** Cookies of `.` and `..` are 1 and 2; those of what is in a directory follow. */
 export const FIRST_COOKIE = 2;

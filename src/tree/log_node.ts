@@ -24,7 +24,8 @@ export class LogNode implements Node {
 
   /** @throws {ErrnoError} EACCES, ESTALE. */
   async open(_: Request, { access }: Opening): Promise<Handle> {
-    const job = await this.#job(); // A rename may have left this node under the job's name in pending/.
+    const job = await this.#shownJob();
+    if (!job) throw new ErrnoError("ESTALE"); // A rename may have left this node under its name in pending/.
     if (access === "write") throw new ErrnoError("EACCES");
     return this.#parts.logs.open(job);
   }
@@ -40,13 +41,6 @@ export class LogNode implements Node {
       await changeOwnership(this.#parts, job, uid, changes);
     }
     return await this.attributes();
-  }
-
-  /** @throws {ErrnoError} ESTALE if the job shows something else now. */
-  async #job(): Promise<LoggedJob> {
-    const job = await this.#shownJob();
-    if (!job) throw new ErrnoError("ESTALE");
-    return job;
   }
 
   /** The job, if it shows this log. */

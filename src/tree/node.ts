@@ -43,19 +43,16 @@ export interface Node {
 
 export interface Directory extends Node {
   lookup(request: Request, name: JobId): Maybe<Entry>;
+  unlink(request: Request, name: JobId): Maybe<void>;
+  rename(request: Request, name: JobId, to: Directory, newName: JobId, flags: number): Promise<void>;
   /** Adds what follows `cookie`. */
   list(cookie: number, sink: DirectorySink): Maybe<void>;
   /** As `list`, with what lookups would answer. Left out: the kernel looks each name up. */
   listEntries?(cookie: number, sink: EntrySink): Maybe<void>;
-  /**
-   * A new file, open. The kernel believed that there is none of that name. Left out: EPERM, as for what
-   * follows.
-   */
+  /** A new file, open. The kernel believed that there is none of that name. Left out: EPERM. */
   create?(request: Request, name: JobId, making: Making): Promise<{ entry: Entry; handle: Handle }>;
-  /** A new file that nobody has open, mknod(2). */
+  /** A new file that nobody has open, mknod(2). Left out: EPERM. */
   make?(request: Request, name: JobId, making: Making): Promise<Entry>;
-  unlink?(request: Request, name: JobId): Maybe<void>;
-  rename?(request: Request, name: JobId, to: Directory, newName: JobId, flags: number): Promise<void>;
 }
 
 /** Where and how a write(2) comes. */

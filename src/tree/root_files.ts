@@ -18,17 +18,15 @@ export const ROOT_FILE_KEPT_MS = 600_000;
 export class RootFiles {
   readonly #accounts: Accounts;
   readonly #config: ConfigText;
-  readonly now: () => number;
   /** Those with a name, the oldest first. */
   readonly #named = new Map<string, RootFile>();
   /** Those with a name, and those without that are open. */
   readonly #files = new Map<NodeId, RootFile>();
   #serial = 0;
 
-  constructor(accounts: Accounts, config: ConfigText, now: () => number) {
+  constructor(accounts: Accounts, config: ConfigText, readonly now: () => number) {
     this.#accounts = accounts;
     this.#config = config;
-    this.now = now;
   }
 
   /**

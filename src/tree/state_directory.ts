@@ -136,7 +136,8 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
     const mayReplace = (other: Job) => !(flags & RENAME_NOREPLACE) && mayTake(other);
     const job = await queue.byId(id);
     if (isWithin && job && this.#isLate(request, job, newId)) {
-      return await this.#renameLate(job, newId, mayReplace);
+      granted(await queue.renameLate(job, newId, mayReplace));
+      return log.info("job that had started got another id", { job: newId, before: job.id });
     }
     if (job?.state !== this.state) throw new ErrnoError("ENOENT");
     if (!isWithin && this.state === "pending") {
@@ -159,11 +160,6 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
   #isLate({ uid }: Request, job: Job, newId: JobId): boolean {
     const isPast = this.state === "pending" && job.state !== "pending";
     return isPast && !isDraft(newId) && this.parts.makers.isMaker(uid, job.number);
-  }
-
-  async #renameLate(job: Job, newId: JobId, mayReplace: (other: Job) => boolean): Promise<void> {
-    granted(await this.parts.queue.renameLate(job, newId, mayReplace));
-    log.info("job that had started got another id", { job: newId, before: job.id });
   }
 
   /**

@@ -85,16 +85,14 @@ export class Tree implements FileSystem, Disposable {
   };
 
   readonly unlink: AsyncHandler<"unlink"> = async (request, parent, name) => {
-    const directory = this.#nodes.directory(parent);
-    if (!directory.unlink) refuse("EPERM");
-    await directory.unlink(request, idOf(name));
+    await this.#nodes.directory(parent).unlink(request, idOf(name));
   };
 
   readonly rename: AsyncHandler<"rename"> = async (request, parent, name, newParent, newName, flags) => {
     if ((flags & ~RENAME_NOREPLACE) !== 0) refuse("EINVAL");
     const newId = idOf(newName);
     const [from, to] = [this.#nodes.directory(parent), this.#nodes.directory(newParent)];
-    await (from.rename?.(request, idOf(name), to, newId, flags) ?? refuse("EPERM"));
+    await from.rename(request, idOf(name), to, newId, flags);
   };
 
   readonly open: AsyncHandler<"open"> = async (request, nodeid, flags) => {
