@@ -8,8 +8,6 @@ const log = getLogger(["filed", "tree"]);
 /** As long as what the settings are written with may be. */
 export const MAX_CONFIG_BYTES = 65_536;
 
-const NOT_TEXT = "not UTF-8";
-
 /** The settings as the text of a file, be it config.json or one that takes its place. */
 export class ConfigText {
   readonly #queue: Queue;
@@ -63,7 +61,7 @@ export function requireWhole(bytes: Uint8Array) {
 
 function parseBytes(bytes: Uint8Array) {
   const text = textOf(bytes);
-  return text === undefined ? { kind: "invalid", reason: NOT_TEXT } as const : parseConfig(text);
+  return text === undefined ? { kind: "invalid", reason: "not UTF-8" } as const : parseConfig(text);
 }
 
 function textOf(bytes: Uint8Array): string | undefined {

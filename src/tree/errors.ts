@@ -1,4 +1,4 @@
-import { type Refusal, StoreError } from "../queue/queue.ts";
+import { type Refusal, type Result, StoreError } from "../queue/queue.ts";
 import { ErrnoError, type ErrnoName } from "../fuse/mod.ts";
 
 /** The one place where a refusal of the queue gets its errno. */
@@ -10,7 +10,7 @@ const ERRNO_OF: Record<Refusal["kind"], ErrnoName> = {
 };
 
 /** The value, or the refusal as what the kernel must hear. @throws {ErrnoError} */
-export function granted<T>(result: { ok: true; value: T } | { ok: false; refusal: Refusal }): T {
+export function granted<T>(result: Result<T>): T {
   if (!result.ok) throw new ErrnoError(ERRNO_OF[result.refusal.kind]);
   return result.value;
 }

@@ -26,20 +26,12 @@ export function requireRight(
   if (uid === ROOT) return;
   const isOwner = uid === job.uid;
   const isOwnersMatter = mode !== undefined || newUid !== undefined || gid !== undefined ||
-    isGiven(atime) || isGiven(mtime);
+    typeof atime === "number" || typeof mtime === "number";
   if (isOwnersMatter && !isOwner) throw new ErrnoError("EPERM");
   if (newUid !== undefined && newUid !== job.uid) throw new ErrnoError("EPERM");
-  const mayWrite = (writableMode(job) & (isOwner ? OWNERS_WRITE : OTHERS_WRITE)) !== 0;
+  const shownMode = job.state === "pending" ? job.mode : job.mode & ~WRITE_BITS; // Nobody may write to a log.
+  const mayWrite = (shownMode & (isOwner ? OWNERS_WRITE : OTHERS_WRITE)) !== 0;
   const isTouched = atime === "now" || mtime === "now";
   if (isTouched && !isOwner && !mayWrite) throw new ErrnoError("EACCES");
   if (sizeBytes !== undefined && how === "by-name" && !mayWrite) throw new ErrnoError("EACCES");
-}
-
-function isGiven(time: number | "now" | undefined): boolean {
-  return typeof time === "number";
-}
-
-/** As shown: nobody may write to a log. */
-function writableMode({ mode, state }: { mode: number; state: State }): number {
-  return state === "pending" ? mode : mode & ~WRITE_BITS;
 }
