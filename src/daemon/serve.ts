@@ -40,7 +40,6 @@ export async function serve(
       fsname: NAME,
       subtype: NAME,
       admit: Deno.uid() === 0 ? "everyone" : settings.admit,
-      permissions: "kernel",
     }),
   );
   const session = stack.use(

@@ -39,7 +39,7 @@
  *   },
  * };
  *
- * const options = { fsname: "hello", subtype: "hello", admit: "owner", permissions: "kernel" } as const;
+ * const options = { fsname: "hello", subtype: "hello", admit: "owner" } as const;
  * await using mounted = await mount("/mnt", options);
  * await using session = new Session(mounted.fd, hello, { onError: console.error });
  * Deno.addSignalListener("SIGINT", () => mounted.unmount("lazy"));

@@ -17,13 +17,12 @@ export interface MountOptions {
   readonly subtype: string;
   /** `"everyone"` needs root, or `user_allow_other` in /etc/fuse.conf. `"owner"` keeps even root out. */
   readonly admit: "owner" | "everyone";
-  /** `"kernel"`: modes and owners decide who may do what, see `default_permissions` in mount.fuse3(8). */
-  readonly permissions: "kernel" | "server";
 }
 
 /**
  * Mounts a directory: by mount(2) as root, else through `fusermount3`. Until a `Session` serves it, whoever
- * touches the mount waits; this process must never touch it other than asynchronously.
+ * touches the mount waits; this process must never touch it other than asynchronously. Modes and owners
+ * decide who may do what, see `default_permissions` in mount.fuse3(8).
  * @param mountpoint An existing directory; see `clearStale` for one that an earlier server has left mounted.
  * @throws {MountError}
  */
@@ -146,11 +145,8 @@ function mountAsUser(path: string, options: MountOptions): Promise<number> {
   ]);
 }
 
-function sharedOptions({ admit, permissions }: MountOptions): string[] {
-  return [
-    ...(admit === "everyone" ? ["allow_other"] : []),
-    ...(permissions === "kernel" ? ["default_permissions"] : []),
-  ];
+function sharedOptions({ admit }: MountOptions): string[] {
+  return [...(admit === "everyone" ? ["allow_other"] : []), "default_permissions"];
 }
 
 function openDevice(): number {

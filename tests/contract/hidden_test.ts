@@ -29,7 +29,7 @@ Deno.test("a mount point without files is nothing to warn of", async () => {
   assert.deepEqual(filed.log.filter(({ level }) => level !== "INFO"), []);
 });
 
-const OPTIONS = { fsname: "memory", subtype: "memory", admit: "owner", permissions: "kernel" } as const;
+const OPTIONS = { fsname: "memory", subtype: "memory", admit: "owner" } as const;
 const DIRECTORY = {
   ino: ROOT_NODE,
   mode: S_IFDIR | 0o755,

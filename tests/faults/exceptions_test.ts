@@ -22,7 +22,7 @@ class Buggy implements AsyncDisposable {
     const mountpoint = `${place.path}/mnt`;
     await Deno.mkdir(mountpoint);
     const mounted = parts.use(
-      await mount(mountpoint, { fsname: "filed", subtype: "filed", admit: "owner", permissions: "kernel" }),
+      await mount(mountpoint, { fsname: "filed", subtype: "filed", admit: "owner" }),
     );
     const buggy = new Buggy(mountpoint, parts.move());
     const fs = handlersOf(tree, bugs);

@@ -8,7 +8,6 @@ export const OPTIONS = {
   fsname: "memory",
   subtype: "memory",
   admit: "owner",
-  permissions: "kernel",
 } as const;
 
 /** Bugs and ends take a moment at most; this only keeps a broken test from waiting for ever. */
