@@ -281,7 +281,7 @@ export const WRITE_IN = {
   sizeof: 40,
 } as const;
 export const FLUSH_IN = { fh: 0, /* unused: 8, padding: 12, lock_owner: 16, */ sizeof: 24 } as const;
-export const RELEASE_IN = { fh: 0, flags: 8, /* release_flags: 12, lock_owner: 16, */ sizeof: 24 } as const;
+export const RELEASE_IN = { fh: 0, /* flags: 8, release_flags: 12, lock_owner: 16, */ sizeof: 24 } as const;
 export const FSYNC_IN = { fh: 0, fsync_flags: 8, /* padding: 12, */ sizeof: 16 } as const;
 /** Since 7.39; its start is that of `fuse_getattr_in`. */
 export const STATX_IN = {

@@ -202,9 +202,9 @@ export function decodeFlushIn(body: DataView): Fh {
   return readFh(body, FLUSH_IN.fh);
 }
 
-export function decodeReleaseIn(body: DataView) {
+export function decodeReleaseIn(body: DataView): Fh {
   requireSize(body, RELEASE_IN.sizeof, "fuse_release_in");
-  return { fh: readFh(body, RELEASE_IN.fh), flags: readU32(body, RELEASE_IN.flags) };
+  return readFh(body, RELEASE_IN.fh);
 }
 
 export function decodeFsyncIn(body: DataView): { fh: Fh; what: "data" | "all" } {

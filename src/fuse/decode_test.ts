@@ -147,7 +147,7 @@ const CASES: readonly (readonly [string, () => unknown, unknown])[] = [
     ...u32(1), // flags O_WRONLY
     ...u32(0), // release_flags
     ...U64_MAX, // lock_owner
-  )), { fh: FH_VALUE, flags: 1 }],
+  )), FH_VALUE],
   ["decodeFlushIn()", () => decode.decodeFlushIn(body(
     ...FH, // fh
     ...u32(0), // unused

@@ -191,7 +191,7 @@ export interface FileSystem {
    * Called once for each `open` and `create`, when the last reference is gone. Nobody waits for it or hears
    * of its error.
    */
-  release?(request: Request, nodeid: NodeId, fh: Fh, flags: number): Maybe<void>;
+  release?(request: Request, nodeid: NodeId, fh: Fh): Maybe<void>;
   /** Absent: succeeds. `what`: `"data"` for fdatasync(2). */
   fsync?(request: Request, nodeid: NodeId, fh: Fh, what: "data" | "all"): Maybe<void>;
 
@@ -204,7 +204,7 @@ export interface FileSystem {
   readdir?(request: Request, nodeid: NodeId, fh: Fh, cookie: number, sink: DirectorySink): Maybe<void>;
   /** As `readdir`, with what lookups would answer. Absent: the kernel uses `readdir` and looks up each name. */
   readdirplus?(request: Request, nodeid: NodeId, fh: Fh, cookie: number, sink: EntrySink): Maybe<void>;
-  releasedir?(request: Request, nodeid: NodeId, fh: Fh, flags: number): Maybe<void>;
+  releasedir?(request: Request, nodeid: NodeId, fh: Fh): Maybe<void>;
 
   /** Absent: zeros. */
   statfs?(request: Request, nodeid: NodeId): Maybe<StatFs>;

@@ -50,9 +50,6 @@ const NO_STATFS: StatFs = {
   nameMax: 255,
 };
 
-/** The flags of a RELEASE that the kernel did not send. */
-const NO_FLAGS = 0;
-
 const forgetEntry = (fs: FileSystem, _: Request, entry: Entry) => fs.forget?.(entry.nodeid, 1);
 
 const callRename = (fs: Required<FileSystem>, request: Request, rename: decode.Rename) =>
@@ -119,14 +116,14 @@ export const OPERATIONS: Readonly<Record<number, Operation>> = {
     decode: decode.decodeOpenIn,
     call: (fs, request, { flags, privileges }) => fs.open(request, request.nodeid, flags, privileges),
     encode: encode.encodeOpenOut,
-    undo: (fs, request, { fh }) => fs.release?.(request, request.nodeid, fh, NO_FLAGS),
+    undo: (fs, request, { fh }) => fs.release?.(request, request.nodeid, fh),
   }),
   [OPCODE.CREATE]: operation("create", "EPERM", {
     decode: decode.decodeCreateIn,
     call: (fs, request, { name, ...how }) => fs.create(request, request.nodeid, name, how),
     encode: encode.encodeCreateOut,
     undo: async (fs, request, { entry, opened }) => {
-      await fs.release?.(request, entry.nodeid, opened.fh, NO_FLAGS);
+      await fs.release?.(request, entry.nodeid, opened.fh);
       forgetEntry(fs, request, entry);
     },
   }),
@@ -148,7 +145,7 @@ export const OPERATIONS: Readonly<Record<number, Operation>> = {
   }),
   [OPCODE.RELEASE]: operation("release", { answer: undefined }, {
     decode: decode.decodeReleaseIn,
-    call: (fs, request, { fh, flags }) => fs.release(request, request.nodeid, fh, flags),
+    call: (fs, request, fh) => fs.release(request, request.nodeid, fh),
   }),
   [OPCODE.FSYNC]: operation("fsync", "ENOSYS", {
     decode: decode.decodeFsyncIn,
@@ -158,7 +155,7 @@ export const OPERATIONS: Readonly<Record<number, Operation>> = {
     decode: decode.decodeOpenIn,
     call: (fs, request, { flags }) => fs.opendir(request, request.nodeid, flags),
     encode: encode.encodeOpenOut,
-    undo: (fs, request, { fh }) => fs.releasedir?.(request, request.nodeid, fh, NO_FLAGS),
+    undo: (fs, request, { fh }) => fs.releasedir?.(request, request.nodeid, fh),
   }),
   [OPCODE.READDIR]: operation("readdir", "ENOTDIR", {
     decode: (body) => decodeListing(body, encode.DirentPacker),
@@ -173,7 +170,7 @@ export const OPERATIONS: Readonly<Record<number, Operation>> = {
   }),
   [OPCODE.RELEASEDIR]: operation("releasedir", { answer: undefined }, {
     decode: decode.decodeReleaseIn,
-    call: (fs, request, { fh, flags }) => fs.releasedir(request, request.nodeid, fh, flags),
+    call: (fs, request, fh) => fs.releasedir(request, request.nodeid, fh),
   }),
   [OPCODE.STATFS]: operation("statfs", { answer: NO_STATFS }, {
     decode: decode.decodeNothing,

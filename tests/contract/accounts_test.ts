@@ -174,7 +174,7 @@ Deno.test("whatever users open, write, cut, remove and close, they are charged w
         }
         if (what === "flush") return await tree.flush(by(0), at.nodeid, at.fh);
         open.splice(open.indexOf(at), 1);
-        await tree.release(by(0), at.nodeid, at.fh, 0);
+        await tree.release(by(0), at.nodeid, at.fh);
       };
       let sizes = new Map<string, number>();
       for (const step of steps) {
@@ -205,7 +205,7 @@ Deno.test("whatever users open, write, cut, remove and close, they are charged w
         assert.equal(charged, inMemory(open), "each content is charged once");
       }
       isFull = false;
-      for (const { fh, nodeid } of open) await tree.release(by(0), nodeid, fh, 0);
+      for (const { fh, nodeid } of open) await tree.release(by(0), nodeid, fh);
       for (const uid of USERS) assert.deepEqual({ ...accounts.of(uid), heldJobs: 0 }, NOTHING);
       for (const directory of [PENDING, FAILED]) {
         for (let job = 0; job < 6; job++) await tree.unlink(by(0), directory, name(job)).catch(() => {});
