@@ -81,13 +81,10 @@ export class CommandHandle implements Handle {
     const { file } = this;
     if (file.isStored) return;
     if (file.isRemoved) return file.requireUnspoiled();
-    await file.save(
-      "draft",
-      async (bytes, writers) => {
-        const { number } = file.job;
-        this.#requireThere(await this.#desk.queue.saveDraft(number, bytes, writers, file.modifiedAt));
-      },
-    );
+    await file.save("draft", async (bytes, writers) => {
+      const saved = await this.#desk.queue.saveDraft(file.job.number, bytes, writers, file.modifiedAt);
+      this.#requireThere(saved);
+    });
   }
 
   /**
