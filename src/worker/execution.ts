@@ -187,7 +187,10 @@ export class Execution {
     post({ kind: "gone", run: this.#start.run });
   }
 
-  #timeOut() {
+  /** Where filed itself was stopped, the timer may come before the word that the run has ended in time. */
+  async #timeOut() {
+    const hasEnded = !this.#isShellLiving() && (await this.#findGroup()).length === 0;
+    if (hasEnded || this.#is("terminating", "over")) return;
     this.#hasTimedOut = true;
     this.end(TIMEOUT_GRACE_MS, KILLING_MS);
   }

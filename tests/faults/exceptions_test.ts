@@ -127,5 +127,5 @@ Deno.test("an exception in the scheduler ends filed with status 1, unmounted, an
 
 /** Runs SQL on a state file that a daemon may have open. */
 async function execute(path: string, sql: string): Promise<void> {
-  await ok(run(["sqlite3", path, sql]));
+  await ok(run(["sqlite3", "-cmd", ".timeout 5000", path, sql]));
 }
