@@ -19,19 +19,13 @@ export class Lane {
   readonly #isHeld: (number: number) => boolean;
   readonly #head = new Turns();
   /** All that is ready up to this one is in the head. */
-  #last: Ready;
+  #last = BEGIN;
 
   /**
-   * @param state `empty`: no job is in it.
    * @param fetch What the database has that is ready behind a job, in order: what is held included, of which
    * it does not know.
    */
-  constructor(
-    state: "empty" | "stored",
-    fetch: (after: Ready, limit: number) => Ready[],
-    isHeld: (number: number) => boolean,
-  ) {
-    this.#last = state === "empty" ? END : BEGIN;
+  constructor(fetch: (after: Ready, limit: number) => Ready[], isHeld: (number: number) => boolean) {
     this.#fetch = fetch;
     this.#isHeld = isHeld;
   }

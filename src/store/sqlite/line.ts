@@ -1,6 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { Lane } from "./lane.ts";
-import { must } from "../../must.ts";
 import { order, type Ready, Turns } from "./turns.ts";
 
 /** What becomes of a job in a search. */
@@ -9,15 +8,30 @@ export type Verdict =
   /** Not now. */
   | "passed-over";
 
+/** A lane, with what is known of it. */
+interface UserLane {
+  readonly number: number;
+  readonly uid: number;
+  jobs: Lane;
+  /** Its place in the order of all lanes; `undefined`: it has no job, and is not asked before one comes to it. */
+  head: Head | undefined;
+}
+
+/** The first job of a lane; of turn -1 where that is not known. */
+interface Head extends Ready {
+  readonly lane: UserLane;
+}
+
 /** A lane in a search. */
 interface Cursor {
-  lane: Lane;
-  uid: number;
+  lane: UserLane;
   index: number;
 }
 
 /** Before the number of any job: what stands for a lane whose first job is not known. */
 const UNKNOWN = -(2 ** 40);
+/** Whose a lane is that is missing in a file that was salvaged. */
+const NOBODY = -1;
 
 /**
  * The line before the slots. It has a lane for each user, and later for each kind of place that jobs ask for:
@@ -29,14 +43,9 @@ export class Line {
   readonly #isHeld: (number: number) => boolean;
   readonly #select: StatementSync;
   readonly #insert: StatementSync;
-  /** By number, those that may have a job. */
-  readonly #lanes = new Map<number, { uid: number; lane: Lane }>();
-  /** The first of each of them, and whose that is; of turn -1 where it is not known. */
-  readonly #heads = new Turns();
-  readonly #headOf = new Map<number, Ready>();
-  readonly #laneOfHead = new Map<number, number>();
-  readonly #numberOf = new Map<number, number>();
-  readonly #uidOf = new Map<number, number>();
+  readonly #lanes = new Map<number, UserLane>();
+  readonly #laneOfUser = new Map<number, number>();
+  readonly #heads = new Turns<Head>();
 
   constructor(database: DatabaseSync, isHeld: (number: number) => boolean) {
     this.#database = database;
@@ -51,55 +60,50 @@ export class Line {
 
   #read() {
     for (const { lane, uid } of this.#database.prepare("SELECT lane, uid FROM lanes").all()) {
-      this.#know(uid as number, lane as number);
+      this.#open(lane as number, uid as number);
     }
-    this.reset();
   }
 
   /** Within a change: a file that was salvaged may have its jobs, and not their lanes. @param undo As of `Transactions`. */
   restore(undo: (step: () => void) => void): void {
-    if (this.#uidOf.size > 0 || !this.#database.prepare("SELECT 1 FROM jobs LIMIT 1").get()) return;
+    if (this.#lanes.size > 0 || !this.#database.prepare("SELECT 1 FROM jobs LIMIT 1").get()) return;
     this.#database.exec(`
       INSERT INTO lanes (uid, host, use) SELECT DISTINCT uid, '', '' FROM jobs;
       UPDATE jobs SET lane = (SELECT lane FROM lanes WHERE lanes.uid = jobs.uid)`);
-    undo(() => this.#forgetAll());
+    undo(() => {
+      for (const lane of [...this.#lanes.values()]) this.#close(lane);
+    });
     this.#read();
   }
 
   /** Within a change: the lane of a user's jobs. @param undo As of `Transactions`. */
   laneOf(uid: number, undo: (step: () => void) => void): number {
-    const known = this.#numberOf.get(uid);
+    const known = this.#laneOfUser.get(uid);
     if (known !== undefined) return known;
-    const lane = this.#insert.get(uid)?.lane as number;
-    this.#know(uid, lane);
-    undo(() => {
-      this.#numberOf.delete(uid);
-      this.#uidOf.delete(lane);
-      this.#forget(lane); // Another user's may get the number.
-    });
-    return lane;
+    const lane = this.#open(this.#insert.get(uid)?.lane as number, uid);
+    undo(() => this.#close(lane)); // Another user's may get the number.
+    return lane.number;
   }
 
   /** A job is ready, and not held; or is again. */
-  add(lane: number, ready: Ready): void {
-    const known = this.#lanes.get(lane)?.lane ?? this.#open(lane, "empty");
-    known.add(ready);
-    this.#putHead(lane, known);
+  add(number: number, ready: Ready): void {
+    const lane = this.#lanes.get(number) ?? this.#open(number, NOBODY);
+    lane.jobs.add(ready);
+    this.#putHead(lane);
   }
 
-  remove(lane: number, ready: Ready): void {
-    const known = this.#lanes.get(lane)?.lane;
-    known?.remove(ready);
-    if (known) this.#putHead(lane, known);
+  remove(number: number, ready: Ready): void {
+    const lane = this.#lanes.get(number);
+    lane?.jobs.remove(ready);
+    if (lane) this.#putHead(lane);
   }
 
   /** Forgets what is in memory of the jobs: the database went back to what it was before. It is not asked here. */
   reset(): void {
-    this.#lanes.clear();
-    this.#heads.keepFirst(0);
-    this.#headOf.clear();
-    this.#laneOfHead.clear();
-    for (const lane of this.#uidOf.keys()) this.#putHead(lane, this.#open(lane, "stored"));
+    for (const lane of this.#lanes.values()) {
+      lane.jobs = this.#stored(lane.number);
+      this.#putHead(lane);
+    }
   }
 
   /**
@@ -123,18 +127,19 @@ export class Line {
       let first = firstOf(begun);
       if (head && (!first || order(head, first.ready) < 0)) {
         next++;
-        const cursor = { ...this.#laneOf(head), index: 0 };
-        if (!hasRoom(cursor.uid)) continue;
+        const cursor = { lane: head.lane, index: 0 };
+        if (!hasRoom(head.lane.uid)) continue;
         begun.push(cursor);
         first = { cursor, ready: head };
       }
       if (!first || first.ready.turn >= line) break;
       const { cursor, ready } = first;
+      const { uid } = cursor.lane;
       cursor.index++;
       if (judge(ready) === "passed-over") continue;
       found.push(ready.number);
-      taken.set(cursor.uid, (taken.get(cursor.uid) ?? 0) + 1);
-      if (!hasRoom(cursor.uid)) begun = begun.filter(({ uid }) => uid !== cursor.uid);
+      taken.set(uid, (taken.get(uid) ?? 0) + 1);
+      if (!hasRoom(uid)) begun = begun.filter(({ lane }) => lane.uid !== uid);
     }
     return found;
   }
@@ -142,67 +147,49 @@ export class Line {
   /** Asks for the first of each lane of which it is not known. */
   #learnHeads() {
     for (let head = this.#heads.at(0); head && head.turn < 0; head = this.#heads.at(0)) {
-      const { lane } = this.#laneOf(head);
-      lane.at(0);
-      this.#putHead(must(this.#laneOfHead.get(head.number), "a head is of a lane"), lane);
+      head.lane.jobs.at(0);
+      this.#putHead(head.lane);
     }
   }
 
-  #laneOf(head: Ready): { uid: number; lane: Lane } {
-    const number = must(this.#laneOfHead.get(head.number), "a head is of a lane");
-    return must(this.#lanes.get(number), "a lane that has a head is there");
+  /** A lane may have another first job. */
+  #putHead(lane: UserLane) {
+    const { jobs, head: before } = lane;
+    const ready = jobs.isEmpty ? undefined : jobs.first ?? { turn: -1, number: UNKNOWN + lane.number };
+    if (before && ready && order(before, ready) === 0) return;
+    if (before) this.#heads.remove(before);
+    lane.head = ready && { ...ready, lane };
+    if (lane.head) this.#heads.add(lane.head);
   }
 
-  /** A lane has another first one, or none: then it is not asked before something comes to it. */
-  #putHead(number: number, lane: Lane) {
-    const head = lane.isEmpty ? undefined : lane.first ?? { turn: -1, number: UNKNOWN + number };
-    const before = this.#headOf.get(number);
-    if (head && before?.number === head.number && before.turn === head.turn) return;
-    this.#forgetHead(number);
-    if (!head) return void this.#lanes.delete(number);
-    this.#heads.add(head);
-    this.#headOf.set(number, head);
-    this.#laneOfHead.set(head.number, number);
+  #open(number: number, uid: number): UserLane {
+    const known = this.#lanes.get(number);
+    if (known) this.#close(known);
+    const lane: UserLane = { number, uid, jobs: this.#stored(number), head: undefined };
+    this.#lanes.set(number, lane);
+    this.#laneOfUser.set(uid, number);
+    this.#putHead(lane);
+    return lane;
   }
 
-  #forgetHead(lane: number) {
-    const head = this.#headOf.get(lane);
-    if (!head) return;
-    this.#heads.remove(head);
-    this.#headOf.delete(lane);
-    this.#laneOfHead.delete(head.number);
+  #close({ number, uid, head }: UserLane) {
+    if (head) this.#heads.remove(head);
+    this.#lanes.delete(number);
+    this.#laneOfUser.delete(uid);
   }
 
-  #forget(lane: number) {
-    this.#forgetHead(lane);
-    this.#lanes.delete(lane);
-  }
-
-  #forgetAll() {
-    this.#numberOf.clear();
-    this.#uidOf.clear();
-    this.reset();
-  }
-
-  #know(uid: number, lane: number) {
-    this.#numberOf.set(uid, lane);
-    this.#uidOf.set(lane, uid);
-  }
-
-  #open(number: number, state: "empty" | "stored"): Lane {
+  #stored(number: number): Lane {
     const fetch = (after: Ready, limit: number) =>
       (this.#select.all(number, after.turn, after.number, limit) as { number: number; turn: number }[])
         .map(({ number, turn }) => ({ number, turn }));
-    const lane = new Lane(state, fetch, this.#isHeld);
-    this.#lanes.set(number, { uid: this.#uidOf.get(number) ?? -1, lane });
-    return lane;
+    return new Lane(fetch, this.#isHeld);
   }
 }
 
 function firstOf(cursors: readonly Cursor[]): { cursor: Cursor; ready: Ready } | undefined {
   let first: { cursor: Cursor; ready: Ready } | undefined;
   for (const cursor of cursors) {
-    const ready = cursor.lane.at(cursor.index);
+    const ready = cursor.lane.jobs.at(cursor.index);
     if (ready && (!first || order(ready, first.ready) < 0)) first = { cursor, ready };
   }
   return first;

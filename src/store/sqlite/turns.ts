@@ -7,20 +7,20 @@ export interface Ready {
 }
 
 /** Jobs in the order of the queue. */
-export class Turns {
-  #jobs: Ready[] = [];
+export class Turns<Job extends Ready = Ready> {
+  #jobs: Job[] = [];
 
   get length(): number {
     return this.#jobs.length;
   }
 
   /** @param index From 0; from -1 downwards, counted from the end. */
-  at(index: number): Ready | undefined {
+  at(index: number): Job | undefined {
     return this.#jobs.at(index);
   }
 
   /** Adds one that may be in it already. */
-  add(job: Ready): void {
+  add(job: Job): void {
     const last = this.#jobs.at(-1);
     if (!last || order(last, job) < 0) return void this.#jobs.push(job);
     const index = this.#indexOf(job);
