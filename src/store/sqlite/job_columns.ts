@@ -1,41 +1,14 @@
 import type { Job } from "../../job/job.ts";
 import type { State } from "../../job/state.ts";
+import type { NewJob } from "../store.ts";
 
 /** What SQLite takes. */
 export type SqlValue = string | number | Uint8Array | null;
 
 /** A job as its row has it, and with it what the last attempt's row says of the log. */
-export interface JobRow {
-  readonly number: number;
-  readonly id: string;
-  readonly state: State;
-  readonly lane: number;
-  readonly turn: number | null;
-  /** 1: there is nothing to run. */
-  readonly empty: number;
-  readonly visibleAt: number | null;
-  readonly attempts: number;
-  readonly ordinal: number;
-  /** In the sequence of ends. */
-  readonly ended: number | null;
-  readonly endedAt: number | null;
-  readonly uid: number;
-  readonly gid: number;
-  readonly mode: number;
-  readonly foreignWriter: number | null;
-  readonly createdAt: number;
-  readonly writtenAt: number;
-  readonly changedAt: number;
-  readonly accessedAt: number | null;
-  /** Length of the command. */
-  readonly commandBytes: number;
-  /** Length of what somebody writes in its place, and has not closed; `null`: nobody does. */
-  readonly unclosedBytes: number | null;
-  /** Length of the last attempt's log; `null`: there is none. */
-  readonly logBytes: number | null;
-}
+export type JobRow = Readonly<ReturnType<typeof rowOf>>;
 
-/** Where each stands: a new column is one line here, one in `JobRow` and one in the schema. */
+/** Where each stands: a new column is one line here, one in `rowOf` and one in the schema. */
 const COLUMN_OF: Record<keyof JobRow, string> = {
   number: "number",
   id: "id",
@@ -87,43 +60,43 @@ export function nameOf(key: keyof JobRow): string {
  * Of a row as an array, in the order of `COLUMN_OF`. An array costs half of what an object does that node:sqlite
  * makes, with its names; and a literal a third of what a loop over the names does: `ls -l` reads many.
  */
-export function rowOf(row: readonly SqlValue[]): JobRow {
+export function rowOf(row: readonly SqlValue[]) {
   return {
-    number: row[0] as JobRow["number"],
-    id: row[1] as JobRow["id"],
-    state: row[2] as JobRow["state"],
-    lane: row[3] as JobRow["lane"],
-    turn: row[4] as JobRow["turn"],
-    empty: row[5] as JobRow["empty"],
-    visibleAt: row[6] as JobRow["visibleAt"],
-    attempts: row[7] as JobRow["attempts"],
-    ordinal: row[8] as JobRow["ordinal"],
-    ended: row[9] as JobRow["ended"],
-    endedAt: row[10] as JobRow["endedAt"],
-    uid: row[11] as JobRow["uid"],
-    gid: row[12] as JobRow["gid"],
-    mode: row[13] as JobRow["mode"],
-    foreignWriter: row[14] as JobRow["foreignWriter"],
-    createdAt: row[15] as JobRow["createdAt"],
-    writtenAt: row[16] as JobRow["writtenAt"],
-    changedAt: row[17] as JobRow["changedAt"],
-    accessedAt: row[18] as JobRow["accessedAt"],
-    commandBytes: row[19] as JobRow["commandBytes"],
-    unclosedBytes: row[20] as JobRow["unclosedBytes"],
-    logBytes: row[21] as JobRow["logBytes"],
+    number: row[0] as number,
+    id: row[1] as string,
+    state: row[2] as State,
+    lane: row[3] as number,
+    turn: row[4] as number | null,
+    /** 1: there is nothing to run. */
+    empty: row[5] as number,
+    visibleAt: row[6] as number | null,
+    attempts: row[7] as number,
+    ordinal: row[8] as number,
+    /** In the sequence of ends. */
+    ended: row[9] as number | null,
+    endedAt: row[10] as number | null,
+    uid: row[11] as number,
+    gid: row[12] as number,
+    mode: row[13] as number,
+    foreignWriter: row[14] as number | null,
+    createdAt: row[15] as number,
+    writtenAt: row[16] as number,
+    changedAt: row[17] as number,
+    accessedAt: row[18] as number | null,
+    /** Length of the command. */
+    commandBytes: row[19] as number,
+    /** Length of what somebody writes in its place, and has not closed; `null`: nobody does. */
+    unclosedBytes: row[20] as number | null,
+    /** Length of the last attempt's log; `null`: there is none. */
+    logBytes: row[21] as number | null,
   };
 }
 
 /** A row that has just been made: an empty pending job. */
-export function newRow(
-  job: { number: number; id: string; lane: number; uid: number; gid: number; mode: number },
-  now: number,
-): JobRow {
+export function newRow(number: number, lane: number, { id, uid, gid, mode }: NewJob, now: number): JobRow {
   return {
-    number: job.number,
-    id: job.id,
+    ...{ number, id, lane, uid, gid, mode },
     state: "pending",
-    lane: job.lane,
     turn: null,
     empty: 1,
     visibleAt: null,
@@ -131,9 +104,6 @@ export function newRow(
     ordinal: 0,
     ended: null,
     endedAt: null,
-    uid: job.uid,
-    gid: job.gid,
-    mode: job.mode,
     foreignWriter: null,
     createdAt: now,
     writtenAt: now,
@@ -156,23 +126,21 @@ export function jobOf(
   held: boolean,
   run: { run: string; bytes: number; loggedAt: number } | undefined,
 ): Job {
-  const { number, id, attempts, ordinal, uid, gid, mode, foreignWriter } = row;
-  const { createdAt, writtenAt, changedAt, accessedAt } = row;
-  const commandBytes = row.unclosedBytes ?? row.commandBytes;
+  const { ordinal } = row;
   const facts = {
-    number,
-    id,
-    commandBytes,
-    attempts,
+    number: row.number,
+    id: row.id,
+    commandBytes: row.unclosedBytes ?? row.commandBytes,
+    attempts: row.attempts,
     ordinal,
-    uid,
-    gid,
-    mode,
-    foreignWriter,
-    createdAt,
-    writtenAt,
-    changedAt,
-    accessedAt,
+    uid: row.uid,
+    gid: row.gid,
+    mode: row.mode,
+    foreignWriter: row.foreignWriter,
+    createdAt: row.createdAt,
+    writtenAt: row.writtenAt,
+    changedAt: row.changedAt,
+    accessedAt: row.accessedAt,
   };
   if (row.state === "active" && run) {
     const log = { ordinal, bytes: run.bytes, writtenAt: run.loggedAt };

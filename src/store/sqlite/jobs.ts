@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Job } from "../../job/job.ts";
 import { must } from "../../must.ts";
+import type { NewJob } from "../store.ts";
 import { Holds } from "./holds.ts";
 import {
   INSERT_JOB,
@@ -129,9 +130,9 @@ export class Jobs {
   }
 
   /** Within a change, as what follows: adds an empty pending job, held. Its id must be free. */
-  add(number: number, job: { id: string; uid: number; gid: number; mode: number }, now: number): Job {
+  add(number: number, job: NewJob, now: number): Job {
     const lane = this.line.laneOf(job.uid, (step) => this.#transactions.undo(step));
-    const row = newRow({ number, lane, ...job }, now);
+    const row = newRow(number, lane, job, now);
     this.#insert.run(...insertedValues(row));
     this.#transactions.undo(this.holds.set(number, true, null));
     this.#replace(undefined, row);
