@@ -72,6 +72,7 @@ export class Jobs {
     this.#transactions = transactions;
     this.#runOf = runOf;
     this.line = new Line(database, (number) => this.holds.has(number));
+    transactions.onRollback = () => this.line.reset();
     this.#select = prepareForArrays(database, `${selectJobs("jobs")} WHERE number = ?`);
     this.#selectById = prepareForArrays(database, `${selectJobs("jobs")} WHERE id = ?`);
     this.#selectCommand = prepareForArrays(database, "SELECT command, unclosed FROM jobs WHERE number = ?");
@@ -214,7 +215,6 @@ export class Jobs {
   /** Within a change: a row is another now, or new, or gone. */
   #replace(before: JobRow | undefined, after: JobRow | undefined, wasReady = false) {
     if (before?.visibleAt != null || after?.visibleAt != null) this.#timesVersion++;
-    this.#transactions.undoOnce(this.line, () => this.line.reset());
     this.#changeLine(before, wasReady, after);
     this.#drop(before);
     if (after) this.#keep(after);

@@ -33,6 +33,8 @@ const DEFERRED_MS = 5;
  *    one with the commit, and a sync comes soon.
  */
 export class Transactions {
+  /** Called when all that was noted of a transaction is taken back. */
+  onRollback: () => void = () => {};
   readonly #database: DatabaseSync;
   readonly #syncs: Syncs;
   readonly #begin: StatementSync;
@@ -41,7 +43,6 @@ export class Transactions {
   #waiting: Waiting[] = [];
   /** What takes memory back to before the transaction, in the order noted. */
   #undo: ((failure: unknown) => void)[] = [];
-  readonly #once = new Set<object>();
   /** What is stored before anything else. */
   #first: (() => void) | undefined;
   #atTurnsEnd: ReturnType<typeof setImmediate> | undefined;
@@ -74,7 +75,7 @@ export class Transactions {
       this.#begin.run();
       change();
       this.#commit.run();
-      this.#forgetUndo();
+      this.#undo = [];
     } catch (error) {
       this.#takeBack(error);
       if (!isSqliteError(error) || toStoreError(error, TRIED).kind !== "full") throw error;
@@ -113,13 +114,6 @@ export class Transactions {
     this.#undo.push(step);
   }
 
-  /** The same, once in a transaction: after all that was noted since is taken back. @param key What it is about. */
-  undoOnce(key: object, step: () => void): void {
-    if (this.#once.has(key)) return;
-    this.#once.add(key);
-    this.#undo.push(step);
-  }
-
   /** Stores what was asked for by now, unless all of it is deferred. */
   commit(): void {
     if (this.#atTurnsEnd !== undefined) this.#end();
@@ -140,7 +134,7 @@ export class Transactions {
       return this.#refuseAll(isSqliteError(error) ? toStoreError(error, TRIED) : error);
     }
     this.#first = undefined;
-    this.#forgetUndo();
+    this.#undo = [];
     const waiting = this.#waiting;
     this.#waiting = [];
     const durable: Waiting["synced"][] = [];
@@ -150,11 +144,6 @@ export class Transactions {
       if (durability === "prompt") this.#syncs.soon();
     }
     if (durable.length > 0) this.#syncs.settleDurable(durable);
-  }
-
-  #forgetUndo() {
-    this.#undo = [];
-    this.#once.clear();
   }
 
   #clearTimers() {
@@ -174,7 +163,8 @@ export class Transactions {
   #takeBack(failure: unknown) {
     if (this.#database.isTransaction) this.#rollback.run();
     const steps = this.#undo;
-    this.#forgetUndo();
+    this.#undo = [];
     for (const step of steps.reverse()) step(failure);
+    this.onRollback();
   }
 }
