@@ -35,8 +35,9 @@ export function isSqliteError(error: unknown): boolean {
   return (error as { code?: unknown } | null)?.code === "ERR_SQLITE_ERROR";
 }
 
-/** Says what SQLite could not do, as what the caller can do about it. */
+/** Says what SQLite could not do, as what the caller can do about it; what says it already stays. */
 export function toStoreError(error: unknown, tried: string): StoreError {
+  if (error instanceof StoreError) return error;
   const { errcode, message } = error as { errcode?: number; message: string };
   const kind = (errcode === undefined ? KIND_OF_TEXT[message] : KIND_OF[errcode & 0xff]) ?? "io";
   const advice = ADVICE[kind];

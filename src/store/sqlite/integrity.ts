@@ -19,17 +19,11 @@ export function requireSound(path: string): void {
   if (size > SMALL_BYTES && wasClosed) return;
   try {
     // Read-only: not even a checkpoint may touch the file.
-    const database = new DatabaseSync(path, { readOnly: true, timeout: 5_000 });
-    try {
-      const checks = size > SMALL_BYTES
-        ? tablesBesidesLogs(database).map((table) => `('${table}')`)
-        : ["(1)"];
-      for (const check of checks) {
-        const found = Object.values(database.prepare(`PRAGMA quick_check${check}`).get() ?? {})[0];
-        if (found !== "ok") throw damaged(path, String(found));
-      }
-    } finally {
-      database.close();
+    using database = new DatabaseSync(path, { readOnly: true, timeout: 5_000 });
+    const checks = size > SMALL_BYTES ? tablesBesidesLogs(database).map((table) => `('${table}')`) : ["(1)"];
+    for (const check of checks) {
+      const found = Object.values(database.prepare(`PRAGMA quick_check${check}`).get() ?? {})[0];
+      if (found !== "ok") throw damaged(path, String(found));
     }
   } catch (error) {
     if (error instanceof StoreError) throw error;

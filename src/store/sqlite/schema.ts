@@ -18,8 +18,9 @@ const PAGE_BYTES = 2_048;
  */
 export function openDatabase(path: string): DatabaseSync {
   requireSound(path);
-  const database = connect(path);
+  using opening = new DisposableStack();
   try {
+    const database = opening.use(new DatabaseSync(path, { timeout: 5_000 }));
     const version = versionOf(database, path);
     // To be able to shrink is a matter of new files; asked of any other, SQLite writes, for which there may be no room.
     // synchronous: see syncs.ts. journal_size_limit: a burst leaves a large log, which would never shrink again.
@@ -32,12 +33,11 @@ export function openDatabase(path: string): DatabaseSync {
     `);
     if (version < MIGRATIONS.length) migrate(database, version);
     database.exec("SELECT count(*) FROM sqlite_schema"); // Now there is a write-ahead log, also if nothing was written.
+    opening.move();
+    return database;
   } catch (error) {
-    database.close();
-    if (error instanceof StoreError) throw error;
     throw toStoreError(error, `Cannot open the state file ${path}`);
   }
-  return database;
 }
 
 /** Takes all of the write-ahead log to the database, synced, and empties it. @throws {StoreError} If somebody reads it. */
@@ -45,14 +45,6 @@ export function checkpoint(database: DatabaseSync): void {
   const [row] = database.prepare("PRAGMA wal_checkpoint(TRUNCATE)").all();
   if (row?.busy === 0) return;
   throw toStoreError(new Error("database is locked"), "Cannot empty the write-ahead log of the state file");
-}
-
-function connect(path: string): DatabaseSync {
-  try {
-    return new DatabaseSync(path, { timeout: 5_000 });
-  } catch (error) {
-    throw toStoreError(error, `Cannot open the state file ${path}`);
-  }
 }
 
 function versionOf(database: DatabaseSync, path: string): number {

@@ -1,4 +1,4 @@
-import { StoreError } from "../store.ts";
+import type { StoreError } from "../store.ts";
 import { toStoreError } from "./errors.ts";
 
 /** The database's write-ahead log. */
@@ -129,7 +129,7 @@ export class Syncs {
     try {
       this.makeSure();
     } catch (error) {
-      return error instanceof StoreError ? error : toStoreError(error, "Cannot write the state file");
+      return toStoreError(error, "Cannot write the state file");
     }
   }
 }

@@ -103,9 +103,7 @@ export class Transactions {
         this.#waiting.push({ durability: when, settle, synced });
       });
     } catch (error) {
-      const failure = isSqliteError(error) ? toStoreError(error, TRIED) : error;
-      this.#refuseAll(failure);
-      return Promise.reject(failure);
+      return Promise.reject(this.#refuseAll(error));
     }
   }
 
@@ -131,7 +129,7 @@ export class Transactions {
     try {
       this.#commit.run();
     } catch (error) {
-      return this.#refuseAll(isSqliteError(error) ? toStoreError(error, TRIED) : error);
+      return void this.#refuseAll(error);
     }
     this.#first = undefined;
     this.#undo = [];
@@ -152,12 +150,15 @@ export class Transactions {
     this.#atTurnsEnd = this.#later = undefined;
   }
 
-  #refuseAll(failure: unknown) {
+  /** @returns Why. */
+  #refuseAll(error: unknown): unknown {
+    const failure = isSqliteError(error) ? toStoreError(error, TRIED) : error;
     this.#clearTimers();
     const waiting = this.#waiting;
     this.#waiting = [];
     this.#takeBack(failure);
     for (const { settle } of waiting) settle(failure);
+    return failure;
   }
 
   #takeBack(failure: unknown) {
