@@ -6,6 +6,8 @@ import type { StoredLog } from "./logs.ts";
 /** An attempt that is over, with its log. */
 export interface AttemptRow extends StoredLog {
   key: number;
+  /** The number of the host it ran on. */
+  host: number;
   startedAt: number;
   endedAt: number;
   ending: Ending;
@@ -15,20 +17,16 @@ const RANGE = "attempt BETWEEN ?1 AND ?2";
 
 /** The table of attempts that are over: each is inserted once, when it is settled. */
 export class Attempts {
-  readonly #insert: StatementSync;
+  readonly #put: StatementSync;
   readonly #select: StatementSync;
-  readonly #amend: StatementSync;
   readonly #delete: StatementSync;
 
   constructor(database: DatabaseSync) {
-    this.#insert = database.prepare(
+    this.#put = database.prepare(
       `INSERT OR REPLACE INTO attempts (attempt, host, started_at, ended_at, ending, log, log_bytes, head)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     this.#select = database.prepare("SELECT * FROM attempts WHERE attempt = ?");
-    this.#amend = database.prepare(
-      "UPDATE attempts SET ended_at = ?, ending = ?, log = ?, log_bytes = ?, head = ? WHERE attempt = ?",
-    );
     this.#delete = database.prepare(`DELETE FROM attempts WHERE ${RANGE} RETURNING *`);
   }
 
@@ -37,14 +35,9 @@ export class Attempts {
     return row && toAttempt(row);
   }
 
-  /** Within a change, as what follows. */
-  add({ key, startedAt, endedAt, ending, chunks, bytes, head }: AttemptRow, host: number): void {
-    this.#insert.run(key, host, startedAt, endedAt, JSON.stringify(ending), chunks, bytes, head);
-  }
-
-  /** A line was added to its log, or it came to another end. */
-  amend({ key, endedAt, ending, chunks, bytes, head }: AttemptRow): void {
-    this.#amend.run(endedAt, JSON.stringify(ending), chunks, bytes, head, key);
+  /** Within a change, as what follows: stores one that is over, or that has a longer log or another end than before. */
+  put({ key, host, startedAt, endedAt, ending, chunks, bytes, head }: AttemptRow): void {
+    this.#put.run(key, host, startedAt, endedAt, JSON.stringify(ending), chunks, bytes, head);
   }
 
   /** @param except The ordinal of one that stays. @returns Those that are gone. */
@@ -74,6 +67,7 @@ export function attemptOf({ key, startedAt, endedAt, ending, bytes }: AttemptRow
 function toAttempt(row: Record<string, unknown>): AttemptRow {
   return {
     key: row.attempt as number,
+    host: row.host as number,
     startedAt: row.started_at as number,
     endedAt: row.ended_at as number,
     ending: JSON.parse(row.ending as string) as Ending,

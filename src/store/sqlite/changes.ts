@@ -151,7 +151,7 @@ export class Changes {
       : undefined;
     if (last) {
       const log = this.#tables.logs.extend(last, over.bytes);
-      this.#tables.attempts.amend({ ...last, ...log, endedAt, ending });
+      this.#tables.attempts.put({ ...last, ...log, endedAt, ending });
       row.logBytes = log.bytes;
       return;
     }
@@ -159,10 +159,8 @@ export class Changes {
     const log = this.#tables.logs.extend(run ?? NO_LOG, over.bytes);
     if (job.ordinal > 1 || !run && job.ordinal > 0) this.#dropAttempts(job.number, ordinal);
     const key = attemptKey(job.number, ordinal);
-    this.#tables.attempts.add(
-      { key, startedAt: run?.startedAt ?? endedAt, endedAt, ending, ...log },
-      this.host,
-    );
+    const startedAt = run?.startedAt ?? endedAt;
+    this.#tables.attempts.put({ key, host: this.host, startedAt, endedAt, ending, ...log });
     row.ordinal = ordinal;
     row.logBytes = log.bytes;
   }
@@ -172,7 +170,7 @@ export class Changes {
     const past = this.#tables.attempts.get(attemptKey(run.number, run.ordinal));
     if (!past) return;
     const log = this.#tables.logs.extend(past, line);
-    this.#tables.attempts.amend({ ...past, ...log });
+    this.#tables.attempts.put({ ...past, ...log });
     const row = this.#tables.jobs.row(run.number);
     if (row?.ordinal !== run.ordinal) return;
     const now = this.#now();
