@@ -3,8 +3,12 @@ import { factsOf, type FileFacts } from "../../sys/files/facts.ts";
 import { close, openOrMake, tryLock } from "../../sys/files/file.ts";
 import { readKernelFile } from "../../sys/files/kernel_files.ts";
 import { strerror } from "../../sys/libc.ts";
-import { lockAfterTheDead, type Outcome } from "./dying_holder.ts";
 import { factsAt, FILE_MODE, guardBeside, refused, requireOwn } from "./own_files.ts";
+
+/** How long a dead daemon's children may take to execute their programs; on a busy machine it is some 100 ms. */
+const DYING_MS = 2_000;
+/** Between two tries. */
+const LOOK_MS = 5;
 
 /**
  * Keeps a second daemon off a state file: flock(2) on the file itself, so that no lock file is left behind
@@ -20,8 +24,8 @@ export function lockStateFile(path: string): Lock {
   const fd = locking.adopt(open(path), close);
   const facts = factsOf(fd);
   requireOwn(facts, path);
-  const outcome = lockAfterTheDead(() => tryLock(fd), () => holderOf(facts.inode));
-  if (outcome !== "taken") throw refused(path, reasonOf(outcome, holderOf(facts.inode)));
+  const outcome = lockAfterTheDead(fd, facts);
+  if (outcome !== "taken") throw refused(path, reasonOf(outcome, holderOf(facts)));
   locking.use(guardBeside(path));
   requireFreeLog(path);
   const locked = locking.move();
@@ -44,12 +48,33 @@ function requireFreeLog(path: string) {
   if (!factsAt(log)) return;
   using closing = new DisposableStack();
   const fd = closing.adopt(open(log), close);
-  const { inode } = factsOf(fd);
-  if (lockAfterTheDead(() => tryLock(fd), () => holderOf(inode)) === "taken") return;
+  const facts = factsOf(fd);
+  if (lockAfterTheDead(fd, facts) === "taken") return;
   throw refused(
     path,
-    `another filed uses ${log}${inWords(holderOf(inode))}, as its state file was replaced; stop that one`,
+    `another filed uses ${log}${inWords(holderOf(facts))}, as its state file was replaced; stop that one`,
   );
+}
+
+/** Another process has the lock, which took it itself; or has it from one that is gone. */
+type Outcome = "taken" | "in use" | "left behind";
+
+/**
+ * Takes a lock that a daemon which was killed may still have: a child that it was starting has it too, until
+ * that executes its program. Then nothing of the daemon is left that could change what the next one looks
+ * for.
+ *
+ * This thread waits meanwhile, before it serves anything.
+ */
+function lockAfterTheDead(fd: number, facts: FileFacts): Outcome {
+  const deadline = performance.now() + DYING_MS;
+  while (!tryLock(fd)) {
+    const pid = holderOf(facts);
+    if (pid !== undefined && lives(pid)) return "in use";
+    if (performance.now() >= deadline) return pid === undefined ? "in use" : "left behind";
+    pause(LOOK_MS);
+  }
+  return "taken";
 }
 
 function reasonOf(outcome: Exclude<Outcome, "taken">, holder: number | undefined): string {
@@ -86,8 +111,21 @@ function adviceOn(error: ErrnoError): string {
 }
 
 /** The process that holds the lock, from /proc/locks, proc_locks(5): `1: FLOCK ADVISORY WRITE 708 fe:00:2321 0 EOF`. */
-function holderOf(inode: bigint): number | undefined {
+function holderOf({ inode }: FileFacts): number | undefined {
   const locks = readKernelFile("/proc/locks");
   const pid = new RegExp(`FLOCK +ADVISORY +WRITE (\\d+) \\w+:\\w+:${inode} `).exec(locks)?.[1];
   return pid === undefined ? undefined : Number(pid);
+}
+
+/** Whether there is such a process, and it has not ended. */
+function lives(pid: number): boolean {
+  try {
+    return !/\) [ZX] /.test(readKernelFile(`/proc/${pid}/stat`));
+  } catch {
+    return false;
+  }
+}
+
+function pause(ms: number) {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)), 0, 0, ms);
 }
