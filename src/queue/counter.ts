@@ -1,25 +1,16 @@
-/** Where a counter's numbers come from. */
-interface Source {
-  reserve(counter: string, count: number, start: number): Promise<number>;
-}
-
 /** Numbers taken from the store at once; those not given out at a stop are lost. */
 const RESERVED = 64;
 
 /** Gives each number once, also across restarts, and rarely waits for the disk. */
 export class Counter {
-  readonly #source: Source;
-  readonly #name: string;
-  readonly #start: number;
+  readonly #reserve: (count: number) => Promise<number>;
   #next = 0;
   #end = 0;
   #refilling: Promise<void> | undefined;
 
-  /** @param start The first number, if none of that name was ever given. */
-  constructor(source: Source, name: string, start: number) {
-    this.#source = source;
-    this.#name = name;
-    this.#start = start;
+  /** @param reserve Takes so many that nobody was given before, and gives the first. */
+  constructor(reserve: (count: number) => Promise<number>) {
+    this.#reserve = reserve;
   }
 
   async next(): Promise<number> {
@@ -29,7 +20,7 @@ export class Counter {
 
   async #refill() {
     try {
-      this.#next = await this.#source.reserve(this.#name, RESERVED, this.#start);
+      this.#next = await this.#reserve(RESERVED);
       this.#end = this.#next + RESERVED;
     } finally {
       this.#refilling = undefined;

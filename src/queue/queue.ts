@@ -15,6 +15,7 @@ import {
   type Expected,
   type JobChanges,
   type Listed,
+  type LogPosition,
   type Over,
   type Store,
   StoreError,
@@ -22,7 +23,6 @@ import {
 } from "../store/store.ts";
 import { Counter } from "./counter.ts";
 import { Listeners, type QueueEvent, type QueueListener } from "./events.ts";
-import { RunLogs } from "./run_logs.ts";
 
 export { type Claim, type Listed, StoreError, UnsyncedError } from "../store/store.ts";
 
@@ -53,13 +53,14 @@ export class Queue {
   readonly #store: Store;
   readonly #listeners: Listeners;
   readonly #newIds: Counter;
-  readonly #runLogs = new RunLogs();
+  /** Where the logs end of the runs that this process started: it alone writes them. */
+  readonly #logEnds = new Map<RunToken, LogPosition>();
   /** The settings as they were last read. */
   #known: { stored: string; settings: Partial<Config> } = { stored: "{}", settings: {} };
 
   constructor(store: Store) {
     this.#store = store;
-    this.#newIds = new Counter(store, "new-id", randomStart());
+    this.#newIds = new Counter((count) => store.reserve("new-id", count, randomStart()));
     this.#listeners = new Listeners(() => store.now());
     store.watch((event) => this.#listeners.tell(event));
   }
@@ -209,22 +210,13 @@ export class Queue {
     if (move === "busy" || move === "forbidden") return refuse(move);
     if (move !== "rename" && job.state === "pending" && isDraft(job.id)) return refuse("forbidden");
     const over = await this.#overByHand(move, job);
-    const renaming = this.#store.rename(
-      job.number,
-      expectedOf(job),
+    return await this.#rename(
+      job,
       id,
       (other) => move === "rename" && other.state === job.state && mayReplace(other),
-      (now, replaced) => ({
-        ...changesOfMove(move, now, id, replaced, this.now()),
-        ...over ? { over } : {},
-      }),
+      (now, replaced) => changesOfMove(move, now, id, replaced, this.now()),
+      over,
     );
-    const renamed = await this.#told(renaming, (renamed) => {
-      if (renamed.kind !== "renamed") return undefined;
-      if (over && job.state === "active") this.#runLogs.added(job.run, over.bytes);
-      return { ...renamed, kind: "moved", before: job };
-    });
-    return renamed.kind === "renamed" ? { ok: true, value: renamed } : refuse(renamed.kind);
   }
 
   /**
@@ -233,20 +225,13 @@ export class Queue {
    */
   async renameLate(job: Job, id: JobId, mayReplace: (other: Job) => boolean): Promise<Result<Moved>> {
     for (let current: Job | undefined = job; current; current = await this.#store.byNo(job.number)) {
-      const before = current;
-      const renaming = this.#store.rename(
-        job.number,
-        expectedOf(current),
+      const renamed = await this.#rename(
+        current,
         id,
         (other) => other.state === "pending" && mayReplace(other),
         () => ({ changedAt: this.now() }),
       );
-      const renamed = await this.#told(
-        renaming,
-        (renamed) => renamed.kind === "renamed" ? { ...renamed, kind: "moved", before } : undefined,
-      );
-      if (renamed.kind === "taken") return refuse("taken");
-      if (renamed.kind === "renamed") return { ok: true, value: renamed };
+      if (renamed.ok || renamed.refusal.kind === "taken") return renamed;
       // else it has just ended
     }
     return refuse("missing");
@@ -290,7 +275,7 @@ export class Queue {
     const runs = Array.from({ length: limit }, () => crypto.randomUUID());
     const claims = await this.#store.claim(runs, logHeader, room);
     for (const { job, run } of claims) {
-      this.#runLogs.begin(run, job.log.bytes);
+      this.#logEnds.set(run, { bytes: job.log.bytes, lastByte: NEWLINE }); // It begins with a line.
       this.#listeners.tell({ kind: "started", job, run });
     }
     return claims;
@@ -314,8 +299,8 @@ export class Queue {
   }
 
   async appendLog(run: RunToken, bytes: Uint8Array): Promise<void> {
-    const end = this.#runLogs.end(run);
-    if (end && await this.#store.appendLog(run, end.bytes, bytes)) this.#runLogs.added(run, bytes);
+    const end = this.#logEnds.get(run);
+    if (end && await this.#store.appendLog(run, end.bytes, bytes)) this.#logged(run, bytes);
   }
 
   /**
@@ -340,7 +325,7 @@ export class Queue {
     }, left);
     this.#listeners.tell({ kind: "settling", run });
     const job = await settled;
-    this.#runLogs.forget(run);
+    this.#logEnds.delete(run);
     this.#listeners.tell({ kind: "ended", job, run, ending });
     return job;
   }
@@ -363,7 +348,7 @@ export class Queue {
     }), left);
     this.#listeners.tell({ kind: "settling", run });
     const job = await settled;
-    this.#runLogs.forget(run);
+    this.#logEnds.delete(run);
     this.#listeners.tell({ kind: "put-back", job, run });
     return job;
   }
@@ -448,9 +433,37 @@ export class Queue {
     return { ending, log: "new", bytes: concat(logHeader(command), logEnd(end, NEWLINE)) };
   }
 
+  /** Bytes were added at the end of a run's log. */
+  #logged(run: RunToken, added: Uint8Array) {
+    const end = this.#logEnds.get(run);
+    if (!end) return;
+    this.#logEnds.set(run, { bytes: end.bytes + added.length, lastByte: added.at(-1) ?? end.lastByte });
+  }
+
   async #lastByte(run: RunToken): Promise<number> {
-    const end = this.#runLogs.end(run) ?? await this.#store.endOfLog(run);
+    const end = this.#logEnds.get(run) ?? await this.#store.endOfLog(run);
     return end?.lastByte ?? NEWLINE;
+  }
+
+  /** As `rename` of the store. @param over What becomes of an attempt with it. */
+  async #rename(
+    before: Job,
+    id: JobId,
+    mayReplace: (other: Job) => boolean,
+    changes: (job: Job, replaced: Job | undefined) => JobChanges,
+    over?: Over,
+  ): Promise<Result<Moved>> {
+    const all = (job: Job, replaced: Job | undefined) => ({
+      ...changes(job, replaced),
+      ...over ? { over } : {},
+    });
+    const renaming = this.#store.rename(before.number, expectedOf(before), id, mayReplace, all);
+    const renamed = await this.#told(renaming, (renamed) => {
+      if (renamed.kind !== "renamed") return undefined;
+      if (over && before.state === "active") this.#logged(before.run, over.bytes);
+      return { ...renamed, kind: "moved", before };
+    });
+    return renamed.kind === "renamed" ? { ok: true, value: renamed } : refuse(renamed.kind);
   }
 
   /**
