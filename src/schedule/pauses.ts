@@ -10,8 +10,7 @@ export type User = number | "own";
 /** The pauses that there are: of all starts, and of those of single users. */
 export class Pauses implements Disposable {
   readonly #onTime: () => void;
-  readonly #ofUsers = new Map<User, Pause>();
-  #ofAll: Pause | undefined;
+  readonly #pauses = new Map<User | "all", Pause>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** @param onTime Called when more may be started than before. */
@@ -21,23 +20,24 @@ export class Pauses implements Disposable {
 
   /** How many starts may be tried now, whosever; `undefined`: there is no pause. */
   get allowed(): number | undefined {
-    return this.#ofAll?.allowed;
+    return this.#pauses.get("all")?.allowed;
   }
 
   /** How many starts of a user's jobs may be tried now. */
   room(user: User): number {
-    return this.#ofUsers.get(user)?.allowed ?? Infinity;
+    return this.#pauses.get(user)?.allowed ?? Infinity;
   }
 
   /** A start is tried. */
   take(user: User): void {
-    this.#ofAll?.take();
-    this.#ofUsers.get(user)?.take();
+    this.#pauses.get("all")?.take();
+    this.#pauses.get(user)?.take();
   }
 
   /** A start was put off. @returns To be called when the job is back in its place. */
   putOff(shortage: Shortage, user: User): () => void {
-    const pause = shortage.of === "user" ? this.#pauseOf(shortage, user) : this.#pauseOfAll(shortage);
+    const whose = shortage.of === "user" ? user : "all";
+    const pause = this.#pauses.get(whose) ?? this.#begin(shortage, whose);
     pause.putOff(performance.now());
     this.#setTimer();
     return () => {
@@ -48,57 +48,41 @@ export class Pauses implements Disposable {
 
   /** A run has ended. */
   runEnded(user: User): void {
-    this.#ofAll?.runEnded();
-    this.#ofUsers.get(user)?.runEnded();
+    this.#pauses.get("all")?.runEnded();
+    this.#pauses.get(user)?.runEnded();
   }
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
-    this.#ofUsers.clear();
-    this.#ofAll = undefined;
+    this.#pauses.clear();
   }
 
-  #pauseOfAll(shortage: Shortage): Pause {
-    if (this.#ofAll) return this.#ofAll;
+  #begin(shortage: Shortage, whose: User | "all"): Pause {
     const { missing, error, advice } = shortage;
-    log.warn("cannot start jobs", { missing, error, advice });
-    return this.#ofAll = new Pause(shortage);
-  }
-
-  #pauseOf(shortage: Shortage, user: User): Pause {
-    const known = this.#ofUsers.get(user);
-    if (known) return known;
-    const { missing, error, advice } = shortage;
-    log.warn("cannot start a user's jobs", { user, missing, error, advice });
+    if (whose === "all") log.warn("cannot start jobs", { missing, error, advice });
+    else log.warn("cannot start a user's jobs", { user: whose, missing, error, advice });
     const pause = new Pause(shortage);
-    this.#ofUsers.set(user, pause);
+    this.#pauses.set(whose, pause);
     return pause;
   }
 
   #setTimer() {
     clearTimeout(this.#timer);
-    const pauses = [...this.#ofUsers.values(), ...this.#ofAll ? [this.#ofAll] : []];
-    if (pauses.length === 0) return;
-    const nextAt = Math.min(...pauses.map(({ nextAt }) => nextAt));
+    if (this.#pauses.size === 0) return;
+    const nextAt = Math.min(...this.#pauses.values().map(({ nextAt }) => nextAt));
     this.#timer = setTimeout(() => this.#look(), Math.max(0, nextAt - performance.now()));
   }
 
   #look() {
     const now = performance.now();
-    if (this.#ofAll && this.#isOver(this.#ofAll, now)) {
-      log.info("can start jobs again", { missing: this.#ofAll.shortage.missing });
-      this.#ofAll = undefined;
-    }
-    for (const [user, pause] of this.#ofUsers) {
-      if (!this.#isOver(pause, now)) continue;
-      log.info("can start a user's jobs again", { user, missing: pause.shortage.missing });
-      this.#ofUsers.delete(user);
+    for (const [whose, pause] of this.#pauses) {
+      if (now < pause.nextAt || !pause.look(now)) continue;
+      const { missing } = pause.shortage;
+      if (whose === "all") log.info("can start jobs again", { missing });
+      else log.info("can start a user's jobs again", { user: whose, missing });
+      this.#pauses.delete(whose);
     }
     this.#setTimer();
     this.#onTime();
-  }
-
-  #isOver(pause: Pause, now: number): boolean {
-    return now >= pause.nextAt && pause.look(now);
   }
 }
