@@ -3,38 +3,28 @@ import { type Attempt, attemptKey, nextOrdinal, type RunToken } from "../../job/
 import type { Job } from "../../job/job.ts";
 import { must } from "../../must.ts";
 import type { Claim, JobChanges, Over } from "../store.ts";
-import { attemptOf, type Attempts } from "./attempts.ts";
-import type { Counters } from "./counters.ts";
-import type { Jobs, RowChanges } from "./jobs.ts";
-import { type Logs, NO_LOG, type StoredLog } from "./logs.ts";
-import type { RetainedLogs } from "./retained_logs.ts";
-import type { RunRow, Runs } from "./runs.ts";
+import { attemptOf } from "./attempts.ts";
+import type { RowChanges } from "./jobs.ts";
+import { NO_LOG, type StoredLog } from "./logs.ts";
+import type { RunRow } from "./runs.ts";
+import type { Tables } from "./tables.ts";
 import type { Transactions } from "./transactions.ts";
 
 const EMPTY = new Uint8Array();
 
-/** The tables that a change of a job touches. */
-export interface Tables {
-  readonly transactions: Transactions;
-  readonly counters: Counters;
-  readonly jobs: Jobs;
-  readonly runs: Runs;
-  readonly attempts: Attempts;
-  readonly logs: Logs;
-  readonly retained: RetainedLogs;
-}
-
 /** What changes of a job come to, in all tables. All is called within a change. */
 export class Changes {
   readonly #tables: Tables;
+  readonly #transactions: Transactions;
   readonly #now: () => number;
   /** Jobs whose command is what somebody writes who never closed it with content. */
   readonly #firstDrafts = new Set<JobNo>();
   /** This host's number. */
   host = 0;
 
-  constructor(tables: Tables, now: () => number) {
+  constructor(tables: Tables, transactions: Transactions, now: () => number) {
     this.#tables = tables;
+    this.#transactions = transactions;
     this.#now = now;
   }
 
@@ -138,7 +128,7 @@ export class Changes {
     if (this.#firstDrafts.has(number) === isFirst) return;
     const set = (is: boolean) => is ? this.#firstDrafts.add(number) : this.#firstDrafts.delete(number);
     set(isFirst);
-    this.#tables.transactions.undo(() => set(!isFirst));
+    this.#transactions.undo(() => set(!isFirst));
   }
 
   /** An attempt is over, or what stands for one; what is kept of those before is gone. */

@@ -16,7 +16,7 @@ import {
   type SqlValue,
 } from "./job_columns.ts";
 import { Line } from "./line.ts";
-import type { RunRow } from "./runs.ts";
+import type { Runs } from "./runs.ts";
 import type { Transactions } from "./transactions.ts";
 
 /** How many jobs, and how many ids that no job has, are known without asking the database. */
@@ -49,8 +49,7 @@ export class Jobs {
   readonly holds = new Holds();
   readonly #database: DatabaseSync;
   readonly #transactions: Transactions;
-  /** The run of an active job. */
-  readonly #runOf: (number: number) => RunRow | undefined;
+  readonly #runs: Runs;
   readonly #select: StatementSync;
   readonly #selectById: StatementSync;
   readonly #selectCommand: StatementSync;
@@ -63,14 +62,10 @@ export class Jobs {
   /** Grows when the time may be another at which a job that waits may start. */
   #timesVersion = 0;
 
-  constructor(
-    database: DatabaseSync,
-    transactions: Transactions,
-    runOf: (number: number) => RunRow | undefined,
-  ) {
+  constructor(database: DatabaseSync, transactions: Transactions, runs: Runs) {
     this.#database = database;
     this.#transactions = transactions;
-    this.#runOf = runOf;
+    this.#runs = runs;
     this.line = new Line(database, (number) => this.holds.has(number));
     transactions.onRollback = () => this.line.reset();
     this.#select = prepareForArrays(database, `${selectJobs("jobs")} WHERE number = ?`);
@@ -91,7 +86,7 @@ export class Jobs {
   }
 
   jobOf(row: JobRow): Job {
-    const run = row.state === "active" ? this.#runOf(row.number) : undefined;
+    const run = row.state === "active" ? this.#runs.of(row.number) : undefined;
     return jobOf(row, this.holds.has(row.number), run);
   }
 

@@ -1,10 +1,12 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { concat } from "../../job/log_text.ts";
+import type { Counters } from "./counters.ts";
 
 /** Longest chunk that is stored in one row, bytes: SQLite keeps a row in a linked list of pages, read from its start. */
 const CHUNK_BYTES = 65_536;
 
 /** The first of a log's bytes are in the row of its attempt, and most logs have no others. */
-export const HEAD_BYTES = 1_024;
+const HEAD_BYTES = 1_024;
 
 /** Where the bytes of a log are. */
 export interface StoredLog {
@@ -18,15 +20,14 @@ export const NO_LOG: StoredLog = { head: new Uint8Array(), bytes: 0, chunks: nul
 
 /** The logs: each a head, and chunks keyed by log and position, so that a read touches only what it wants. */
 export class Logs {
-  /** The number of a log that gets chunks. */
-  readonly #nextNumber: () => number;
+  readonly #counters: Counters;
   readonly #insert: StatementSync;
   readonly #delete: StatementSync;
   readonly #before: StatementSync;
   readonly #after: StatementSync;
 
-  constructor(database: DatabaseSync, nextNumber: () => number) {
-    this.#nextNumber = nextNumber;
+  constructor(database: DatabaseSync, counters: Counters) {
+    this.#counters = counters;
     const range = "chunk BETWEEN (?1 << 32) AND ((?1 << 32) | 0xffffffff)";
     this.#insert = database.prepare("INSERT INTO logs (chunk, bytes) VALUES ((?1 << 32) | ?2, ?3)");
     this.#delete = database.prepare(`DELETE FROM logs WHERE ${range}`);
@@ -45,7 +46,7 @@ export class Logs {
     const room = chunks === null ? Math.max(0, HEAD_BYTES - head.length) : 0;
     const rest = added.subarray(room);
     const longer = room === 0 ? head : concat(head, added.subarray(0, room));
-    const number = rest.length > 0 ? chunks ?? this.#nextNumber() : chunks;
+    const number = rest.length > 0 ? chunks ?? this.#counters.next("log") : chunks;
     for (let start = 0; start < rest.length; start += CHUNK_BYTES) {
       this.#insert.run(number, bytes + room + start, rest.subarray(start, start + CHUNK_BYTES));
     }
@@ -84,11 +85,4 @@ export class Logs {
     for (const row of others) take(row);
     return length;
   }
-}
-
-function concat(one: Uint8Array, other: Uint8Array): Uint8Array {
-  const both = new Uint8Array(one.length + other.length);
-  both.set(one);
-  both.set(other, one.length);
-  return both;
 }

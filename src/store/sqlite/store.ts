@@ -18,22 +18,16 @@ import type {
   RunBook,
   Store,
 } from "../store.ts";
-import { attemptOf, Attempts } from "./attempts.ts";
+import { attemptOf } from "./attempts.ts";
 import { attemptOfRun, Changes } from "./changes.ts";
-import { Counters } from "./counters.ts";
 import { toStoreError } from "./errors.ts";
 import { FreePages } from "./free_pages.ts";
-import { Jobs } from "./jobs.ts";
-import { Listing } from "./listing.ts";
 import { type Lock, lockStateFile } from "./lock.ts";
-import { Logs } from "./logs.ts";
 import { isAt } from "./own_files.ts";
-import { RetainedLogs } from "./retained_logs.ts";
-import { type RunRow, Runs } from "./runs.ts";
+import type { RunRow } from "./runs.ts";
 import { checkpoint, dropLeftovers, openDatabase } from "./schema.ts";
-import { SettingsTable } from "./settings_table.ts";
+import { openTables, type Tables } from "./tables.ts";
 import { Transactions } from "./transactions.ts";
-import { Waiting } from "./waiting.ts";
 import { openWalFile } from "./wal_file.ts";
 import { writeBack } from "./write_back.ts";
 
@@ -49,16 +43,7 @@ export class SqliteStore implements Store {
   readonly #wal: Deno.FsFile;
   readonly #transactions: Transactions;
   readonly #free: FreePages;
-  readonly #counters: Counters;
-  readonly #jobs: Jobs;
-  readonly #waiting: Waiting;
-  readonly #runs: Runs;
-  readonly #attempts: Attempts;
-  readonly #logs: Logs;
-  readonly #retained: RetainedLogs;
-  readonly #settings: SettingsTable;
-  readonly #nodes: SettingsTable;
-  readonly #listing: Listing;
+  readonly #tables: Tables;
   readonly #changes: Changes;
   /** New jobs that could not be stored, and why. */
   readonly #lost = new Map<JobNo, unknown>();
@@ -75,8 +60,8 @@ export class SqliteStore implements Store {
       const store = new SqliteStore(database, wal, { path, lock, now });
       store.#transactions.first(() => {
         dropLeftovers(database);
-        store.#jobs.line.restore((step) => store.#transactions.undo(step));
-        store.#jobs.forget();
+        store.#tables.jobs.line.restore((step) => store.#transactions.undo(step));
+        store.#tables.jobs.forget();
         store.#changes.host = hostNumber(database);
       });
       opening.move();
@@ -96,31 +81,14 @@ export class SqliteStore implements Store {
     this.#lock = lock;
     this.#now = now;
     this.#wal = wal;
-    const transactions = this.#transactions = new Transactions(database, {
+    this.#transactions = new Transactions(database, {
       syncData: () => this.#wal.syncData(),
       syncDataNow: () => this.#wal.syncDataSync(),
       checkpoint: () => checkpoint(database),
     });
     this.#free = new FreePages(database);
-    this.#counters = new Counters(database, transactions);
-    this.#runs = new Runs(database, transactions);
-    this.#jobs = new Jobs(database, transactions, (number) => this.#runs.of(number));
-    this.#waiting = new Waiting(database, this.#jobs);
-    this.#attempts = new Attempts(database);
-    this.#logs = new Logs(database, () => this.#counters.next("log"));
-    this.#retained = new RetainedLogs(database, transactions, this.#logs);
-    this.#listing = new Listing(database, this.#jobs, this.#runs);
-    this.#changes = new Changes({
-      transactions,
-      counters: this.#counters,
-      jobs: this.#jobs,
-      runs: this.#runs,
-      attempts: this.#attempts,
-      logs: this.#logs,
-      retained: this.#retained,
-    }, now);
-    this.#settings = new SettingsTable(database, transactions, "settings", ["value"]);
-    this.#nodes = new SettingsTable(database, transactions, "nodes", ["uid", "gid", "mode"]);
+    this.#tables = openTables(database, this.#transactions);
+    this.#changes = new Changes(this.#tables, this.#transactions, now);
   }
 
   now(): number {
@@ -136,36 +104,36 @@ export class SqliteStore implements Store {
   }
 
   create(job: NewJob): Promise<Pending | undefined> {
-    if (this.#jobs.rowById(job.id)) return Promise.resolve(undefined);
+    if (this.#tables.jobs.rowById(job.id)) return Promise.resolve(undefined);
     return this.#transactions.run("deferred", () => {
-      const added = this.#jobs.add(this.#counters.next("job"), job, this.#now());
+      const added = this.#tables.jobs.add(this.#tables.counters.next("job"), job, this.#now());
       this.#transactions.undo((failure) => this.#lost.set(added.number, failure));
       return added.state === "pending" ? added : undefined;
     });
   }
 
   byId(id: string): Promise<Job | undefined> {
-    return Promise.resolve(this.#jobs.byId(id));
+    return Promise.resolve(this.#tables.jobs.byId(id));
   }
 
   byNo(number: JobNo): Promise<Job | undefined> {
-    return Promise.resolve(this.#jobs.byNo(number));
+    return Promise.resolve(this.#tables.jobs.byNo(number));
   }
 
   list(state: State, after: number, limit: number): Promise<Listed[]> {
-    return Promise.resolve(this.#listing.names(state, after, limit));
+    return Promise.resolve(this.#tables.listing.names(state, after, limit));
   }
 
   listJobs(state: State, after: number, limit: number): Promise<{ position: number; job: Job }[]> {
-    return Promise.resolve(this.#listing.jobs(state, after, limit));
+    return Promise.resolve(this.#tables.listing.jobs(state, after, limit));
   }
 
   count(state: State): Promise<number> {
-    return Promise.resolve(this.#listing.count(state));
+    return Promise.resolve(this.#tables.listing.count(state));
   }
 
   readCommand(number: JobNo, version: "written" | "closed"): Promise<Uint8Array | undefined> {
-    const command = this.#jobs.command(number);
+    const command = this.#tables.jobs.command(number);
     if (version === "written") return Promise.resolve(command?.unclosed ?? command?.closed);
     return Promise.resolve(command && this.#changes.isFirstDraft(number) ? EMPTY : command?.closed);
   }
@@ -180,7 +148,7 @@ export class SqliteStore implements Store {
     if (!job) return this.#refuseLost(number);
     const wanted = changes(job);
     const hold = this.#holdAlone(number, wanted);
-    if (hold !== undefined) return Promise.resolve(this.#jobs.hold(number, hold));
+    if (hold !== undefined) return Promise.resolve(this.#tables.jobs.hold(number, hold));
     return this.#transactions.run(durability, () => this.#changes.apply(job, wanted));
   }
 
@@ -194,15 +162,15 @@ export class SqliteStore implements Store {
     return this.#transactions.run("durable", () => {
       const job = this.#expect(number, expected);
       if (!job) return { kind: "missing" };
-      const holder = this.#jobs.byId(id);
+      const holder = this.#tables.jobs.byId(id);
       const replaced = holder?.number === number ? undefined : holder;
       if (replaced) {
         if (!mayReplace(replaced)) return { kind: "taken" };
         this.#changes.remove(replaced);
       }
       const renamed = this.#changes.apply(job, changes(job, replaced), { id });
-      const run = this.#runs.of(number);
-      if (run && run.id !== id) this.#runs.change(run, { id });
+      const run = this.#tables.runs.of(number);
+      if (run && run.id !== id) this.#tables.runs.change(run, { id });
       return { kind: "renamed", job: renamed, replaced };
     });
   }
@@ -219,35 +187,37 @@ export class SqliteStore implements Store {
     const run = this.#runOf(number, ordinal);
     if (run) return Promise.resolve(attemptOfRun(run));
     const key = attemptKey(number, ordinal);
-    const row = this.#attempts.get(key);
-    return Promise.resolve(row ? attemptOf(row) : this.#retained.get(key)?.attempt);
+    const { attempts, retained } = this.#tables;
+    const row = attempts.get(key);
+    return Promise.resolve(row ? attemptOf(row) : retained.get(key)?.attempt);
   }
 
   readLog(number: JobNo, ordinal: number, offset: number, size: number): Promise<Uint8Array> {
     const key = attemptKey(number, ordinal);
-    const log = this.#runOf(number, ordinal) ?? this.#attempts.get(key) ?? this.#retained.get(key);
-    return Promise.resolve(log ? this.#logs.read(log, offset, size) : EMPTY);
+    const { attempts, retained, logs } = this.#tables;
+    const log = this.#runOf(number, ordinal) ?? attempts.get(key) ?? retained.get(key);
+    return Promise.resolve(log ? logs.read(log, offset, size) : EMPTY);
   }
 
   retainLog(number: JobNo, ordinal: number): AsyncDisposable {
-    return this.#retained.retain(attemptKey(number, ordinal));
+    return this.#tables.retained.retain(attemptKey(number, ordinal));
   }
 
   appendLog(run: RunToken, position: number, bytes: Uint8Array): Promise<boolean> {
     return this.#transactions.run("relaxed", () => {
-      const row = this.#runs.byToken(run);
+      const row = this.#tables.runs.byToken(run);
       if (!row || row.isAbandoned) return false;
       if (position > row.bytes) throw new Error("Not so: the owner of a log knows where it ends");
       const added = bytes.subarray(row.bytes - position); // What came before, an earlier try has brought.
-      this.#runs.change(row, { ...this.#logs.extend(row, added), loggedAt: this.#now() });
+      this.#tables.runs.change(row, { ...this.#tables.logs.extend(row, added), loggedAt: this.#now() });
       return true;
     });
   }
 
   endOfLog(run: RunToken): Promise<LogPosition | undefined> {
-    const row = this.#runs.byToken(run);
-    const log = row?.isAbandoned ? this.#attempts.get(attemptKey(row.number, row.ordinal)) : row;
-    const [lastByte] = log ? this.#logs.read(log, log.bytes - 1, 1) : [];
+    const row = this.#tables.runs.byToken(run);
+    const log = row?.isAbandoned ? this.#tables.attempts.get(attemptKey(row.number, row.ordinal)) : row;
+    const [lastByte] = log ? this.#tables.logs.read(log, log.bytes - 1, 1) : [];
     return Promise.resolve(log && { bytes: log.bytes, lastByte });
   }
 
@@ -257,13 +227,13 @@ export class SqliteStore implements Store {
     room: (uid: number) => number = () => Infinity,
   ): Promise<Claim[]> {
     const now = this.#now();
-    const isSomeDue = (this.#waiting.next() ?? Infinity) <= now;
+    const isSomeDue = (this.#tables.waiting.next() ?? Infinity) <= now;
     // Asked at each wake-up: where there is nothing, nothing is written, and no disk waited for.
     const isFinal = !isSomeDue && this.#transactions.isReady;
     const found = isFinal ? this.#findReady(runs.length, room, now) : undefined;
     if (found?.length === 0) return Promise.resolve([]);
     return this.#transactions.run("prompt", () => {
-      if (isSomeDue) this.#waiting.makeVisible(now);
+      if (isSomeDue) this.#tables.waiting.makeVisible(now);
       const ready = found ?? this.#findReady(runs.length, room, now);
       return ready.map((number, index) =>
         this.#changes.start(number, must(runs[index], "no more are found than asked for"), header, now)
@@ -277,9 +247,9 @@ export class SqliteStore implements Store {
     left?: Uint8Array,
   ): Promise<Job | undefined> {
     return this.#transactions.run("prompt", () => {
-      const row = this.#runs.byToken(run);
+      const row = this.#tables.runs.byToken(run);
       if (!row) return undefined;
-      const job = row.isAbandoned ? undefined : this.#jobs.byNo(row.number);
+      const job = row.isAbandoned ? undefined : this.#tables.jobs.byNo(row.number);
       const processes = left === undefined ? "gone" : "left";
       const settled = job?.state === "active"
         ? this.#changes.apply(job, settle(job), { processes })
@@ -293,42 +263,42 @@ export class SqliteStore implements Store {
   readonly runBook: RunBook = {
     identify: (run: RunToken, traces: RunTraces) =>
       this.#transactions.run("relaxed", () => {
-        const row = this.#runs.byToken(run);
-        if (row) this.#runs.identify(row, traces);
+        const row = this.#tables.runs.byToken(run);
+        if (row) this.#tables.runs.identify(row, traces);
       }),
     all: () =>
       Promise.resolve(
-        this.#runs.all().map(({ run, id, leader, cgroup, uid }) => ({ run, id, leader, cgroup, uid })),
+        this.#tables.runs.all().map(({ run, id, leader, cgroup, uid }) => ({ run, id, leader, cgroup, uid })),
       ),
     forget: (run: RunToken) => this.#transactions.run("prompt", () => this.#forget(run)),
   };
 
   nextVisibleAt(): Promise<number | undefined> {
-    return Promise.resolve(this.#waiting.next());
+    return Promise.resolve(this.#tables.waiting.next());
   }
 
   waitFromNow(): Promise<void> {
-    return this.#transactions.run("relaxed", () => this.#waiting.waitFrom(this.#now()));
+    return this.#transactions.run("relaxed", () => this.#tables.waiting.waitFrom(this.#now()));
   }
 
   reserve(counter: string, count: number, start: number): Promise<number> {
-    return this.#transactions.run("durable", () => this.#counters.reserve(counter, count, start));
+    return this.#transactions.run("durable", () => this.#tables.counters.reserve(counter, count, start));
   }
 
   readSetting(name: string): Promise<string | undefined> {
-    return Promise.resolve(this.#settings.read(name)?.value as string | undefined);
+    return Promise.resolve(this.#tables.settings.read(name)?.value as string | undefined);
   }
 
   writeSetting(name: string, value: string): Promise<void> {
-    return this.#settings.write(name, { value });
+    return this.#tables.settings.write(name, { value });
   }
 
   readNode(name: string): Promise<Ownership | undefined> {
-    return Promise.resolve(this.#nodes.read(name) as Ownership | undefined);
+    return Promise.resolve(this.#tables.nodes.read(name) as Ownership | undefined);
   }
 
   writeNode(name: string, { uid, gid, mode }: Ownership): Promise<void> {
-    return this.#nodes.write(name, { uid, gid, mode });
+    return this.#tables.nodes.write(name, { uid, gid, mode });
   }
 
   /** Whether the state file is still where it was opened. */
@@ -377,7 +347,7 @@ export class SqliteStore implements Store {
 
   /** The job, if it is as expected. */
   #expect(number: JobNo, expected: Expected): Job | undefined {
-    const job = this.#jobs.byNo(number);
+    const job = this.#tables.jobs.byNo(number);
     if (job?.state !== expected.state) return undefined;
     const isOfAnother = expected.run !== undefined && job.state === "active" && job.run !== expected.run;
     return isOfAnother ? undefined : job;
@@ -391,26 +361,26 @@ export class SqliteStore implements Store {
   }
 
   #forget(run: RunToken) {
-    const row = this.#runs.byToken(run);
-    if (row) this.#runs.remove(row);
+    const row = this.#tables.runs.byToken(run);
+    if (row) this.#tables.runs.remove(row);
   }
 
   #hasDraft(number: JobNo): boolean {
-    return this.#changes.isFirstDraft(number) || this.#jobs.row(number)?.unclosedBytes != null;
+    return this.#changes.isFirstDraft(number) || this.#tables.jobs.row(number)?.unclosedBytes != null;
   }
 
   /** The run that is this attempt, if it is under way. */
   #runOf(number: JobNo, ordinal: number): RunRow | undefined {
-    const run = this.#runs.of(number);
+    const run = this.#tables.runs.of(number);
     return run?.ordinal === ordinal ? run : undefined;
   }
 
   /** The first jobs in the queue that can start. */
   #findReady(limit: number, room: (uid: number) => number, now: number): number[] {
-    const { line } = this.#jobs.holds;
-    const around = { line, room, now, hasLeftover: (job: Pending) => this.#runs.areLeftOf(job) };
-    return this.#jobs.line.find(limit, line, room, ({ number }) => {
-      const job = must(this.#jobs.byNo(number), "a job in line has a row");
+    const { line } = this.#tables.jobs.holds;
+    const around = { line, room, now, hasLeftover: (job: Pending) => this.#tables.runs.areLeftOf(job) };
+    return this.#tables.jobs.line.find(limit, line, room, ({ number }) => {
+      const job = must(this.#tables.jobs.byNo(number), "a job in line has a row");
       const isFree = job.state === "pending" && obstacles(job, around).length === 0;
       return isFree ? "may-start" : "passed-over";
     });

@@ -1,0 +1,30 @@
+import type { DatabaseSync } from "node:sqlite";
+import { Attempts } from "./attempts.ts";
+import { Counters } from "./counters.ts";
+import { Jobs } from "./jobs.ts";
+import { Listing } from "./listing.ts";
+import { Logs } from "./logs.ts";
+import { RetainedLogs } from "./retained_logs.ts";
+import { Runs } from "./runs.ts";
+import { SettingsTable } from "./settings_table.ts";
+import type { Transactions } from "./transactions.ts";
+import { Waiting } from "./waiting.ts";
+
+export type Tables = ReturnType<typeof openTables>;
+
+/** What is in the state file, each part with its statements, and with what is known of it in memory. */
+export function openTables(database: DatabaseSync, transactions: Transactions) {
+  const counters = new Counters(database, transactions);
+  const runs = new Runs(database, transactions);
+  const jobs = new Jobs(database, transactions, runs);
+  const logs = new Logs(database, counters);
+  return {
+    ...{ counters, runs, jobs, logs },
+    attempts: new Attempts(database),
+    retained: new RetainedLogs(database, transactions, logs),
+    waiting: new Waiting(database, jobs),
+    listing: new Listing(database, jobs, runs),
+    settings: new SettingsTable(database, transactions, "settings", ["value"]),
+    nodes: new SettingsTable(database, transactions, "nodes", ["uid", "gid", "mode"]),
+  };
+}
