@@ -33,18 +33,22 @@ const LINGERING_OF_A_USER = 64;
 /** Jobs taken in one go, at most. */
 const CLAIM_LIMIT = 32;
 
-interface Running {
+interface Run {
   jobId: string;
   /** `undefined`: of an earlier daemon. */
   attempt: number | undefined;
-  timeoutSec: number;
-  user: User;
   /** Whom its processes run as; `undefined`: nobody knows. */
   uid: number | undefined;
-  /** Whether the executor has said if there is a process. */
-  isAnswered: boolean;
   /** What was last stored for this run: its messages are stored in the order they came. */
   stored: Promise<unknown>;
+}
+
+/** A run that is not stored as ended. */
+interface Running extends Run {
+  timeoutSec: number;
+  user: User;
+  /** Whether the executor has said if there is a process. */
+  isAnswered: boolean;
   /** filed stops: the attempt does not count. */
   isStopped: boolean;
 }
@@ -72,10 +76,9 @@ export interface SchedulerOptions {
 export class Scheduler implements ExecutorEvents {
   readonly #queue: Queue;
   readonly #options: SchedulerOptions;
-  /** The runs that are not stored as ended. */
   readonly #running = new Map<RunToken, Running>();
   /** Runs that are stored as ended, but for processes that nothing ended: no job of their ids starts. */
-  readonly #lingering = new Map<RunToken, Running>();
+  readonly #lingering = new Map<RunToken, Run>();
   /**
    * How many of `#running` have processes. What lingers takes no slot: anybody can have a process wait for a
    * file system of their own that never answers, and would fill all slots for as long as they like. The store
@@ -164,7 +167,7 @@ export class Scheduler implements ExecutorEvents {
     this.#answered(run);
     if (exit.kind === "put-off") return this.#putOff(run, running, exit.shortage);
     this.#pauses.runEnded(running.user);
-    this.#store(run, async (running) => {
+    this.#store(run, async () => {
       if (running.isStopped) {
         const job = await this.#queue.requeue(run, survivors);
         if (job) log.info("attempt stopped", { job: job.id, attempt: running.attempt });
@@ -235,16 +238,7 @@ export class Scheduler implements ExecutorEvents {
   async #sweep(runs: Awaited<ReturnType<Queue["runs"]>>, executor: Executor) {
     const swept = Promise.withResolvers<void>();
     for (const { run, id, uid } of runs) {
-      this.#lingering.set(run, {
-        uid,
-        jobId: id,
-        attempt: undefined,
-        timeoutSec: 0,
-        user: "own",
-        isAnswered: true,
-        isStopped: false,
-        stored: swept.promise,
-      });
+      this.#lingering.set(run, { jobId: id, attempt: undefined, uid, stored: swept.promise });
     }
     const survivors = await executor.sweep(runs);
     for (const { run, id } of runs) {
@@ -391,7 +385,7 @@ export class Scheduler implements ExecutorEvents {
   }
 
   /** Stores one thing after another for a run; tries again for as long as the state file can't be written. */
-  #store(run: RunToken, store: (running: Running) => Promise<void>) {
+  #store(run: RunToken, store: (of: Run) => Promise<void>) {
     const running = this.#running.get(run) ?? this.#lingering.get(run);
     if (!running) return;
     running.stored = running.stored.then(async () => {
@@ -408,7 +402,7 @@ export class Scheduler implements ExecutorEvents {
   }
 }
 
-function warnOf(survivors: readonly Survivor[], { jobId, attempt }: Pick<Running, "jobId" | "attempt">) {
+function warnOf(survivors: readonly Survivor[], { jobId, attempt }: Pick<Run, "jobId" | "attempt">) {
   const processes = describeSurvivors(survivors);
   log.warn("processes could not be ended", {
     job: jobId,
