@@ -29,7 +29,7 @@ class Log {
     return sync.promise;
   }
 
-  syncDataNow() {
+  syncDataSync() {
     this.quickSyncs++;
     if (this.failure) throw this.failure;
   }
@@ -46,7 +46,7 @@ function open(syncMs = 10) {
     path: file.path,
     database,
     log,
-    transactions: new Transactions(database, log, () => now += syncMs),
+    transactions: new Transactions(database, log, () => log.checkpoint(), () => now += syncMs),
     rows: () => database.prepare("SELECT count(*) AS rows FROM t").get()?.rows,
     [Symbol.dispose]() {
       database.close();

@@ -81,11 +81,7 @@ export class SqliteStore implements Store {
     this.#lock = lock;
     this.#now = now;
     this.#wal = wal;
-    this.#transactions = new Transactions(database, {
-      syncData: () => this.#wal.syncData(),
-      syncDataNow: () => this.#wal.syncDataSync(),
-      checkpoint: () => checkpoint(database),
-    });
+    this.#transactions = new Transactions(database, wal, () => checkpoint(database));
     this.#free = new FreePages(database);
     this.#tables = openTables(database, this.#transactions);
     this.#changes = new Changes(this.#tables, this.#transactions, now);

@@ -1,15 +1,8 @@
 import type { StoreError } from "../store.ts";
 import { toStoreError } from "./errors.ts";
 
-/** The database's write-ahead log. */
-export interface WriteAheadLog {
-  /** Takes what was written to disk, on another thread. */
-  syncData(): Promise<void>;
-  /** The same on this one, which waits for it. */
-  syncDataNow(): void;
-  /** Takes what is in it to the database, synced, and empties it. */
-  checkpoint(): void;
-}
+/** A file that is taken to disk: on another thread, or on this one, which waits for it. */
+export type Syncable = Pick<Deno.FsFile, "syncData" | "syncDataSync">;
 
 /** Settles a change: with a failure it was not taken to disk. */
 type Settle = (failure?: StoreError) => void;
@@ -35,7 +28,8 @@ const LAST_SYNC_WEIGHT = 0.1;
  *   too, they are refused, though their changes stand, and the next transaction first tries again.
  */
 export class Syncs {
-  readonly #log: WriteAheadLog;
+  readonly #wal: Syncable;
+  readonly #checkpoint: () => void;
   readonly #now: () => number;
   #waiting: Settle[] = [];
   #syncing: Promise<void> | undefined;
@@ -47,16 +41,20 @@ export class Syncs {
   #lastWaiting = 1;
   #hasFailed = false;
 
-  /** @param now A clock, ms. */
-  constructor(log: WriteAheadLog, now: () => number) {
-    this.#log = log;
+  /**
+   * @param checkpoint Takes what is in the write-ahead log to the database, synced, and empties it.
+   * @param now A clock, ms.
+   */
+  constructor(wal: Syncable, checkpoint: () => void, now: () => number) {
+    this.#wal = wal;
+    this.#checkpoint = checkpoint;
     this.#now = now;
   }
 
   /** Before a transaction: writes once more what may not be on disk. */
   makeSure(): void {
     if (!this.#hasFailed) return;
-    this.#log.checkpoint();
+    this.#checkpoint();
     this.#hasFailed = false;
   }
 
@@ -92,7 +90,7 @@ export class Syncs {
     const startedAt = this.#now();
     let failure: unknown;
     try {
-      this.#log.syncDataNow();
+      this.#wal.syncDataSync();
     } catch (error) {
       failure = error;
     }
@@ -106,7 +104,7 @@ export class Syncs {
       const committed = this.#waiting.splice(0);
       let failure: unknown;
       try {
-        await this.#log.syncData();
+        await this.#wal.syncData();
       } catch (error) {
         failure = error;
       }

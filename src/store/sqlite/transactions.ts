@@ -2,7 +2,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { clearImmediate, setImmediate } from "node:timers";
 import { type Durability, type StoreError, UnsyncedError } from "../store.ts";
 import { isSqliteError, toStoreError } from "./errors.ts";
-import { Syncs, type WriteAheadLog } from "./syncs.ts";
+import { type Syncable, Syncs } from "./syncs.ts";
 
 /** When a change is stored: as the store's callers say, or `deferred`: with the next that comes, and soon in any case. */
 export type When = Durability | "deferred";
@@ -48,17 +48,17 @@ export class Transactions {
   #atTurnsEnd: ReturnType<typeof setImmediate> | undefined;
   #later: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param now A clock, ms. */
-  constructor(database: DatabaseSync, log: WriteAheadLog, now: () => number = () => performance.now()) {
+  /** @param checkpoint As for `Syncs`. @param now A clock, ms. */
+  constructor(database: DatabaseSync, wal: Syncable, checkpoint: () => void, now = () => performance.now()) {
     this.#database = database;
-    this.#syncs = new Syncs({
-      syncData: () => log.syncData(),
-      syncDataNow: () => log.syncDataNow(),
-      checkpoint: () => {
+    this.#syncs = new Syncs(
+      wal,
+      () => {
         this.#end(); // There is none within a transaction.
-        log.checkpoint();
+        checkpoint();
       },
-    }, now);
+      now,
+    );
     this.#begin = database.prepare("BEGIN IMMEDIATE");
     this.#commit = database.prepare("COMMIT");
     this.#rollback = database.prepare("ROLLBACK");
