@@ -5,7 +5,7 @@ import { must } from "../../must.ts";
 import type { Claim, JobChanges, Over } from "../store.ts";
 import { attemptOf } from "./attempts.ts";
 import type { RowChanges } from "./jobs.ts";
-import { NO_LOG, type StoredLog } from "./logs.ts";
+import { NO_LOG } from "./logs.ts";
 import type { RunRow } from "./runs.ts";
 import type { Tables } from "./tables.ts";
 import type { Transactions } from "./transactions.ts";
@@ -81,7 +81,7 @@ export class Changes {
     const isEnded = row.state === "complete" || row.state === "failed";
     row.ended = isEnded ? this.#tables.counters.next("end") : null;
     row.endedAt = isEnded ? loggedAt ?? this.#now() : null;
-    if (run && !over) this.#drop(attemptKey(run.number, run.ordinal), run, attemptOfRun(run));
+    if (run && !over) this.#tables.retained.drop(run, attemptOfRun(run));
     if (run && processes === "left") this.#abandon(run);
     else if (run) this.#tables.runs.remove(run);
     return this.#tables.jobs.change(job.number, row);
@@ -172,7 +172,7 @@ export class Changes {
   remove(job: Job) {
     const run = this.#tables.runs.of(job.number);
     if (run) {
-      this.#drop(attemptKey(run.number, run.ordinal), run, attemptOfRun(run));
+      this.#tables.retained.drop(run, attemptOfRun(run));
       this.#abandon(run);
     }
     if (job.ordinal > 0) this.#dropAttempts(job.number);
@@ -186,11 +186,8 @@ export class Changes {
 
   /** @param except The ordinal of one that stays. */
   #dropAttempts(number: JobNo, except?: number) {
-    for (const row of this.#tables.attempts.remove(number, except)) this.#drop(row.key, row, attemptOf(row));
-  }
-
-  #drop(key: number, { head, bytes, chunks }: StoredLog, attempt: Attempt) {
-    this.#tables.retained.drop(key, { head, bytes, chunks, attempt });
+    const { attempts, retained } = this.#tables;
+    for (const row of attempts.remove(number, except)) retained.drop(row, attemptOf(row));
   }
 }
 

@@ -1,10 +1,10 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { Attempt } from "../../job/attempt.ts";
+import { type Attempt, attemptKey } from "../../job/attempt.ts";
 import type { Logs, StoredLog } from "./logs.ts";
 import type { Transactions } from "./transactions.ts";
 
 /** A log that nothing but its readers has any more. */
-export interface Orphan extends StoredLog {
+interface Orphan extends StoredLog {
   attempt: Attempt;
 }
 
@@ -36,25 +36,20 @@ export class RetainedLogs {
 
   retain(key: number): AsyncDisposable {
     this.#readers.set(key, (this.#readers.get(key) ?? 0) + 1);
-    let isOver = false;
-    return {
-      [Symbol.asyncDispose]: async () => {
-        if (isOver) return;
-        isOver = true;
-        await this.#release(key);
-      },
-    };
+    const reading = new AsyncDisposableStack();
+    reading.defer(() => this.#release(key));
+    return reading;
   }
 
   /** Within a change: nothing but readers has this log any more. */
-  drop(key: number, log: Orphan): void {
-    const { chunks } = log;
+  drop({ head, bytes, chunks }: StoredLog, attempt: Attempt): void {
+    const key = attemptKey(attempt.job, attempt.ordinal);
     if (!this.#readers.has(key)) {
       if (chunks !== null) this.#logs.drop(chunks);
       return;
     }
     if (chunks !== null) this.#keep.run(chunks);
-    this.#orphans.set(key, log);
+    this.#orphans.set(key, { head, bytes, chunks, attempt });
     this.#transactions.undo(() => this.#orphans.delete(key));
   }
 
