@@ -47,6 +47,8 @@ export interface Command {
 export class Jobs {
   readonly line: Line;
   readonly holds = new Holds();
+  /** Called when the time may be another at which a job that waits may start. */
+  onTimes: () => void = () => {};
   readonly #database: DatabaseSync;
   readonly #transactions: Transactions;
   readonly #runs: Runs;
@@ -59,8 +61,6 @@ export class Jobs {
   readonly #rows = new Map<number, JobRow>();
   readonly #numberOf = new Map<string, number>();
   readonly #absent = new Set<string>();
-  /** Grows when the time may be another at which a job that waits may start. */
-  #timesVersion = 0;
 
   constructor(database: DatabaseSync, transactions: Transactions, runs: Runs) {
     this.#database = database;
@@ -114,15 +114,8 @@ export class Jobs {
   }
 
   command(number: number): Command | undefined {
-    const [closed, unclosed] = (this.#selectCommand.get(number) ?? []) as unknown as [
-      Uint8Array,
-      Uint8Array | null,
-    ];
-    return closed && { closed, unclosed };
-  }
-
-  get timesVersion(): number {
-    return this.#timesVersion;
+    const values = this.#selectCommand.get(number) as unknown as [Uint8Array, Uint8Array | null] | undefined;
+    return values && { closed: values[0], unclosed: values[1] };
   }
 
   /** Within a change, as what follows: adds an empty pending job, held. Its id must be free. */
@@ -174,33 +167,34 @@ export class Jobs {
       if (value !== undefined) set(key as keyof JobRow, value);
     }
     if (columns.length > 0) this.#update(columns.join(", ")).run(...values, number);
-    const wasReady = isReady(before) && !this.holds.has(number);
+    this.#leaveLine(before);
     if (held !== undefined) this.#transactions.undo(this.holds.set(number, held, after.turn));
     else if (after.turn !== before.turn) this.#transactions.undo(this.holds.move(number, after.turn));
-    this.#replace(before, after, wasReady);
+    this.#replace(before, after);
+    this.#joinLine(after);
     return this.jobOf(after);
   }
 
   /** Holds a job, or lets it go, for good: nothing of that is stored. */
   hold(number: number, held: boolean): Job {
     const row = must(this.row(number), "a job that is held has a row");
-    const wasReady = isReady(row) && !this.holds.has(number);
+    this.#leaveLine(row);
     this.holds.set(number, held, row.turn);
-    this.#changeLine(row, wasReady, row);
+    this.#joinLine(row);
     return this.jobOf(row);
   }
 
   remove(number: number): void {
     const row = must(this.row(number), "a job that is removed has a row");
     this.#delete.run(number);
-    const wasReady = isReady(row) && !this.holds.has(number);
+    this.#leaveLine(row);
     this.#transactions.undo(this.holds.set(number, false, null));
-    this.#replace(row, undefined, wasReady);
+    this.#replace(row, undefined);
   }
 
   /** Forgets what is known of the table: a statement has changed it at large. */
   forget(): void {
-    this.#timesVersion++;
+    this.onTimes();
     this.#rows.clear();
     this.#numberOf.clear();
     this.#absent.clear();
@@ -208,24 +202,25 @@ export class Jobs {
   }
 
   /** Within a change: a row is another now, or new, or gone. */
-  #replace(before: JobRow | undefined, after: JobRow | undefined, wasReady = false) {
-    if (before?.visibleAt != null || after?.visibleAt != null) this.#timesVersion++;
-    this.#changeLine(before, wasReady, after);
+  #replace(before: JobRow | undefined, after: JobRow | undefined) {
+    if (before?.visibleAt != null || after?.visibleAt != null) this.onTimes();
     this.#drop(before);
     if (after) this.#keep(after);
     this.#transactions.undo(() => {
-      this.#timesVersion++;
+      this.onTimes();
       this.#drop(after);
       if (before) this.#keep(before);
     });
   }
 
-  #changeLine(before: JobRow | undefined, wasReady: boolean, after: JobRow | undefined) {
-    const isNow = after !== undefined && isReady(after) && !this.holds.has(after.number);
-    const isSame = wasReady && isNow && before?.turn === after.turn && before.lane === after.lane;
-    if (isSame) return;
-    if (wasReady && before && isReady(before)) this.line.remove(before.lane, before);
-    if (isNow) this.line.add(after.lane, { number: after.number, turn: after.turn });
+  #leaveLine(row: JobRow) {
+    if (isReady(row) && !this.holds.has(row.number)) this.line.remove(row.lane, row);
+  }
+
+  #joinLine(row: JobRow) {
+    if (isReady(row) && !this.holds.has(row.number)) {
+      this.line.add(row.lane, { number: row.number, turn: row.turn });
+    }
   }
 
   #keep(row: JobRow): JobRow {

@@ -11,10 +11,12 @@ export class Waiting {
   readonly #due: StatementSync;
   readonly #retries: StatementSync;
   readonly #setEnd: StatementSync;
-  #known: { at: number | undefined; version: number } | undefined;
+  /** What `next` last found. */
+  #known: { at: number | undefined } | undefined;
 
   constructor(database: DatabaseSync, jobs: Jobs) {
     this.#jobs = jobs;
+    jobs.onTimes = () => this.#known = undefined;
     this.#next = database.prepare(
       "SELECT min(visible_at) AS at FROM jobs INDEXED BY jobs_due WHERE visible_at IS NOT NULL",
     );
@@ -32,10 +34,7 @@ export class Waiting {
 
   /** When the first of them is due. */
   next(): number | undefined {
-    const version = this.#jobs.timesVersion;
-    if (this.#known?.version !== version) {
-      this.#known = { at: (this.#next.get()?.at ?? undefined) as number | undefined, version };
-    }
+    this.#known ??= { at: (this.#next.get()?.at ?? undefined) as number | undefined };
     return this.#known.at;
   }
 
