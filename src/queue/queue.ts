@@ -70,6 +70,8 @@ export class Queue {
     this.#listeners.add(listener);
   }
 
+  // What is read, as `Store` has it.
+
   now(): number {
     return this.#store.now();
   }
@@ -87,12 +89,10 @@ export class Queue {
     return this.#listeners.changedAt(state);
   }
 
-  /** The jobs of a state behind a position, in order. */
   list(state: State, after: number, limit: number): Promise<Listed[]> {
     return this.#store.list(state, after, limit);
   }
 
-  /** As `list`, the whole of each job. */
   listJobs(state: State, after: number, limit: number): Promise<{ position: number; job: Job }[]> {
     return this.#store.listJobs(state, after, limit);
   }
@@ -106,7 +106,6 @@ export class Queue {
     return this.#store.readCommand(number, "written");
   }
 
-  /** What is known of an attempt: of a job's last one, and of those whose logs are retained. */
   attempt(number: JobNo, ordinal: number): Promise<Attempt | undefined> {
     return this.#store.attempt(number, ordinal);
   }
@@ -115,7 +114,6 @@ export class Queue {
     return this.#store.readLog(number, ordinal, offset, size);
   }
 
-  /** The log stays readable for as long as this is not disposed of, whatever becomes of its job. */
   retainLog(number: JobNo, ordinal: number): AsyncDisposable {
     return this.#store.retainLog(number, ordinal);
   }

@@ -13,8 +13,6 @@ export interface AttemptRow extends StoredLog {
   ending: Ending;
 }
 
-const RANGE = "attempt BETWEEN ?1 AND ?2";
-
 /** The table of attempts that are over: each is inserted once, when it is settled. */
 export class Attempts {
   readonly #put: StatementSync;
@@ -27,7 +25,9 @@ export class Attempts {
        VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     this.#select = database.prepare("SELECT * FROM attempts WHERE attempt = ?");
-    this.#delete = database.prepare(`DELETE FROM attempts WHERE ${RANGE} RETURNING *`);
+    this.#delete = database.prepare(
+      "DELETE FROM attempts WHERE attempt BETWEEN ?1 AND ?2 AND attempt IS NOT ?3 RETURNING *",
+    );
   }
 
   get(key: number): AttemptRow | undefined {
@@ -42,14 +42,9 @@ export class Attempts {
 
   /** @param except The ordinal of one that stays. @returns Those that are gone. */
   remove(number: number, except?: number): AttemptRow[] {
-    const all = [attemptKey(number, 0), attemptKey(number + 1, 0) - 1] as const;
-    if (except === undefined) return this.#remove(...all);
-    const kept = attemptKey(number, except);
-    return [...this.#remove(all[0], kept - 1), ...this.#remove(kept + 1, all[1])];
-  }
-
-  #remove(first: number, last: number): AttemptRow[] {
-    return this.#delete.all(first, last).map(toAttempt);
+    const [first, last] = [attemptKey(number, 0), attemptKey(number + 1, 0) - 1];
+    const kept = except === undefined ? null : attemptKey(number, except);
+    return this.#delete.all(first, last, kept).map(toAttempt);
   }
 }
 
