@@ -1,26 +1,18 @@
 import { StoreError } from "../store.ts";
 
-/** Primary result codes, https://sqlite.org/rescode.html; the low byte of an extended one. */
-const KIND_OF: Record<number, StoreError["kind"]> = {
-  5: "unavailable", // SQLITE_BUSY
-  8: "read-only", // SQLITE_READONLY
-  10: "io", // SQLITE_IOERR
-  11: "corrupt", // SQLITE_CORRUPT
-  13: "full", // SQLITE_FULL
-  14: "unavailable", // SQLITE_CANTOPEN
-  26: "not-filed", // SQLITE_NOTADB
-};
-
-/** `exec` reports no code, so the texts of sqlite3ErrStr() decide there. */
-const KIND_OF_TEXT: Record<string, StoreError["kind"]> = {
-  "database is locked": "unavailable",
-  "attempt to write a readonly database": "read-only",
-  "disk I/O error": "io",
-  "database disk image is malformed": "corrupt",
-  "database or disk is full": "full",
-  "unable to open database file": "unavailable",
-  "file is not a database": "not-filed",
-};
+/**
+ * Primary result codes, the low byte of an extended one, and the texts of sqlite3ErrStr(): `exec` reports no code.
+ * @see https://sqlite.org/rescode.html
+ */
+const KINDS: readonly [code: number, text: string, kind: StoreError["kind"]][] = [
+  [5, "database is locked", "unavailable"], // SQLITE_BUSY
+  [8, "attempt to write a readonly database", "read-only"], // SQLITE_READONLY
+  [10, "disk I/O error", "io"], // SQLITE_IOERR
+  [11, "database disk image is malformed", "corrupt"], // SQLITE_CORRUPT
+  [13, "database or disk is full", "full"], // SQLITE_FULL
+  [14, "unable to open database file", "unavailable"], // SQLITE_CANTOPEN
+  [26, "file is not a database", "not-filed"], // SQLITE_NOTADB
+];
 
 const ADVICE: Partial<Record<StoreError["kind"], string>> = {
   "not-filed": "name another file with --state",
@@ -39,7 +31,10 @@ export function isSqliteError(error: unknown): boolean {
 export function toStoreError(error: unknown, tried: string): StoreError {
   if (error instanceof StoreError) return error;
   const { errcode, message } = error as { errcode?: number; message: string };
-  const kind = (errcode === undefined ? KIND_OF_TEXT[message] : KIND_OF[errcode & 0xff]) ?? "io";
+  const found = KINDS.find(([code, text]) =>
+    errcode === undefined ? text === message : code === (errcode & 0xff)
+  );
+  const kind = found?.[2] ?? "io";
   const advice = ADVICE[kind];
   return new StoreError(kind, `${tried}: ${message}${advice ? `; ${advice}` : ""}`, { cause: error });
 }
