@@ -6,7 +6,9 @@ import type { NewJob } from "../store.ts";
 export type SqlValue = string | number | Uint8Array | null;
 
 /** A job as its row has it, and with it what the last attempt's row says of the log. */
-export type JobRow = Readonly<ReturnType<typeof rowOf>>;
+export type JobRow = Readonly<NewJobRow>;
+/** The same, for who makes one. */
+export type NewJobRow = ReturnType<typeof rowOf>;
 
 /** Where each stands: a new column is one line here, one in `rowOf` and one in the schema. */
 const COLUMN_OF: Record<keyof JobRow, string> = {

@@ -10,6 +10,7 @@ import {
   jobOf,
   type JobRow,
   nameOf,
+  type NewJobRow,
   newRow,
   rowOf,
   selectJobs,
@@ -25,7 +26,7 @@ const KEPT_ABSENT = 64;
 
 /** What an update sets of a row: a column that is not named stays. */
 export type RowChanges =
-  & { -readonly [Key in Exclude<keyof JobRow, "number" | "commandBytes" | "unclosedBytes">]?: JobRow[Key] }
+  & Partial<Omit<NewJobRow, "number" | "commandBytes" | "unclosedBytes">>
   & {
     command?: Uint8Array;
     unclosed?: Uint8Array | null;
@@ -134,7 +135,7 @@ export class Jobs {
     if (others.ordinal !== undefined && others.ordinal !== before.ordinal) {
       others = { logBytes: null, ...others }; // Of another attempt, that may have no log.
     }
-    const after: { -readonly [Key in keyof JobRow]: JobRow[Key] } = { ...before };
+    const after: NewJobRow = { ...before };
     const columns: string[] = [];
     const values: SqlValue[] = [];
     const set = (key: keyof JobRow, value: SqlValue) => {
