@@ -3,15 +3,22 @@ import type { Job } from "../../job/job.ts";
 import type { State } from "../../job/state.ts";
 import { must } from "../../must.ts";
 import type { Listed } from "../store.ts";
-import { type JobRow, selectJobs } from "./job_columns.ts";
+import { selectJobs } from "./job_columns.ts";
 import { type Jobs, prepareForArrays } from "./jobs.ts";
-import type { Runs } from "./runs.ts";
+import type { RunRow, Runs } from "./runs.ts";
 
 const OPEN = "jobs INDEXED BY jobs_open";
 const ENDED = "jobs INDEXED BY jobs_ended";
 /** What is pending, and what runs: those have no index of their own, and are few. */
 const WHERE_OPEN = "WHERE ended IS NULL";
 const WHERE_ENDED = "WHERE ended IS NOT NULL AND state = ?";
+
+/** How the rows of a listing are read: of a job that runs, of a page of what is open, and of what has ended. */
+interface Reads<Row> {
+  active(run: RunRow): Row;
+  open(after: number): Row[];
+  ended(): Row[];
+}
 
 /** The directories: names from an index alone, and the whole of each job where that is asked for. */
 export class Listing {
@@ -43,24 +50,21 @@ export class Listing {
 
   /** The jobs of a state behind a position, in order. */
   names(state: State, after: number, limit: number): Listed[] {
-    if (state === "active") {
-      return this.#active(after, limit).map(({ number, id, ordinal }) => ({
-        position: number,
-        number,
-        id,
-        ordinal,
-      }));
-    }
-    if (state !== "pending") return listedOf(this.#endedNames.all(state, after, limit));
-    return this.#pending(after, limit, (after) => listedOf(this.#openNames.all(after, limit)));
+    return this.#page(state, after, limit, {
+      active: ({ number, id, ordinal }) => ({ position: number, number, id, ordinal }),
+      open: (after) => listedOf(this.#openNames.all(after, limit)),
+      ended: () => listedOf(this.#endedNames.all(state, after, limit)),
+    });
   }
 
   /** The same, the whole of each. */
   jobs(state: State, after: number, limit: number): { position: number; job: Job }[] {
-    return this.#rows(state, after, limit).map((row) => ({
-      position: row.ended ?? row.number,
-      job: this.#jobs.jobOf(row),
-    }));
+    const rows = this.#page(state, after, limit, {
+      active: ({ number }) => must(this.#jobs.row(number), "a job that runs has a row"),
+      open: (after) => this.#jobs.rowsOf(this.#open, after, limit),
+      ended: () => this.#jobs.rowsOf(this.#ended, state, after, limit),
+    });
+    return rows.map((row) => ({ position: row.ended ?? row.number, job: this.#jobs.jobOf(row) }));
   }
 
   count(state: State): number {
@@ -70,35 +74,22 @@ export class Listing {
     return this.#countEnded.get(state)?.jobs as number;
   }
 
-  #rows(state: State, after: number, limit: number): JobRow[] {
-    if (state === "active") {
-      return this.#active(after, limit).map(({ number }) =>
-        must(this.#jobs.row(number), "a job that runs has a row")
-      );
-    }
-    if (state !== "pending") return this.#jobs.rowsOf(this.#ended, state, after, limit);
-    return this.#pending(after, limit, (after) => this.#jobs.rowsOf(this.#open, after, limit));
-  }
-
-  #active(after: number, limit: number) {
-    return this.#runs.all().filter(({ number, isAbandoned }) => !isAbandoned && number > after)
-      .sort((one, other) => one.number - other.number).slice(0, limit);
-  }
-
-  /** Of what is open, what does not run; as many as were asked for, if there are. */
-  #pending<Row extends { number: number }>(
-    after: number,
-    limit: number,
-    page: (after: number) => Row[],
-  ): Row[] {
+  #page<Row extends { number: number }>(state: State, after: number, limit: number, read: Reads<Row>): Row[] {
+    if (state === "active") return this.#active(after, limit).map(read.active);
+    if (state !== "pending") return read.ended();
     const found: Row[] = [];
-    for (;;) {
-      const rows = page(after);
+    for (;;) { // Until there are as many as were asked for, of those that do not run.
+      const rows = read.open(after);
       found.push(...rows.filter(({ number }) => !this.#runs.of(number)));
       const last = rows.at(-1);
       if (!last || rows.length < limit || found.length >= limit) return found.slice(0, limit);
       after = last.number;
     }
+  }
+
+  #active(after: number, limit: number) {
+    return this.#runs.all().filter(({ number, isAbandoned }) => !isAbandoned && number > after)
+      .sort((one, other) => one.number - other.number).slice(0, limit);
   }
 }
 
