@@ -40,7 +40,7 @@ export class Transactions {
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
   readonly #rollback: StatementSync;
-  #waiting: Waiting[] = [];
+  readonly #waiting: Waiting[] = [];
   /** What takes memory back to before the transaction, in the order noted. */
   #undo: ((failure: unknown) => void)[] = [];
   /** What is stored before anything else. */
@@ -133,10 +133,8 @@ export class Transactions {
     }
     this.#first = undefined;
     this.#undo = [];
-    const waiting = this.#waiting;
-    this.#waiting = [];
     const durable: Waiting["synced"][] = [];
-    for (const { durability, settle, synced } of waiting) {
+    for (const { durability, settle, synced } of this.#waiting.splice(0)) {
       if (durability === "durable") durable.push(synced);
       else settle();
       if (durability === "prompt") this.#syncs.soon();
@@ -154,8 +152,7 @@ export class Transactions {
   #refuseAll(error: unknown): unknown {
     const failure = isSqliteError(error) ? toStoreError(error, TRIED) : error;
     this.#clearTimers();
-    const waiting = this.#waiting;
-    this.#waiting = [];
+    const waiting = this.#waiting.splice(0);
     this.#takeBack(failure);
     for (const { settle } of waiting) settle(failure);
     return failure;
