@@ -13,6 +13,10 @@ export interface AttemptRow extends StoredLog {
   ending: Ending;
 }
 
+/** Under the names that a row has here. */
+const COLUMNS = `attempt AS key, host, started_at AS startedAt, ended_at AS endedAt, ending,
+  log AS chunks, log_bytes AS bytes, head`;
+
 /** The table of attempts that are over: each is inserted once, when it is settled. */
 export class Attempts {
   readonly #put: StatementSync;
@@ -24,9 +28,9 @@ export class Attempts {
       `INSERT OR REPLACE INTO attempts (attempt, host, started_at, ended_at, ending, log, log_bytes, head)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
     );
-    this.#select = database.prepare("SELECT * FROM attempts WHERE attempt = ?");
+    this.#select = database.prepare(`SELECT ${COLUMNS} FROM attempts WHERE attempt = ?`);
     this.#delete = database.prepare(
-      "DELETE FROM attempts WHERE attempt BETWEEN ?1 AND ?2 AND attempt IS NOT ?3 RETURNING *",
+      `DELETE FROM attempts WHERE attempt BETWEEN ?1 AND ?2 AND attempt IS NOT ?3 RETURNING ${COLUMNS}`,
     );
   }
 
@@ -60,14 +64,5 @@ export function attemptOf({ key, startedAt, endedAt, ending, bytes }: AttemptRow
 }
 
 function toAttempt(row: Record<string, unknown>): AttemptRow {
-  return {
-    key: row.attempt as number,
-    host: row.host as number,
-    startedAt: row.started_at as number,
-    endedAt: row.ended_at as number,
-    ending: JSON.parse(row.ending as string) as Ending,
-    chunks: row.log as number | null,
-    bytes: row.log_bytes as number,
-    head: row.head as Uint8Array,
-  };
+  return { ...row, ending: JSON.parse(row.ending as string) } as AttemptRow;
 }

@@ -28,7 +28,7 @@ export class Runs {
   readonly #update: StatementSync;
   readonly #identify: StatementSync;
   readonly #delete: StatementSync;
-  readonly #runs: Map<RunToken, RunRow>;
+  readonly #runs = new Map<RunToken, RunRow>();
   readonly #ofJob = new Map<number, RunRow>();
   /** How many there are of each id. */
   readonly #ids = new Map<string, number>();
@@ -46,7 +46,6 @@ export class Runs {
       "UPDATE runs SET pid = ?, start_ticks = ?, boot_id = ?, cgroup = ?, uid = ? WHERE job = ?",
     );
     this.#delete = database.prepare("DELETE FROM runs WHERE job = ?");
-    this.#runs = new Map();
     for (const row of database.prepare("SELECT * FROM runs").all()) this.#put(undefined, toRun(row));
   }
 
