@@ -2,12 +2,6 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { Lane } from "./lane.ts";
 import { order, type Ready, Turns } from "./turns.ts";
 
-/** What becomes of a job in a search. */
-export type Verdict =
-  | "may-start"
-  /** Not now. */
-  | "passed-over";
-
 /** A lane, with what is known of it. */
 interface UserLane {
   readonly number: number;
@@ -114,7 +108,7 @@ export class Line {
     limit: number,
     line: number,
     room: (uid: number) => number,
-    judge: (ready: Ready) => Verdict,
+    mayStart: (ready: Ready) => boolean,
   ): number[] {
     this.#learnHeads();
     const found: number[] = [];
@@ -136,7 +130,7 @@ export class Line {
       const { cursor, ready } = first;
       const { uid } = cursor.lane;
       cursor.index++;
-      if (judge(ready) === "passed-over") continue;
+      if (!mayStart(ready)) continue;
       found.push(ready.number);
       taken.set(uid, (taken.get(uid) ?? 0) + 1);
       if (!hasRoom(uid)) begun = begun.filter(({ lane }) => lane.uid !== uid);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { Lane } from "./lane.ts";
-import { Line, type Verdict } from "./line.ts";
+import { Line } from "./line.ts";
 import { MIGRATIONS } from "./migrations.ts";
 import { order, type Ready } from "./turns.ts";
 
@@ -58,7 +58,7 @@ class Queue implements Disposable {
   }
 
   find(limit: number, line: number, room: (uid: number) => number): number[] {
-    return this.line.find(limit, line, room, (ready) => this.#judge(ready));
+    return this.line.find(limit, line, room, (ready) => this.#mayStart(ready));
   }
 
   expected(limit: number, line: number, room: (uid: number) => number): number[] {
@@ -92,10 +92,10 @@ class Queue implements Disposable {
     if (job && !this.held.has(number)) this.line.add(this.#lane(job.uid), { number, turn: job.turn });
   }
 
-  #judge({ number, turn }: Ready): Verdict {
+  #mayStart({ number, turn }: Ready): boolean {
     assert.equal(this.jobs.get(number)?.turn, turn, "what is looked at has that turn");
     assert.ok(!this.held.has(number), "what is held is not looked at");
-    return this.busy.has(number) ? "passed-over" : "may-start";
+    return !this.busy.has(number);
   }
 }
 
@@ -161,7 +161,7 @@ Deno.test("Line gives a user one lane, and takes it back with what made it", () 
   assert.notEqual(queue.line.laneOf(8, () => {}), lane);
   queue.line.add(lane, { number: 1, turn: 1 });
   for (const step of steps) step();
-  assert.deepEqual(queue.line.find(1, Infinity, NO_LIMIT, () => "may-start"), []);
+  assert.deepEqual(queue.line.find(1, Infinity, NO_LIMIT, () => true), []);
 });
 
 Deno.test("Line does not ask a lane whose user has no room, however many wait in it", () => {
@@ -171,7 +171,7 @@ Deno.test("Line does not ask a lane whose user has no room, however many wait in
   const asked: number[] = [];
   const found = queue.line.find(5, Infinity, (uid) => uid === 1 ? 0 : Infinity, ({ number }) => {
     asked.push(number);
-    return "may-start";
+    return true;
   });
   assert.deepEqual([found, asked], [[1_001], [1_001]]);
 });

@@ -377,8 +377,7 @@ export class SqliteStore implements Store {
     const around = { line, room, now, hasLeftover: (job: Pending) => this.#tables.runs.areLeftOf(job) };
     return this.#tables.jobs.line.find(limit, line, room, ({ number }) => {
       const job = must(this.#tables.jobs.byNo(number), "a job in line has a row");
-      const isFree = job.state === "pending" && obstacles(job, around).length === 0;
-      return isFree ? "may-start" : "passed-over";
+      return job.state === "pending" && obstacles(job, around).length === 0;
     });
   }
 }
