@@ -2,7 +2,7 @@ import type { JobNo } from "./id.ts";
 import type { Ending } from "./ending.ts";
 
 /** A random token that marks one attempt of a job: `FILED_RUN` in the environment of all its processes. */
-export type RunToken = string;
+export type RunToken = string & { readonly __brand?: "RunToken" };
 
 /** A process that can't be mistaken for another with the same pid. */
 export interface ProcessIdentity {

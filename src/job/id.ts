@@ -1,5 +1,5 @@
 /** A job's key: chosen by the store, growing, below 2^33, never used for two jobs. */
-export type JobNo = number;
+export type JobNo = number & { readonly __brand?: "JobNo" };
 
 /** A job's name: 1 to 255 bytes of UTF-8 without control characters. Unique in the queue, whatever the job's state. */
 export type JobId = string & { readonly __brand: "JobId" };
