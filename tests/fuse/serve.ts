@@ -21,11 +21,11 @@ try {
   const end = session.run();
   Deno.addSignalListener("SIGTERM", () => mounted.unmount("lazy"));
   const isListed = () => readMountInfo().some((listed) => listed.mountpoint === mountpoint);
-  if (existing === "watch") {
+  const noticed = existing === "watch" &&
     new MountWatch(mounted).gone.then(() => console.log(isListed() ? "gone, though it is there" : "gone"));
-  }
   console.log("mounted");
   console.log(await end);
+  await noticed; // by a thread of its own: it may be later than the session
 } catch (error) {
   if (!(error instanceof MountError)) throw error;
   console.log(`${error.refusal}: ${error.message}`);
