@@ -135,9 +135,12 @@ export class CommandHandle implements Handle {
     await this.#desk.released(this);
   }
 
-  /** @throws {ErrnoError} ESTALE if the job was not there any more, and nobody has said so yet. */
+  /**
+   * @throws If the job was not there any more, and nobody has said so yet: why it could not be stored, which a
+   * shell does not hear from its first close; {ErrnoError} ESTALE.
+   */
   #requireThere(job: Job | undefined): Job | undefined {
-    if (!job && !this.file.isRemoved) throw new ErrnoError("ESTALE");
+    if (!job && !this.file.isRemoved) throw this.file.spoiled ?? new ErrnoError("ESTALE");
     return job;
   }
 

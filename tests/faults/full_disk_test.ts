@@ -169,6 +169,29 @@ rootTest("what a job did on a full disk is stored once there is room", async () 
   await assertStarted(filed, "x");
 });
 
+rootTest("who writes a job on a full disk hears so, also after a close that nobody looked at", async () => {
+  await using place = await Place.make();
+  const disk = await Disk.inMemory(place, "4m");
+  await using filed = await Filed.start(place, { args: disk.args });
+  await disk.fill();
+  const script = `
+import errno
+def tried(call, *args):
+    try:
+        call(*args)
+        return "done"
+    except OSError as error:
+        return errno.errorcode[error.errno]
+file = os.open(M + "/pending/x", os.O_CREAT | os.O_WRONLY, 0o644)
+while "x" in os.listdir(M + "/pending"): # It is gone once it could not be stored.
+    pass
+print(tried(os.close, os.dup(file)), tried(os.write, file, b"echo ran"), tried(os.write, file, b"echo ran"))
+`;
+  assert.equal(await ok(filed.python(script)), "ENOSPC ENOSPC ENOSPC\n");
+  await disk.empty();
+  assert.deepEqual(await filed.list("pending"), []);
+});
+
 rootTest(
   "a job whose close failed for want of room does not run, also when there is room at its release",
   async () => {
