@@ -11,4 +11,5 @@ export const DEFAULTS = {
   max_file_mb: 0,
   max_open_files: 0,
   nice: 0,
+  at_most: {},
 };

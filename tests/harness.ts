@@ -29,7 +29,7 @@ export interface FiledOptions {
   /** Where the daemon runs, and so its jobs. */
   cwd?: string;
   /** Written to config.json before anything else. */
-  config?: Record<string, number>;
+  config?: Record<string, unknown>;
 }
 
 /** How to run filed itself: the build that $FILED names, else what is in the source tree. */
@@ -177,7 +177,7 @@ export class Filed implements AsyncDisposable {
     await Deno.chmod(`${this.mount}/pending`, 0o1777);
   }
 
-  configure(config: Record<string, number>): Promise<void> {
+  configure(config: Record<string, unknown>): Promise<void> {
     return Deno.writeTextFile(`${this.mount}/config.json`, JSON.stringify(config));
   }
 

@@ -26,7 +26,7 @@ export interface Assembly<E extends Executor = Executor> extends AsyncDisposable
  */
 export async function assemble<E extends Executor>(options: AssemblyOptions<E>): Promise<Assembly<E>> {
   await using owned = new AsyncDisposableStack();
-  const queue = new Queue(options.store);
+  const queue = new Queue(options.store, options.tree.owner.uid);
   const scheduler = new Scheduler(queue, options);
   const executor = owned.use(options.executor(scheduler, await queue.identity()));
   const tree = owned.use(new Tree(queue, options.tree, () => queue.now()));

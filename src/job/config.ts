@@ -1,4 +1,5 @@
 import { type Limits, NO_LIMITS } from "./limits.ts";
+import type { Unit } from "./units.ts";
 
 /** The settings of a queue. */
 export interface Config extends Limits {
@@ -11,7 +12,14 @@ export interface Config extends Limits {
   backoffBase: number;
   backoffMult: number;
   maxLogBytes: number;
+  /** What jobs may ask for, by the names of config.json. */
+  atMost: Caps;
 }
+
+/** The settings that a job may ask for more of than config.json has; the others are the most themselves. */
+export const CAPPED = ["timeout_sec", "max_attempts", "backoff_base", "backoff_mult", "priority"] as const;
+/** What is absent has no cap; but priority, of which it is 0. */
+export type Caps = Partial<Record<typeof CAPPED[number], number>>;
 
 export const DEFAULT_CONFIG: Readonly<Config> = {
   maxAttempts: 3,
@@ -21,35 +29,42 @@ export const DEFAULT_CONFIG: Readonly<Config> = {
   backoffMult: 2,
   maxLogBytes: 16_777_216,
   ...NO_LIMITS,
+  atMost: {},
 };
 
-interface Rule {
+/** What a setting may be. */
+export interface Rule {
   key: string;
   kind: "whole" | "fraction";
   min: number;
   max: number;
+  /** What it counts, where somebody may say it with a unit. */
+  unit?: Unit;
 }
 
 /** How each setting is spelled in config.json, in the order shown, and what it may be. */
-const RULES: Record<keyof Config, Rule> = {
+export const RULES: Record<Exclude<keyof Config, "atMost">, Rule> = {
   maxAttempts: { key: "max_attempts", kind: "whole", min: 1, max: 1_000_000 },
-  timeoutSec: { key: "timeout_sec", kind: "whole", min: 0, max: 1_000_000_000 },
+  timeoutSec: { key: "timeout_sec", kind: "whole", min: 0, max: 1_000_000_000, unit: "seconds" },
   maxJobCount: { key: "max_job_count", kind: "whole", min: 0, max: 10_000 },
-  backoffBase: { key: "backoff_base", kind: "fraction", min: 0, max: 1_000_000_000 },
+  backoffBase: { key: "backoff_base", kind: "fraction", min: 0, max: 1_000_000_000, unit: "seconds" },
   backoffMult: { key: "backoff_mult", kind: "fraction", min: 1, max: 1_000_000 },
-  maxLogBytes: { key: "max_log_bytes", kind: "whole", min: 0, max: 2_147_483_647 },
-  maxMemoryMb: { key: "max_memory_mb", kind: "whole", min: 0, max: 1_000_000_000 },
-  maxCpuSec: { key: "max_cpu_sec", kind: "whole", min: 0, max: 1_000_000_000 },
-  maxFileMb: { key: "max_file_mb", kind: "whole", min: 0, max: 1_000_000_000 },
+  maxLogBytes: { key: "max_log_bytes", kind: "whole", min: 0, max: 2_147_483_647, unit: "bytes" },
+  maxMemoryMb: { key: "max_memory_mb", kind: "whole", min: 0, max: 1_000_000_000, unit: "mebibytes" },
+  maxCpuSec: { key: "max_cpu_sec", kind: "whole", min: 0, max: 1_000_000_000, unit: "seconds" },
+  maxFileMb: { key: "max_file_mb", kind: "whole", min: 0, max: 1_000_000_000, unit: "mebibytes" },
   maxOpenFiles: { key: "max_open_files", kind: "whole", min: 0, max: 1_000_000_000 },
   nice: { key: "nice", kind: "whole", min: 0, max: 19 },
 };
-const SETTINGS = Object.entries(RULES) as [keyof Config, Rule][];
+const SETTINGS = Object.entries(RULES) as [keyof typeof RULES, Rule][];
+const AT_MOST = "at_most";
+/** A job's place before others, which is no setting. */
+export const PRIORITY: Rule = { key: "priority", kind: "whole", min: -100, max: 100 };
 
 /** The settings as config.json shows them: every key, indented, ending in a newline. */
 export function formatConfig(config: Config): string {
   const shown = Object.fromEntries(SETTINGS.map(([name, { key }]) => [key, config[name]]));
-  return JSON.stringify(shown, null, 2) + "\n";
+  return JSON.stringify({ ...shown, [AT_MOST]: config.atMost }, null, 2) + "\n";
 }
 
 export type ParsedConfig =
@@ -75,9 +90,15 @@ export function parseConfig(text: string): ParsedConfig {
   }
   const settings: Partial<Config> = {};
   for (const [key, value] of Object.entries(written)) {
+    if (key === AT_MOST) {
+      const fault = faultOfCaps(value);
+      if (fault !== undefined) return { kind: "invalid", reason: fault };
+      settings.atMost = value as Caps;
+      continue;
+    }
     const setting = SETTINGS.find(([, rule]) => rule.key === key);
     if (!setting) {
-      const known = SETTINGS.map(([, rule]) => rule.key).join(", ");
+      const known = [...SETTINGS.map(([, rule]) => rule.key), AT_MOST].join(", ");
       return { kind: "invalid", reason: `unknown key ${JSON.stringify(key)}; the keys are ${known}` };
     }
     const [name, rule] = setting;
@@ -89,12 +110,28 @@ export function parseConfig(text: string): ParsedConfig {
   return { kind: "settings", settings };
 }
 
-function obeys(value: unknown, { kind, min, max }: Rule): value is number {
+function faultOfCaps(caps: unknown): string | undefined {
+  if (typeof caps !== "object" || caps === null || Array.isArray(caps)) {
+    return `${AT_MOST} is ${JSON.stringify(caps)}; it takes an object, such as {"timeout_sec": 86400}`;
+  }
+  for (const [key, value] of Object.entries(caps)) {
+    if (!(CAPPED as readonly string[]).includes(key)) {
+      return `${AT_MOST}: unknown key ${JSON.stringify(key)}; the keys are ${CAPPED.join(", ")}`;
+    }
+    const rule = [...Object.values(RULES), PRIORITY].find((rule) => rule.key === key);
+    if (rule && !obeys(value, rule)) {
+      return `${AT_MOST}: ${key} is ${JSON.stringify(value)}; it takes ${expectation(rule)}`;
+    }
+  }
+  return undefined;
+}
+
+export function obeys(value: unknown, { kind, min, max }: Rule): value is number {
   return typeof value === "number" && value >= min && value <= max &&
     (kind === "fraction" || Number.isInteger(value));
 }
 
-function expectation({ kind, min, max }: Rule): string {
+export function expectation({ kind, min, max }: Rule): string {
   return `a ${kind === "whole" ? "whole number" : "number"} from ${min} to ${max}`;
 }
 

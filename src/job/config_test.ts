@@ -16,7 +16,8 @@ Deno.test("formatConfig() shows every key, indented, and parseConfig() reads it 
   "max_cpu_sec": 0,
   "max_file_mb": 0,
   "max_open_files": 0,
-  "nice": 0
+  "nice": 0,
+  "at_most": {}
 }
 `,
   );
@@ -30,6 +31,8 @@ const SETTINGS = [
   ['  {"backoff_base": 0.25, "backoff_mult": 1}', { backoffBase: 0.25, backoffMult: 1 }],
   ['{"timeout_sec": 0, "max_attempts": 1}', { timeoutSec: 0, maxAttempts: 1 }],
   ['{"max_memory_mb": 64, "nice": 19}', { maxMemoryMb: 64, nice: 19 }],
+  ['{"at_most": {"timeout_sec": 86400, "priority": 10}}', { atMost: { timeout_sec: 86_400, priority: 10 } }],
+  ['{"at_most": {}}', { atMost: {} }],
 ] as const;
 for (const [text, settings] of SETTINGS) {
   Deno.test(`parseConfig() takes ${JSON.stringify(text)}`, () => {
@@ -78,6 +81,11 @@ const INVALID = [
   ['{"max_open_files": 1e10}', /max_open_files is 10000000000/],
   ['{"nice": 20}', /nice is 20; it takes a whole number from 0 to 19/],
   ['{"nice": -1}', /nice is -1/],
+  ['{"at_most": 3}', /at_most is 3; it takes an object/],
+  ['{"at_most": [3]}', /at_most is \[3\]; it takes an object/],
+  ['{"at_most": {"nice": 3}}', /at_most: unknown key "nice"; the keys are timeout_sec, max_attempts/],
+  ['{"at_most": {"timeout_sec": "3"}}', /at_most: timeout_sec is "3"; it takes a whole number/],
+  ['{"at_most": {"priority": 101}}', /at_most: priority is 101; it takes a whole number from -100 to 100/],
   ['{"max_job_count": 4, "nope": 1}', /unknown key "nope"/],
 ] as const;
 for (const [text, reason] of INVALID) {

@@ -23,7 +23,8 @@ const CASES = [
   ["\xfe\xff\0e\0c", MARK, MARK],
   ["a\0\0", undefined, NUL],
   ["a\0\r\n", undefined, NUL],
-  ["\x7fELF\x02\x01\0", undefined, /program/],
+  ["\x7fELF\x02\x01\0\r\n", undefined, undefined],
+  ["#!/bin/sh\n\0", undefined, undefined],
 ] as const;
 for (const [command, part, whole] of CASES) {
   for (const [extent, expected] of [["part", part], ["whole", whole]] as const) {
@@ -39,7 +40,9 @@ const WRITES = [
   ["a\0b", "a\0b", NUL],
   ["a\0b", "b", undefined],
   ["a\0\0", "\0\0", undefined],
-  ["\x7fELF\x02\0", "\x7fELF\x02\0", /program/],
+  ["\x7fELF\x02\0", "\x7fELF\x02\0", undefined],
+  ["#!/bin/sh\n\0a", "\0a", undefined],
+  ["\0\0\0\0a\0", "a\0", undefined],
   ["echo\r\n", "\n", RETURN],
 ] as const;
 for (const [command, data, expected] of WRITES) {

@@ -9,6 +9,8 @@ export type Ending =
   | { kind: "interrupted" }
   /** `isFinal`: it never will be, however often it is tried. */
   | { kind: "not-started"; reason: string; isFinal: boolean }
+  /** It never began, and is not to. */
+  | { kind: "not-run"; reason: string }
   /** Moved to failed/ by hand before it ran. */
   | { kind: "withdrawn" }
   /** An older filed did not store it: only the log says so. */
@@ -27,6 +29,8 @@ export function describeEnding(ending: Ending): string {
       return "interrupted: filed stopped while the job ran";
     case "not-started":
       return `not started: ${ending.reason}`;
+    case "not-run":
+      return `not run: ${ending.reason}`;
     case "withdrawn":
       return "not run: moved to failed/ by hand";
     case "unknown":

@@ -1,3 +1,4 @@
+import type { Asks } from "./header.ts";
 import type { JobNo } from "./id.ts";
 import type { RunToken } from "./attempt.ts";
 
@@ -16,6 +17,8 @@ interface JobFacts extends Ownership {
   id: string;
   /** Length of the command as it was last written, closed or not. */
   commandBytes: number;
+  /** What it asks for, as it was last submitted. */
+  asks: Asks;
   /** Attempts since it came to pending, the current one counted. */
   attempts: number;
   /** Attempts in its life: the ordinal of the last one, from 1; 0: it has had none. */
@@ -46,6 +49,10 @@ export interface Pending extends JobFacts {
   turn: number | null;
   /** No claim takes the job before this; `null`: at once. */
   visibleAt: number | null;
+  /** If its first attempt has not started by then, it never does; `null`: it may at any time. */
+  deadlineAt: number | null;
+  /** There is nothing to run: no text, or a header alone. */
+  isEmpty: boolean;
   /** No claim takes it: somebody has it open for writing, or it has just come. */
   held: boolean;
 }

@@ -14,8 +14,20 @@ const HEADERS = [
 ] as const;
 for (const [command, expected] of HEADERS) {
   Deno.test(`logHeader() of ${JSON.stringify(command)}`, () =>
-    assert.equal(text(logHeader(utf8(command))), expected));
+    assert.equal(text(logHeader(utf8(command), {})), expected));
 }
+
+Deno.test("logHeader() of a long command has its beginning, and how much more there is", () => {
+  const command = "x".repeat(5_000);
+  const expected = `>>> ${"x".repeat(4_096)}\n[filed: 904 more bytes of the command]\n`;
+  assert.equal(text(logHeader(utf8(`${command}\n`), {})), expected);
+});
+
+Deno.test("logHeader() of a program has its size, and of a command with data the command", () => {
+  assert.equal(text(logHeader(utf8("\x7fELF\0\0"), {})), ">>> [filed: a program of 6 bytes]\n");
+  const asks = { stdin: { commandBytes: 4, dataAt: 8 } };
+  assert.equal(text(logHeader(utf8("cat\nEND\ndata"), asks)), ">>> cat\n");
+});
 
 const NOTHING = { droppedBytes: 0, tail: new Uint8Array(), survivors: [] };
 const SUCCESS: Ending = { kind: "exited", status: 0 };

@@ -10,6 +10,8 @@ export type Obstacle =
   /** A job before it has just come, and nothing may pass that one. */
   | { kind: "in-line" }
   | { kind: "time"; at: number }
+  /** It was to start by then. */
+  | { kind: "deadline"; at: number }
   /** Processes of an earlier run of it, or of its id, are left. */
   | { kind: "leftover" }
   /** Its user may start no more now. */
@@ -30,10 +32,11 @@ export interface Surroundings {
 export function obstacles(job: Pending, { line, hasLeftover, room, now }: Surroundings): Obstacle[] {
   const found: Obstacle[] = [];
   if (job.turn === null) found.push({ kind: "not-submitted" });
-  if (job.commandBytes === 0) found.push({ kind: "empty" });
+  if (job.isEmpty) found.push({ kind: "empty" });
   if (job.held) found.push({ kind: "held" });
   else if (job.turn !== null && job.turn >= line) found.push({ kind: "in-line" });
   if (job.visibleAt !== null && job.visibleAt > now) found.push({ kind: "time", at: job.visibleAt });
+  if (job.deadlineAt !== null && job.deadlineAt <= now) found.push({ kind: "deadline", at: job.deadlineAt });
   if (hasLeftover(job)) found.push({ kind: "leftover" });
   if (room(job.uid) <= 0) found.push({ kind: "share" });
   return found;

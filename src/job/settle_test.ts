@@ -32,9 +32,22 @@ const CASES: [string, number, Ending, ReturnType<typeof settle>][] = [
     attempts: 1,
   }],
 ];
+/** Exit statuses, and whether they end a job that says `final=2,64-78`. */
+const STATUSES = [[1, false], [2, true], [3, false], [63, false], [64, true], [78, true], [
+  79,
+  false,
+]] as const;
+for (const [status, isFinal] of STATUSES) {
+  Deno.test(`settle() after exit status ${status} of a job for which 2 and 64 to 78 are final`, () => {
+    const asks = { finalStatuses: [[2, 2], [64, 78]] as [number, number][] };
+    const settled = settle(1, { kind: "exited", status }, DEFAULT_CONFIG, asks, NOW);
+    assert.equal(settled.state, isFinal ? "failed" : "pending");
+  });
+}
+
 for (const [name, attempts, ending, expected] of CASES) {
   Deno.test(`settle() after ${name}`, () => {
-    assert.deepEqual(settle(attempts, ending, DEFAULT_CONFIG, NOW), expected);
+    assert.deepEqual(settle(attempts, ending, DEFAULT_CONFIG, {}, NOW), expected);
   });
 }
 

@@ -7,6 +7,7 @@ const FACTS = {
   number: 1,
   id: "a",
   commandBytes: 1,
+  asks: {},
   attempts: 1,
   ordinal: 1,
   uid: 1,
@@ -19,7 +20,15 @@ const FACTS = {
   accessedAt: null,
 };
 const LOG = { ordinal: 1, bytes: 0, writtenAt: 0 };
-const pending: Pending = { ...FACTS, state: "pending", turn: 1, visibleAt: null, held: false };
+const pending: Pending = {
+  ...FACTS,
+  state: "pending",
+  turn: 1,
+  visibleAt: null,
+  deadlineAt: null,
+  isEmpty: false,
+  held: false,
+};
 const held: Pending = { ...pending, held: true };
 const active: Active = { ...FACTS, state: "active", run: "run", log: LOG };
 const complete: Ended = { ...FACTS, state: "complete", log: LOG };

@@ -1,5 +1,8 @@
 import type { Attempt, Leftover, RunToken, RunTraces } from "../job/attempt.ts";
+import { excessOf, priorityOf, settingsOf } from "../job/caps.ts";
 import { type Config, DEFAULT_CONFIG } from "../job/config.ts";
+import type { Ending } from "../job/ending.ts";
+import { type Asks, type Header, NO_ASKS } from "../job/header.ts";
 import { backupOf, isDraft, type JobId, type JobNo } from "../job/id.ts";
 import type { Job, Ownership, Pending } from "../job/job.ts";
 import { concat, type LogEnd, logEnd, logHeader, NEWLINE, survivorsLine } from "../job/log_text.ts";
@@ -7,6 +10,8 @@ import { changesOfMove, type Move, moveBetween, startOfNew } from "../job/moves.
 import { randomStart, shortId } from "../job/new_id.ts";
 import { settle } from "../job/settle.ts";
 import type { State } from "../job/state.ts";
+import { judge } from "../job/submission.ts";
+import { asksOfRetry, changesOfSubmission } from "../job/submitted.ts";
 import { changesOfTimes, type Times } from "../job/times.ts";
 import { foreignWriter, type Writers } from "../job/writers.ts";
 import {
@@ -46,11 +51,15 @@ export interface Moved {
 }
 
 const PLAIN_END = { droppedBytes: 0, tail: new Uint8Array(), survivors: [] };
+const ROOT = 0;
+/** So many jobs that are too late are ended by one commit. */
+const LATE_AT_ONCE = 100;
 const NOTHING = new Uint8Array();
 
 /** The queue: the jobs, their states and moves. All times are epoch ms. */
 export class Queue {
   readonly #store: Store;
+  readonly #ownUid: number;
   readonly #listeners: Listeners;
   readonly #newIds: Counter;
   /** Where the logs end of the runs that this process started: it alone writes them. */
@@ -58,8 +67,10 @@ export class Queue {
   /** The settings as they were last read. */
   #known: { stored: string; settings: Partial<Config> } = { stored: "{}", settings: {} };
 
-  constructor(store: Store) {
+  /** @param ownUid Whose the daemon is: jobs of that user, as root's, are held to no cap. */
+  constructor(store: Store, ownUid: number) {
     this.#store = store;
+    this.#ownUid = ownUid;
     this.#newIds = new Counter((count) => store.reserve("new-id", count, randomStart()));
     this.#listeners = new Listeners(() => store.now());
     store.watch((event) => this.#listeners.tell(event));
@@ -169,25 +180,30 @@ export class Queue {
    * That it is empty, as a shell's `>` has it first, need not be on disk before the answer.
    * @param command `as-saved`: what `saveDraft` has last brought.
    * @param writtenAt Epoch ms of its last write; `undefined`: as stored.
+   * @param header Of a command that is no draft, and has one.
    */
   async saveClosed(
     number: JobNo,
     command: Uint8Array | "as-saved",
     writers: Writers,
     writtenAt: number | undefined,
+    header?: Header,
   ): Promise<Job | undefined> {
+    const config = header ? await this.config() : DEFAULT_CONFIG;
     const isEmptied = command !== "as-saved" && command.length === 0;
     const before = isEmptied ? await this.#store.byNo(number) : undefined;
     // With a turn, it may be a draft alone that is empty, of a command that would run still.
     const wasEmpty = before?.state === "pending" && before.commandBytes === 0 && before.turn === null;
     const closed = this.#update(number, "pending", (job) => {
-      const isEmpty = command === "as-saved" ? job.commandBytes === 0 : isEmptied;
+      const hasNothing = command === "as-saved" ? job.commandBytes === 0 : isEmptied;
       return {
         content: { is: "closed", bytes: command },
         foreignWriter: foreignWriter(job, writers),
         writtenAt: writtenAt ?? job.writtenAt,
         changedAt: this.now(),
-        ...isEmpty || isDraft(job.id) ? {} : { turn: "first" },
+        isEmpty: header?.isAlone ?? hasNothing,
+        ...hasNothing || isDraft(job.id) ? {} : { turn: "first" },
+        ...isDraft(job.id) ? {} : this.#submitted(job, header?.asks ?? NO_ASKS, config),
       };
     }, isEmptied && wasEmpty ? "prompt" : "durable");
     return await this.#told(closed, changed);
@@ -208,11 +224,15 @@ export class Queue {
     if (move === "busy" || move === "forbidden") return refuse(move);
     if (move !== "rename" && job.state === "pending" && isDraft(job.id)) return refuse("forbidden");
     const over = await this.#overByHand(move, job);
+    const config = await this.config();
     return await this.#rename(
       job,
       id,
       (other) => move === "rename" && other.state === job.state && mayReplace(other),
-      (now, replaced) => changesOfMove(move, now, id, replaced, this.now()),
+      (now, replaced, content) => {
+        const changes = changesOfMove(move, now, id, replaced, this.now());
+        return this.#withAsks(now, changes, content, config);
+      },
       over,
     );
   }
@@ -246,6 +266,7 @@ export class Queue {
 
   /** Owner and mode; the write bits of a job that is not pending stay as they are, for its next time there. */
   async setOwnership(job: Job, { uid, gid, mode }: Partial<Ownership>): Promise<Job | undefined> {
+    const config = await this.config();
     const changing = this.#update(job.number, job.state, (job) => ({
       uid: uid ?? job.uid,
       gid: gid ?? job.gid,
@@ -254,6 +275,9 @@ export class Queue {
         : job.state === "pending"
         ? mode
         : mode & ~WRITE_BITS | job.mode & WRITE_BITS,
+      ...job.asks.priority === undefined
+        ? {}
+        : { priority: this.#priorityOf(job.asks, uid ?? job.uid, config) },
       changedAt: this.now(),
     }), "durable");
     return await this.#told(changing, changed);
@@ -261,7 +285,15 @@ export class Queue {
 
   /** The times of a file. A pending job's modification time is when it may start. */
   async setTimes(job: Job, times: Times): Promise<Job | undefined> {
-    const changes = (job: Job) => changesOfTimes(job, times, this.now());
+    const config = await this.config();
+    const changes = (job: Job, content: () => Uint8Array) => {
+      const changes: JobChanges = changesOfTimes(job, times, this.now());
+      const { visibleAt } = changes; // It overrides a start that the header asks for.
+      return {
+        ...this.#withAsks(job, changes, content, config),
+        ...visibleAt === undefined ? {} : { visibleAt },
+      };
+    };
     return await this.#told(this.#update(job.number, job.state, changes, "durable"), changed);
   }
 
@@ -282,6 +314,22 @@ export class Queue {
   /** When the next job that waits may start. */
   nextVisibleAt(): Promise<number | undefined> {
     return this.#store.nextVisibleAt();
+  }
+
+  /** When the next job is too late, that has not started. */
+  nextDeadlineAt(): Promise<number | undefined> {
+    return this.#store.nextDeadlineAt();
+  }
+
+  /**
+   * Ends the jobs that were to have started by now: they don't run.
+   * @returns Those that did.
+   */
+  async endLate(): Promise<Job[]> {
+    const late = await Promise.all(
+      (await this.#store.late(LATE_AT_ONCE)).map((number) => this.#endLate(number)),
+    );
+    return late.filter((job) => job !== undefined);
   }
 
   /**
@@ -318,7 +366,7 @@ export class Queue {
         loggedAt: now,
         changedAt: now,
         over: { ending, log: "more", bytes: logEnd(end, lastByte) },
-        ...settle(job.attempts, ending, config, now),
+        ...settle(job.attempts, ending, this.settingsOf(job, config), job.asks, now),
       };
     }, left);
     this.#listeners.tell({ kind: "settling", run });
@@ -342,6 +390,7 @@ export class Queue {
     const settled = this.#store.settle(run, (job) => ({
       state: "pending",
       attempts: job.attempts - 1,
+      deadlineAt: job.attempts === 1 ? job.asks.deadlineAt ?? null : null,
       changedAt: this.now(),
     }), left);
     this.#listeners.tell({ kind: "settling", run });
@@ -364,6 +413,16 @@ export class Queue {
 
   async config(): Promise<Config> {
     return { ...DEFAULT_CONFIG, ...await this.#settings() };
+  }
+
+  /** The settings of a job's attempt: what it asks for counts, as far as its owner may have that. */
+  settingsOf(job: Job, config: Config): Config {
+    return job.asks === NO_ASKS ? config : settingsOf(config, job.asks, this.#capsOf(job.uid));
+  }
+
+  /** What of it is more than jobs of that user may have, in words; `undefined`: nothing. */
+  async excessOf(asks: Asks, uid: number): Promise<string | undefined> {
+    return this.#capsOf(uid) === "none" ? undefined : excessOf(asks, await this.config());
   }
 
   async configure(settings: Partial<Config>): Promise<void> {
@@ -420,15 +479,72 @@ export class Queue {
       const bytes = logEnd({ ending, ...PLAIN_END }, await this.#lastByte(job.run));
       return { ending, log: "more", bytes };
     }
-    if (move !== "withdraw") return undefined;
-    const ending = { kind: "withdrawn" } as const;
+    return move === "withdraw" ? await this.#overWithoutRun(job, { kind: "withdrawn" }) : undefined;
+  }
+
+  async #overWithoutRun(job: Job, ending: Ending): Promise<Over> {
     const end: LogEnd = { ending, ...PLAIN_END };
     if (job.attempts > 0 && await this.#store.attempt(job.number, job.ordinal)) {
       return { ending, log: "more", bytes: logEnd(end, NEWLINE) };
     }
     // It has not run since it came to pending: a log that it has is of another time, and maybe of another command.
     const command = await this.#store.readCommand(job.number, "closed") ?? NOTHING;
-    return { ending, log: "new", bytes: concat(logHeader(command), logEnd(end, NEWLINE)) };
+    return { ending, log: "new", bytes: concat(logHeader(command, job.asks), logEnd(end, NEWLINE)) };
+  }
+
+  async #endLate(number: JobNo): Promise<Job | undefined> {
+    const job = await this.#store.byNo(number);
+    if (job?.state !== "pending") return undefined;
+    const over = await this.#overWithoutRun(job, { kind: "not-run", reason: "too late" });
+    const changes = (now: Job) => ({
+      ...changesOfMove("withdraw", now, now.id, undefined, this.now()),
+      deadlineAt: null,
+    });
+    const ended = await this.#rename(job, job.id as JobId, () => false, changes, over);
+    return ended.ok ? ended.value.job : undefined;
+  }
+
+  /** What a submission makes of a job that waits, besides its content. */
+  #submitted(job: Job, asks: Asks, config: Config): JobChanges {
+    if (job.state !== "pending") return {};
+    const isPlaced = (asks.priority ?? job.asks.priority) !== undefined;
+    return {
+      ...changesOfSubmission(job, asks, this.now()),
+      ...isPlaced ? { priority: this.#priorityOf(asks, job.uid, config) } : {},
+    };
+  }
+
+  /**
+   * Changes of a job that somebody moves or touches, with what comes of its header where that submits it or has
+   * it tried again: the content says so. What is not sound, since it was never closed, waits on.
+   */
+  #withAsks(job: Job, changes: JobChanges, content: () => Uint8Array, config: Config): JobChanges {
+    const isRetried = changes.state === "pending";
+    const isSubmitted = job.state === "pending" && job.turn === null && changes.turn != null;
+    if (!isRetried && !isSubmitted) {
+      if (changes.state !== undefined) return { ...changes, deadlineAt: null };
+      return typeof changes.turn === "number"
+        ? { ...changes, priority: this.#priorityOf(job.asks, job.uid, config) }
+        : changes;
+    }
+    const submission = job.asks.old ? undefined : judge(content(), "whole", this.now());
+    if (isSubmitted && submission?.kind === "refused") return { ...changes, turn: null };
+    const header = submission?.kind === "sound" ? submission.header : undefined;
+    const asks = header?.asks ?? (job.asks.old ? job.asks : NO_ASKS);
+    const isEmpty = header?.isAlone ?? job.commandBytes === 0;
+    const priority = this.#priorityOf(asks, job.uid, config);
+    if (isRetried) return { ...changes, isEmpty, asks: asksOfRetry(asks), deadlineAt: null, priority };
+    const { visibleAt = null, deadlineAt = null } = job.state === "pending" ? { ...job, ...changes } : {};
+    const waiting = { asks: job.asks, attempts: job.attempts, visibleAt, deadlineAt };
+    return { ...changes, isEmpty, ...changesOfSubmission(waiting, asks, this.now()), priority };
+  }
+
+  #priorityOf(asks: Asks, uid: number, config: Config): number {
+    return priorityOf(asks, config, this.#capsOf(uid));
+  }
+
+  #capsOf(uid: number): "held-to" | "none" {
+    return uid === ROOT || uid === this.#ownUid ? "none" : "held-to";
   }
 
   /** Bytes were added at the end of a run's log. */
@@ -448,11 +564,11 @@ export class Queue {
     before: Job,
     id: JobId,
     mayReplace: (other: Job) => boolean,
-    changes: (job: Job, replaced: Job | undefined) => JobChanges,
+    changes: (job: Job, replaced: Job | undefined, content: () => Uint8Array) => JobChanges,
     over?: Over,
   ): Promise<Result<Moved>> {
-    const all = (job: Job, replaced: Job | undefined) => ({
-      ...changes(job, replaced),
+    const all = (job: Job, replaced: Job | undefined, content: () => Uint8Array) => ({
+      ...changes(job, replaced, content),
       ...over ? { over } : {},
     });
     const renaming = this.#store.rename(before.number, expectedOf(before), id, mayReplace, all);
@@ -486,7 +602,7 @@ export class Queue {
   #update(
     number: JobNo,
     state: State,
-    changes: (job: Job) => JobChanges,
+    changes: (job: Job, content: () => Uint8Array) => JobChanges,
     durability: Durability,
   ): Promise<Job | undefined> {
     return this.#store.update(number, { state }, changes, durability);

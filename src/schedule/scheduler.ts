@@ -277,11 +277,13 @@ export class Scheduler implements ExecutorEvents {
     do {
       this.#state = "starting-jobs";
       try {
+        await this.#endLate();
         const slots = await this.#fillSlots();
         const at = await this.#queue.nextVisibleAt();
+        const deadlineAt = await this.#queue.nextDeadlineAt();
         // What is due by now waits for a slot, and whoever frees one wakes us.
         const isOverdue = at !== undefined && at <= this.#queue.now();
-        this.#options.alarm.set(isOverdue && slots === "taken" ? undefined : at);
+        this.#options.alarm.set(earlier(isOverdue && slots === "taken" ? undefined : at, deadlineAt));
       } catch (error) {
         if (!(error instanceof StoreError)) throw error;
         log.error("cannot take a job", { error });
@@ -289,6 +291,13 @@ export class Scheduler implements ExecutorEvents {
       }
     } while (this.#hasBeenAskedAgain());
     if (this.#state === "starting-jobs") this.#state = "idle";
+  }
+
+  /** Ends the jobs that were to have started by now. */
+  async #endLate() {
+    while ((await this.#queue.nextDeadlineAt() ?? Infinity) <= this.#queue.now()) {
+      for (const { id } of await this.#queue.endLate()) log.info("job not run: too late", { job: id });
+    }
   }
 
   #hasBeenAskedAgain() {
@@ -311,7 +320,7 @@ export class Scheduler implements ExecutorEvents {
         for (const { run } of claims) await this.#queue.requeue(run);
         return "taken";
       }
-      for (const claim of claims) this.#begin(claim, config);
+      for (const claim of claims) this.#begin(claim, this.#queue.settingsOf(claim.job, config));
       if (claims.length < limit) return "free";
     }
   }
@@ -413,6 +422,10 @@ function warnOf(survivors: readonly Survivor[], { jobId, attempt }: Pick<Run, "j
 
 function endingOf(exit: Exclude<Exit, { kind: "put-off" }>, timeoutSec: number): Ending {
   return exit.kind === "timed-out" ? { kind: "timed-out", afterSec: timeoutSec } : exit;
+}
+
+function earlier(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? one ?? other : Math.min(one, other);
 }
 
 /** Resolves once `signal` aborts. */

@@ -8,6 +8,7 @@
 import type { JobNo } from "../job/id.ts";
 import type { Attempt, Leftover, RunToken, RunTraces } from "../job/attempt.ts";
 import type { Ending } from "../job/ending.ts";
+import type { Asks } from "../job/header.ts";
 import type { Job, Ownership, Pending } from "../job/job.ts";
 import type { State } from "../job/state.ts";
 
@@ -36,6 +37,12 @@ export interface JobChanges {
   /** `next`: the end of the queue; `first`: the end, unless it has a turn; a number: that turn. */
   turn?: "next" | "first" | number | null;
   visibleAt?: number | null;
+  /** It is to be put before or behind others, if it has a turn. */
+  priority?: number;
+  deadlineAt?: number | null;
+  asks?: Asks;
+  /** Whether there is nothing to run, though it may have a header. */
+  isEmpty?: boolean;
   /** Whether no claim takes it; `in-line`: and none takes a job behind it. It ends with this process. */
   held?: boolean | "in-line";
   uid?: number;
@@ -128,24 +135,27 @@ export interface Store extends AsyncDisposable {
 
   /** The command as it was last closed, or as it was last written, closed or not. */
   readCommand(number: JobNo, version: "written" | "closed"): Promise<Uint8Array | undefined>;
-  /** @returns The job after the change, or `undefined` if there is none as expected; then nothing changed. */
+  /**
+   * @param changes `content`: the command as it was last written.
+   * @returns The job after the change, or `undefined` if there is none as expected; then nothing changed.
+   */
   update(
     number: JobNo,
     expected: Expected,
-    changes: (job: Job) => JobChanges,
+    changes: (job: Job, content: () => Uint8Array) => JobChanges,
     durability: Durability,
   ): Promise<Job | undefined>;
   /**
    * Gives a job a new id, and the changes with it.
    * @param mayReplace Whether the job that has the id may be removed; if not, the id is `taken`.
-   * @param changes What else changes, given the job that it replaces.
+   * @param changes What else changes, given the job that it replaces, and its command as it was last written.
    */
   rename(
     number: JobNo,
     expected: Expected,
     id: string,
     mayReplace: (other: Job) => boolean,
-    changes: (job: Job, replaced: Job | undefined) => JobChanges,
+    changes: (job: Job, replaced: Job | undefined, content: () => Uint8Array) => JobChanges,
   ): Promise<Renamed>;
   /** @returns Whether it was there. */
   remove(number: JobNo, expected: Expected, durability: Durability): Promise<boolean>;
@@ -172,7 +182,7 @@ export interface Store extends AsyncDisposable {
    */
   claim(
     runs: readonly RunToken[],
-    header: (command: Uint8Array) => Uint8Array,
+    header: (command: Uint8Array, asks: Asks) => Uint8Array,
     room?: (uid: number) => number,
   ): Promise<Claim[]>;
   /**
@@ -190,6 +200,10 @@ export interface Store extends AsyncDisposable {
   readonly runBook: RunBook;
   /** When the next job that waits becomes visible. */
   nextVisibleAt(): Promise<number | undefined>;
+  /** When the next job is too late that has not started. */
+  nextDeadlineAt(): Promise<number | undefined>;
+  /** Up to `limit` jobs whose deadline has passed. */
+  late(limit: number): Promise<JobNo[]>;
   /** Has retries whose last attempt ended in the future wait as if it had ended now: the clock was set back. */
   waitFromNow(): Promise<void>;
 

@@ -1,7 +1,9 @@
-import { ErrnoError } from "../fuse/mod.ts";
-import { faultOf, faultOfWrite, hasHole, isText } from "../job/content.ts";
+import { ErrnoError, type ErrnoName } from "../fuse/mod.ts";
+import { hasHole, isText } from "../job/content.ts";
+import type { Asks } from "../job/header.ts";
 import { isDraft } from "../job/id.ts";
 import type { Job } from "../job/job.ts";
+import { judge, type Submission } from "../job/submission.ts";
 import { type Queue, UnsyncedError } from "../queue/queue.ts";
 import type { CommandFile } from "./command_file.ts";
 import type { Handle, Writing } from "./node.ts";
@@ -47,7 +49,7 @@ export class CommandHandle implements Handle {
   }
 
   /**
-   * @throws {ErrnoError} EFBIG, EINVAL; what the store answers. Nothing is written then, and close fails too.
+   * @throws {ErrnoError} EFBIG, EINVAL, EPERM; what the store answers. Nothing is written then, and close fails too.
    */
   async write(offset: number, data: Uint8Array, { where, source }: Writing): Promise<number> {
     const { file } = this;
@@ -58,10 +60,7 @@ export class CommandHandle implements Handle {
     try {
       takeBack = file.write(where === "end" ? file.bytes.length : offset, data, this.#desk.now());
       if (source === "call" && isText(data)) this.#mayMap = false;
-      if (source === "call" && !isDraft(file.job.id)) {
-        const fault = faultOfWrite(file.bytes, data);
-        if (fault !== undefined) throw this.refusal = this.#refuse(fault);
-      }
+      if (source === "call" && !isDraft(file.job.id)) await this.#judgeWrite(data);
       if (!this.#hasWritten) await this.sync();
       this.#hasWritten = true;
       return length;
@@ -90,25 +89,33 @@ export class CommandHandle implements Handle {
   /**
    * What was written is on disk, and is what would run.
    * @param moment "release": nobody writes through this handle any more.
-   * @throws What an earlier write threw; {ErrnoError} EINVAL.
+   * @throws What an earlier write threw; {ErrnoError} EINVAL, EPERM.
    */
   async flush(moment: "close" | "release" = "close"): Promise<void> {
     const { file } = this;
     if (this.access === "read" || file.isClosed) return;
     file.requireUnspoiled();
     if (file.isRemoved) return;
-    const fault = isDraft(file.job.id) ? undefined : faultOf(file.bytes, "whole");
-    if (fault !== undefined) {
+    const { version } = file;
+    const submission: Submission = isDraft(file.job.id)
+      ? { kind: "sound", header: undefined }
+      : judge(file.bytes, "whole", this.#desk.now());
+    if (submission.kind === "refused") {
       // A mapping outlives the close(2) of its file, and may fill a hole still.
       if (moment === "close" && this.#mayMap && hasHole(file.bytes)) return;
-      throw this.#refuse(fault);
+      throw this.#refuse(submission.reason, "EINVAL");
+    }
+    const { header } = submission;
+    if (header) {
+      await this.#requireMayAsk(header.asks);
+      if (file.version !== version) return await this.flush(moment);
     }
     file.refused = undefined;
     try {
       await file.save("closed", async (bytes, writers) => {
         const command = file.isStored ? "as-saved" : bytes;
         const closed = this.#requireThere(
-          await this.#desk.queue.saveClosed(file.job.number, command, writers, file.modifiedAt),
+          await this.#desk.queue.saveClosed(file.job.number, command, writers, file.modifiedAt, header),
         );
         if (!closed || !this.#hasWritten) return; // A shell closes a copy before it writes.
         file.left = { bytes, foreignWriter: closed.foreignWriter, by: this };
@@ -144,13 +151,31 @@ export class CommandHandle implements Handle {
     return job;
   }
 
+  /** @throws {ErrnoError} EINVAL, EPERM: what no later write mends. */
+  async #judgeWrite(data: Uint8Array): Promise<void> {
+    try {
+      const submission = judge(this.file.bytes, "part", this.#desk.now(), data);
+      if (submission.kind === "refused") throw this.#refuse(submission.reason, "EINVAL");
+      if (submission.header) await this.#requireMayAsk(submission.header.asks);
+    } catch (error) {
+      if (error instanceof ErrnoError) this.refusal = error;
+      throw error;
+    }
+  }
+
+  /** @throws {ErrnoError} EPERM for more than the job's owner may have. */
+  async #requireMayAsk(asks: Asks): Promise<void> {
+    const excess = await this.#desk.queue.excessOf(asks, this.file.job.uid);
+    if (excess !== undefined) throw this.#refuse(excess, "EPERM");
+  }
+
   /** Says so once, however often it is tried. @returns What the caller hears. */
-  #refuse(fault: string): ErrnoError {
+  #refuse(reason: string, errno: ErrnoName): ErrnoError {
     const { file } = this;
     if (file.refused === undefined) {
-      this.#desk.warnings.warn(this.uid, "content refused", { job: file.job.id, reason: `it ${fault}` });
+      this.#desk.warnings.warn(this.uid, "content refused", { job: file.job.id, reason });
     }
-    file.refused = fault;
-    return new ErrnoError("EINVAL");
+    file.refused = reason;
+    return new ErrnoError(errno);
   }
 }

@@ -1,3 +1,4 @@
+import { isDraft } from "../job/id.ts";
 import type { Job, Ownership } from "../job/job.ts";
 import { type AttributeChanges, ErrnoError } from "../fuse/mod.ts";
 import { clientTime } from "./client_time.ts";
@@ -40,6 +41,8 @@ export async function changeTimes(
   if (atime === undefined && mtime === undefined) return;
   const file = jobs.file(job.number);
   if (file && mtime !== undefined) file.modifiedAt = undefined; // The store's time counts again.
+  const isSubmitted = mtime !== undefined && job.state === "pending" && job.turn === null && !isDraft(job.id);
+  if (isSubmitted && job.commandBytes > 0 && !file) await jobs.requireSound(job);
   await queue.setTimes(job, {
     ...atime === undefined ? {} : { accessedAt: clientTime(atime, now()) },
     ...mtime === undefined ? {} : { modifiedAt: clientTime(mtime, now()) },

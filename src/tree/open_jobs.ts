@@ -1,7 +1,8 @@
 import type { Job } from "../job/job.ts";
 import { getLogger } from "@logtape/logtape";
 import { ErrnoError } from "../fuse/mod.ts";
-import { faultOf } from "../job/content.ts";
+import { NO_ASKS } from "../job/header.ts";
+import { judge } from "../job/submission.ts";
 import type { QueueEvent } from "../queue/events.ts";
 import type { Queue } from "../queue/queue.ts";
 import { type Accounts, Charge } from "./accounts.ts";
@@ -106,16 +107,26 @@ export class OpenJobs implements Disposable {
     }
   }
 
-  /** @throws {ErrnoError} EINVAL if the draft, which is to be submitted, can never run. */
+  /**
+   * @throws {ErrnoError} EINVAL if the draft, which is to be submitted, can never run; EPERM if it asks for more
+   * than its owner may have.
+   */
   async requireSound(draft: Job): Promise<void> {
     const { number } = draft;
     const file = this.file(number);
-    const fault = file?.hasWriter
-      ? faultOf(file.bytes, "part")
-      : faultOf(await this.#queue.command(number) ?? new Uint8Array(), "whole");
-    if (fault === undefined) return;
-    this.#desk.warnings.warn(draft.uid, "content refused", { job: draft.id, reason: `it ${fault}` });
-    throw new ErrnoError("EINVAL");
+    const now = this.#queue.now();
+    const submission = file?.hasWriter
+      ? judge(file.bytes, "part", now)
+      : judge(await this.#queue.command(number) ?? new Uint8Array(), "whole", now);
+    const { reason, errno } = submission.kind === "refused"
+      ? { reason: submission.reason, errno: "EINVAL" as const }
+      : {
+        reason: await this.#queue.excessOf(submission.header?.asks ?? NO_ASKS, draft.uid),
+        errno: "EPERM" as const,
+      };
+    if (reason === undefined) return;
+    this.#desk.warnings.warn(draft.uid, "content refused", { job: draft.id, reason });
+    throw new ErrnoError(errno);
   }
 
   /** Jobs come, go and get other ids by what we are asked, and the queue tells us each time that it is so. */
@@ -194,7 +205,9 @@ export class OpenJobs implements Disposable {
       if (last !== "none") {
         file.fill(last.bytes);
         const uids = new Set(last.foreignWriter === null ? [] : [last.foreignWriter]);
-        await this.#queue.saveClosed(number, last.bytes, { uids, of: "part" }, undefined);
+        const submission = judge(last.bytes, "whole", this.#queue.now());
+        const header = submission.kind === "sound" ? submission.header : undefined;
+        await this.#queue.saveClosed(number, last.bytes, { uids, of: "part" }, undefined, header);
         file.lastClose = "accepted";
       } else await this.#queue.remove(job);
     } catch (error) {

@@ -123,7 +123,7 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
 
   /**
    * Gives a job another state, or another id, or both.
-   * @throws {ErrnoError} ENOENT, EEXIST, EBUSY, EPERM, ESTALE; EINVAL for a draft that can never run; EDQUOT,
+   * @throws {ErrnoError} ENOENT, EEXIST, EBUSY, EPERM, ESTALE; EINVAL, EPERM for a draft as `requireSound`; EDQUOT,
    * ENOSPC where the owner may hold no more.
    */
   async rename(request: Request, id: JobId, to: Directory, newId: JobId, flags: number): Promise<void> {
@@ -148,8 +148,8 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
     }
     if (!mayTake(job)) throw new ErrnoError("ESTALE");
     if (!isWithin && to.state === "pending") accounts.requireRoom(job.uid, "heldJobs", 1);
-    const isSubmitted = isWithin && this.state === "pending" && isDraft(id) && !isDraft(newId);
-    if (isSubmitted) await jobs.requireSound(job);
+    const isSubmitted = isWithin && job.state === "pending" && job.turn === null && !isDraft(newId);
+    if (isSubmitted && job.commandBytes > 0) await jobs.requireSound(job);
     granted(await queue.move(job, to.state, newId, mayReplace));
   }
 

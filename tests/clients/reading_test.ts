@@ -35,7 +35,7 @@ const LINES = LOG.split("\n").slice(0, -1);
 tryAll("reading", [
   prints("cat", 'cat "$M/complete/whole"', LOG),
   prints("head -c", 'head -c 20 "$M/complete/whole"', LOG.slice(0, 20)),
-  prints("tail -n", 'tail -n 2 "$M/complete/whole"', "begin\nend\n"),
+  prints("tail -n", 'tail -n 2 "$M/complete/whole"', `${LINES.slice(-2).join("\n")}\n`),
   prints("tail -c", 'tail -c 10 "$M/complete/whole"', LOG.slice(-10)),
   prints("less", 'less "$M/complete/whole"', LOG),
   prints("wc", 'wc "$M/complete/whole"', new RegExp(`^ *${LINES.length} +\\d+ +${LOG.length} `)),
@@ -49,7 +49,7 @@ tryAll("reading", [
   prints("file", 'file -b "$M/complete/whole" "$M/config.json"', /^.*ASCII text.*\nJSON/),
   prints("grep -r", 'grep -rl "this-is-not-a-program" "$M"', /\/failed\/missing\n$/),
   prints("rg", 'rg -l this-is-not-a-program "$M"', /\/failed\/missing\n$/),
-  prints("rg --mmap", 'rg -c --mmap "^# " "$M/complete/whole"', `${COMMAND.match(/^# /gm)?.length}\n`),
+  prints("rg --mmap", 'rg -c --mmap "^# " "$M/complete/whole"', `${LOG.match(/^# /gm)?.length}\n`),
   prints(
     "python3 mmap",
     `python3 -c '

@@ -8,16 +8,15 @@ const AT_ONCE = 6;
 /** Before the harness gives up: timeout(1) ends what a script has started, too. */
 const LIMIT = "28s";
 
+const TEXT = Array.from({ length: 600 }, (_, line) => `# ${line} ${"-".repeat(line % 40)}\n`).join("");
 /** What programs submit: it takes several writes, and shows if it was cut short, doubled or mixed up. */
-export const COMMAND = [
-  "echo begin",
-  ...Array.from({ length: 600 }, (_, line) => `# ${line} ${"-".repeat(line % 40)}`),
-  "echo end",
-  "",
-].join("\n");
+export const COMMAND = `echo begin\ncat <<'TEXT'\n${TEXT}TEXT\necho end\n`;
 
+/** What its log shows of it. */
+const SHOWN_BYTES = 4_096;
+const MORE = `[filed: ${COMMAND.trimEnd().length - SHOWN_BYTES} more bytes of the command]`;
 /** Its log. */
-export const LOG = `>>> ${COMMAND}begin\nend\n`;
+export const LOG = `>>> ${COMMAND.slice(0, SHOWN_BYTES)}\n${MORE}\nbegin\n${TEXT}end\n`;
 
 /** A program's use, which is tried. */
 export interface Trial {

@@ -73,7 +73,7 @@ Deno.test("whatever users open, write, cut, remove and close, they are charged w
   await using place = await Place.make();
   await using store = SqliteStore.open(`${place.path}/filed.db`);
   let isFull = false;
-  const queue = failing(new Queue(store), () => isFull);
+  const queue = failing(new Queue(store, 0), () => isFull);
   const statfs = () => Promise.reject(new ErrnoError("ENOSYS"));
   let refused = 0;
   await fc.assert(

@@ -47,6 +47,7 @@ Deno.test("the least of every setting is allowed", async () => {
     max_file_mb: 0,
     max_open_files: 0,
     nice: 0,
+    at_most: {},
   };
   await filed.configure(least);
   assert.deepEqual(await config(filed), least);

@@ -15,7 +15,6 @@ function reasons(filed: Filed, job = "x"): unknown[] {
 
 const CONTENTS: Record<string, [script: string, reason: RegExp]> = {
   "a NUL byte": ["printf 'echo a\\0b\\n'", /^it has a NUL byte \(byte 7\)/],
-  "a program": ["head -c 4096 /bin/ls", /^it is a program/],
   "a byte order mark": ["printf '\\357\\273\\277echo a\\n'", /^it begins with a byte order mark/],
   "UTF-16": ["printf '\\377\\376e\\0c\\0h\\0o\\0'", /^it (begins with a byte order mark|has a NUL byte)/],
   "the line ends of Windows": ["printf 'echo a\\r\\necho b\\r\\n'", /^it has a carriage return/],

@@ -62,10 +62,13 @@ for (const [what, command, reason] of REASONS) {
   });
 }
 
-Deno.test("the longest command runs, and its log begins with it", async () => {
+Deno.test("a log begins with up to 4 KiB of the command, and says how much more there is", async () => {
   await using filed = await startFiled();
-  const command = `echo ran # ${"x".repeat(131_071 - "echo ran # ".length)}`;
-  assert.equal(await filed.finish("job", command), `>>> ${command}\nran\n`);
+  const commandOf = (bytes: number) => "echo ran # ".padEnd(bytes, "x");
+  const longest = commandOf(4_096);
+  assert.equal(await filed.finish("short", longest), `>>> ${longest}\nran\n`);
+  const more = "[filed: 126975 more bytes of the command]";
+  assert.equal(await filed.finish("long", commandOf(131_071)), `>>> ${longest}\n${more}\nran\n`);
 });
 
 Deno.test("the log is that of the latest attempt", async () => {

@@ -1,4 +1,5 @@
 /** Holds what the clients were told against what a state file has. */
+import { isDeepStrictEqual } from "node:util";
 import { isDraft } from "../../src/job/id.ts";
 import { versionOf } from "./commands.ts";
 import type { Journal } from "./journal.ts";
@@ -129,7 +130,7 @@ export class Checker {
 
   #expectSettings(possible: readonly Settings[], { config }: Snapshot) {
     const isSame = (settings: Settings) =>
-      Object.entries(settings).every(([key, value]) => config[key] === value);
+      Object.entries(settings).every(([key, value]) => isDeepStrictEqual(config[key], value));
     if (!possible.some(isSame)) {
       this.#report(`the settings are ${JSON.stringify(config)}, not one of ${JSON.stringify(possible)}`);
     }

@@ -22,7 +22,7 @@ export interface Snapshot {
 /** Opens a state file that no daemon has open; it is not the same afterwards. @throws {StoreError} */
 export async function readSnapshot(path: string): Promise<Snapshot> {
   await using store = SqliteStore.open(path);
-  const queue = new Queue(store);
+  const queue = new Queue(store, 0);
   const jobs = new Map<string, SnapshotJob>();
   for (const state of STATES) {
     for (const { number, id } of await queue.list(state, 0, 1_000_000)) {

@@ -9,6 +9,7 @@ import type { JobChanges, Store } from "../../src/store/store.ts";
 import { StoreError } from "../../src/store/store.ts";
 import type { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { FailingStatements, type Fault } from "./failing_statements.ts";
+import { submissionOf } from "../../src/job/turn.ts";
 import { SqlitePlace } from "./sqlite_place.ts";
 import { T0 } from "./suite.ts";
 
@@ -128,6 +129,8 @@ class Run {
           content: { is: "closed", bytes: choice === 0 ? new Uint8Array() : bytes },
           turn: "first",
           ...choice % 2 ? { held: false } : {},
+          ...choice % 3 ? {} : { asks: { nice: choice }, isEmpty: choice % 2 === 0, priority: choice - 3 },
+          ...choice % 4 ? {} : { deadlineAt: T0 + choice },
         });
       case "close as saved":
         return this.#change(job, {
@@ -411,6 +414,7 @@ class Run {
       for (const { job } of listed) this.#lastNumber = Math.max(this.#lastNumber, job.number);
     }
     assert.equal(await store.nextVisibleAt(), await fresh.nextVisibleAt());
+    assert.equal(await store.nextDeadlineAt(), await fresh.nextDeadlineAt());
     const runBook = async (store: Store) =>
       (await store.runBook.all()).toSorted((one, other) => one.run.localeCompare(other.run));
     assert.deepEqual(await runBook(store), await runBook(fresh));
@@ -434,7 +438,10 @@ class Run {
     const added = await fresh.create({ id: "new", uid: 1, gid: 1, mode: 0o640 });
     assert.ok(added && added.number > this.#lastNumber);
     const submitted = await fresh.update(added.number, PENDING, () => ({ turn: "first" }), "relaxed");
-    assert.ok(submitted?.state === "pending" && (submitted.turn ?? 0) > Math.max(...turns, 0));
+    assert.ok(
+      submitted?.state === "pending" &&
+        submissionOf(submitted.turn ?? 0) > Math.max(...turns.map(submissionOf), 0),
+    );
   }
 
   async #compareJob(fresh: Store, number: JobNo) {
@@ -467,7 +474,8 @@ class Run {
     const closed = await this.#store.readCommand(job.number, "closed");
     const commandBytes = (await this.#keptCommand(job.number))?.length ?? 0;
     const wasNeverClosed = closed?.length === 0 && commandBytes > 0;
-    return { ...job, commandBytes, held: false, turn: wasNeverClosed ? null : job.turn };
+    const isEmpty = job.isEmpty && !wasNeverClosed;
+    return { ...job, commandBytes, isEmpty, held: false, turn: wasNeverClosed ? null : job.turn };
   }
 }
 

@@ -30,7 +30,7 @@ async function log(queue: Queue, { job }: Claim, ordinal = 1): Promise<string> {
 Deno.test("what is left of a run is named on a line of its own, before how it ended", async () => {
   await using place = await SqlitePlace.make();
   await using store = await place.open();
-  const queue = new Queue(store);
+  const queue = new Queue(store, 0);
   const claim = await start(queue);
   const job = await queue.ended(claim.run, { ...FAILED, survivors: CAT });
   assert.equal(job?.state, "pending");
@@ -46,7 +46,7 @@ for (const how of ["aborted", "restarted"] as const) {
     Deno.test(`what is left of a run that ${end} is named in the log of a job that was ${how}`, async () => {
       await using place = await SqlitePlace.make();
       await using store = await place.open();
-      const queue = new Queue(store);
+      const queue = new Queue(store, 0);
       const claim = await start(queue);
       const to = how === "aborted" ? "failed" : "pending";
       const moved = await queue.move(claim.job, to, "x" as JobId, () => false);

@@ -59,7 +59,7 @@ async function start() {
   await using starting = new AsyncDisposableStack();
   const place = starting.use(await SqlitePlace.make());
   const disk = new Disk();
-  const queue = new Queue(disk.under(starting.use(await place.open())));
+  const queue = new Queue(disk.under(starting.use(await place.open())), 0);
   const told: string[] = [];
   queue.subscribe((event) => {
     if (event.kind === "moved") {

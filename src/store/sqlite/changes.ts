@@ -1,6 +1,9 @@
 import type { JobNo } from "../../job/id.ts";
 import { type Attempt, attemptKey, nextOrdinal, type RunToken } from "../../job/attempt.ts";
+import type { Asks } from "../../job/header.ts";
 import type { Job } from "../../job/job.ts";
+import { asksOf } from "./job_columns.ts";
+import { submissionOf, turnOf } from "../../job/turn.ts";
 import { must } from "../../must.ts";
 import type { Claim, JobChanges, Over } from "../store.ts";
 import { attemptOf } from "./attempts.ts";
@@ -36,12 +39,12 @@ export class Changes {
   start(
     number: JobNo,
     run: RunToken,
-    header: (command: Uint8Array) => Uint8Array,
+    header: (command: Uint8Array, asks: Asks) => Uint8Array,
     now: number,
   ): Claim {
     const before = must(this.#tables.jobs.row(number), "a job that is claimed has a row");
     const command = must(this.#tables.jobs.command(number), "a job that is claimed has a command").closed;
-    const log = this.#tables.logs.extend(NO_LOG, header(command));
+    const log = this.#tables.logs.extend(NO_LOG, header(command, asksOf(before)));
     const ordinal = nextOrdinal(before.ordinal);
     this.#tables.runs.add({
       ...{ run, number, ordinal, id: before.id, startedAt: now, loggedAt: now, isAbandoned: false },
@@ -49,7 +52,13 @@ export class Changes {
       ...log,
     }, this.host);
     const attempts = before.attempts + 1;
-    const job = this.#tables.jobs.change(number, { state: "active", attempts, ordinal, changedAt: now });
+    const job = this.#tables.jobs.change(number, {
+      state: "active",
+      attempts,
+      ordinal,
+      deadlineAt: null,
+      changedAt: now,
+    });
     if (job.state !== "active") throw new Error("Not so: a job that has a run is active");
     return { job, run, command };
   }
@@ -63,14 +72,17 @@ export class Changes {
     changes: JobChanges,
     { id, processes = "left" }: { id?: string; processes?: "gone" | "left" } = {},
   ): Job {
-    const { content, turn, over, loggedAt, ...others } = changes;
+    const { content, turn, priority, asks, isEmpty, over, loggedAt, ...others } = changes;
     const row: RowChanges = { ...others, ...id === undefined ? {} : { id } };
+    if (asks !== undefined) row.asks = Object.keys(asks).length > 0 ? JSON.stringify(asks) : null;
+    if (isEmpty !== undefined) row.empty = isEmpty ? 1 : 0;
     const run = job.state === "active" ? this.#tables.runs.of(job.number) : undefined;
     if (loggedAt !== undefined && !run) row.endedAt = loggedAt;
     if (loggedAt !== undefined && run && row.state === undefined) this.#tables.runs.change(run, { loggedAt });
     if (turn === "next" || turn === "first" && job.state === "pending" && job.turn === null) {
       row.turn = this.#tables.counters.nextTurn();
     } else if (typeof turn === "number" || turn === null) row.turn = turn;
+    if (priority !== undefined) this.#setPriority(job.number, priority, row);
     if (this.#tables.jobs.row(job.number)?.state !== job.state) { // It was active, in a file that was salvaged without its run.
       row.state ??= job.state;
       row.turn ??= null;
@@ -85,6 +97,11 @@ export class Changes {
     if (run && processes === "left") this.#abandon(run);
     else if (run) this.#tables.runs.remove(run);
     return this.#tables.jobs.change(job.number, row);
+  }
+
+  #setPriority(number: JobNo, priority: number, row: RowChanges) {
+    const turn = row.turn === undefined ? this.#tables.jobs.row(number)?.turn : row.turn;
+    if (turn != null) row.turn = turnOf(submissionOf(turn), priority);
   }
 
   #setContent(number: JobNo, content: JobChanges["content"], row: RowChanges) {

@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { submissionOf, turnOf } from "../../job/turn.ts";
+import { SUBMISSIONS, turnOf } from "../../job/turn.ts";
 import { must } from "../../must.ts";
 import type { Transactions } from "./transactions.ts";
 
@@ -21,7 +21,7 @@ interface Block {
 const LAST_IN_USE: Record<Sequence, string> = {
   job: `SELECT max(coalesce((SELECT max(number) FROM jobs), 0), coalesce((SELECT max(job) FROM runs), 0),
     coalesce((SELECT max(attempt) >> 20 FROM attempts), 0))`,
-  submission: "SELECT max(turn) FROM jobs",
+  submission: `SELECT max(turn % ${SUBMISSIONS}) FROM jobs`,
   end: "SELECT max(ended) FROM jobs",
   log: "SELECT max(chunk) >> 32 FROM logs",
 };
@@ -76,7 +76,6 @@ export class Counters {
 
   #lastInUse(sequence: Sequence): number {
     const [last] = Object.values(this.#database.prepare(LAST_IN_USE[sequence]).get() ?? {});
-    const known = (last ?? 0) as number;
-    return sequence === "submission" ? submissionOf(known) : known;
+    return (last ?? 0) as number;
   }
 }

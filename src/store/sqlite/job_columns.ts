@@ -1,3 +1,4 @@
+import { type Asks, NO_ASKS } from "../../job/header.ts";
 import type { Job } from "../../job/job.ts";
 import type { State } from "../../job/state.ts";
 import type { NewJob } from "../store.ts";
@@ -31,6 +32,8 @@ const COLUMN_OF: Record<keyof JobRow, string> = {
   writtenAt: "written_at",
   changedAt: "changed_at",
   accessedAt: "accessed_at",
+  deadlineAt: "deadline",
+  asks: "asks",
   commandBytes: "length(command)",
   unclosedBytes: "length(unclosed)",
   logBytes: "attempts.log_bytes",
@@ -85,12 +88,15 @@ export function rowOf(row: readonly SqlValue[]) {
     writtenAt: row[16] as number,
     changedAt: row[17] as number,
     accessedAt: row[18] as number | null,
+    deadlineAt: row[19] as number | null,
+    /** JSON; `null`: the job has no header. */
+    asks: row[20] as string | null,
     /** Length of the command. */
-    commandBytes: row[19] as number,
+    commandBytes: row[21] as number,
     /** Length of what somebody writes in its place, and has not closed; `null`: nobody does. */
-    unclosedBytes: row[20] as number | null,
+    unclosedBytes: row[22] as number | null,
     /** Length of the last attempt's log; `null`: there is none. */
-    logBytes: row[21] as number | null,
+    logBytes: row[23] as number | null,
   };
 }
 
@@ -111,6 +117,8 @@ export function newRow(number: number, lane: number, { id, uid, gid, mode }: New
     writtenAt: now,
     changedAt: now,
     accessedAt: null,
+    deadlineAt: null,
+    asks: null,
     commandBytes: 0,
     unclosedBytes: null,
     logBytes: null,
@@ -120,6 +128,10 @@ export function newRow(number: number, lane: number, { id, uid, gid, mode }: New
 /** Whether a search by `jobs_ready` finds it. */
 export function isReady(row: JobRow): row is JobRow & { turn: number } {
   return row.state === "pending" && row.turn !== null && row.empty === 0 && row.visibleAt === null;
+}
+
+export function asksOf({ asks }: JobRow): Asks {
+  return asks === null ? NO_ASKS : JSON.parse(asks) as Asks;
 }
 
 /** The job that a row is of. @param run What it is run by, and what that has written. */
@@ -133,6 +145,7 @@ export function jobOf(
     number: row.number,
     id: row.id,
     commandBytes: row.unclosedBytes ?? row.commandBytes,
+    asks: asksOf(row),
     attempts: row.attempts,
     ordinal,
     uid: row.uid,
@@ -154,5 +167,13 @@ export function jobOf(
   }
   // An active job without its run is in a file that was salvaged in part: it waits for a word that it may start.
   const turn = row.state === "pending" ? row.turn : null;
-  return { ...facts, state: "pending", turn, visibleAt: row.visibleAt, held };
+  return {
+    ...facts,
+    state: "pending",
+    turn,
+    visibleAt: row.visibleAt,
+    deadlineAt: row.deadlineAt,
+    isEmpty: row.empty === 1,
+    held,
+  };
 }

@@ -163,7 +163,7 @@ export class Jobs {
     if (others.uid !== undefined && others.uid !== before.uid) {
       set("lane", this.line.laneOf(others.uid, (step) => this.#transactions.undo(step)));
     }
-    set("empty", after.commandBytes === 0 ? 1 : 0);
+    if (after.commandBytes !== before.commandBytes) set("empty", after.commandBytes === 0 ? 1 : 0);
     for (const [key, value] of Object.entries(others)) {
       if (value !== undefined) set(key as keyof JobRow, value);
     }
@@ -204,7 +204,7 @@ export class Jobs {
 
   /** Within a change: a row is another now, or new, or gone. */
   #replace(before: JobRow | undefined, after: JobRow | undefined) {
-    if (before?.visibleAt != null || after?.visibleAt != null) this.onTimes();
+    if (before && hasTime(before) || after && hasTime(after)) this.onTimes();
     this.#drop(before);
     if (after) this.#keep(after);
     this.#transactions.undo(() => {
@@ -249,6 +249,10 @@ export class Jobs {
     }
     return statement;
   }
+}
+
+function hasTime({ visibleAt, deadlineAt }: JobRow): boolean {
+  return visibleAt !== null || deadlineAt !== null;
 }
 
 /** What Deno's types of node:sqlite leave out. */

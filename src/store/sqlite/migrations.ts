@@ -22,7 +22,7 @@ const TABLES = `
     turn INTEGER,                       -- (100 - priority) << 44 | submission; NULL: never submitted
     empty INTEGER NOT NULL DEFAULT 1,   -- there is nothing to run
     visible_at REAL,                    -- no claim takes it before; NULL: at once
-    deadline REAL,                      -- later: no claim takes it after
+    deadline REAL,                      -- no claim takes it then or later; NULL: at any time
     blocked INTEGER NOT NULL DEFAULT 0, -- later: dependencies that are open
     behind INTEGER NOT NULL DEFAULT 0,  -- later: its lock is another's
     lock TEXT,                          -- later
@@ -41,7 +41,7 @@ const TABLES = `
     written_at REAL NOT NULL,
     changed_at REAL NOT NULL,
     accessed_at REAL,
-    asks TEXT,                          -- later: what its header asks for, JSON; {"old":true}: it is of an older filed
+    asks TEXT,                          -- what its header asks for, JSON; {"old":true}: it is of an older filed
     unclosed BLOB,                      -- what somebody writes in the command's place, and has not closed
     command BLOB NOT NULL DEFAULT x'',
     ready INTEGER NOT NULL GENERATED ALWAYS AS (

@@ -1,6 +1,7 @@
 import type { JobNo } from "../../job/id.ts";
 import type { DatabaseSync } from "node:sqlite";
 import { type Attempt, attemptKey, type RunToken, type RunTraces } from "../../job/attempt.ts";
+import type { Asks } from "../../job/header.ts";
 import type { Active, Job, Ownership, Pending } from "../../job/job.ts";
 import { obstacles } from "../../job/obstacles.ts";
 import type { State } from "../../job/state.ts";
@@ -137,12 +138,12 @@ export class SqliteStore implements Store {
   update(
     number: JobNo,
     expected: Expected,
-    changes: (job: Job) => JobChanges,
+    changes: (job: Job, content: () => Uint8Array) => JobChanges,
     durability: Durability,
   ): Promise<Job | undefined> {
     const job = this.#expect(number, expected);
     if (!job) return this.#refuseLost(number);
-    const wanted = changes(job);
+    const wanted = changes(job, () => this.#written(number));
     const hold = this.#holdAlone(number, wanted);
     if (hold !== undefined) return Promise.resolve(this.#tables.jobs.hold(number, hold));
     return this.#transactions.run(durability, () => this.#changes.apply(job, wanted));
@@ -153,7 +154,7 @@ export class SqliteStore implements Store {
     expected: Expected,
     id: string,
     mayReplace: (other: Job) => boolean,
-    changes: (job: Job, replaced: Job | undefined) => JobChanges,
+    changes: (job: Job, replaced: Job | undefined, content: () => Uint8Array) => JobChanges,
   ): Promise<Renamed> {
     return this.#transactions.run("durable", () => {
       const job = this.#expect(number, expected);
@@ -164,7 +165,8 @@ export class SqliteStore implements Store {
         if (!mayReplace(replaced)) return { kind: "taken" };
         this.#changes.remove(replaced);
       }
-      const renamed = this.#changes.apply(job, changes(job, replaced), { id });
+      const wanted = changes(job, replaced, () => this.#written(number));
+      const renamed = this.#changes.apply(job, wanted, { id });
       const run = this.#tables.runs.of(number);
       if (run && run.id !== id) this.#tables.runs.change(run, { id });
       return { kind: "renamed", job: renamed, replaced };
@@ -219,7 +221,7 @@ export class SqliteStore implements Store {
 
   claim(
     runs: readonly RunToken[],
-    header: (command: Uint8Array) => Uint8Array,
+    header: (command: Uint8Array, asks: Asks) => Uint8Array,
     room: (uid: number) => number = () => Infinity,
   ): Promise<Claim[]> {
     const now = this.#now();
@@ -271,6 +273,14 @@ export class SqliteStore implements Store {
 
   nextVisibleAt(): Promise<number | undefined> {
     return Promise.resolve(this.#tables.waiting.next());
+  }
+
+  nextDeadlineAt(): Promise<number | undefined> {
+    return Promise.resolve(this.#tables.waiting.nextDeadline());
+  }
+
+  late(limit: number): Promise<JobNo[]> {
+    return Promise.resolve(this.#tables.waiting.late(this.#now(), limit));
   }
 
   waitFromNow(): Promise<void> {
@@ -332,6 +342,11 @@ export class SqliteStore implements Store {
     this.#database.close(); // What is beside a file that was moved or replaced, SQLite leaves alone.
     this.#wal.close();
     this.#lock[Symbol.dispose]();
+  }
+
+  #written(number: JobNo): Uint8Array {
+    const { closed, unclosed } = must(this.#tables.jobs.command(number), "a job has a command");
+    return unclosed ?? closed;
   }
 
   /** Of a job that was answered for, and then could not be stored, its maker hears once. */

@@ -4,19 +4,22 @@ import type { Jobs } from "./jobs.ts";
 /** So many are made visible at once, at most. */
 const STEP = 1_000;
 
-/** The pending jobs that wait for their time. */
+/** The pending jobs that wait for their time, or may start until one. */
 export class Waiting {
   readonly #jobs: Jobs;
   readonly #next: StatementSync;
   readonly #due: StatementSync;
   readonly #retries: StatementSync;
   readonly #setEnd: StatementSync;
-  /** What `next` last found. */
+  readonly #nextDeadline: StatementSync;
+  readonly #late: StatementSync;
+  /** What `next` and `nextDeadline` last found. */
   #known: { at: number | undefined } | undefined;
+  #knownDeadline: { at: number | undefined } | undefined;
 
   constructor(database: DatabaseSync, jobs: Jobs) {
     this.#jobs = jobs;
-    jobs.onTimes = () => this.#known = undefined;
+    jobs.onTimes = () => this.#known = this.#knownDeadline = undefined;
     this.#next = database.prepare(
       "SELECT min(visible_at) AS at FROM jobs INDEXED BY jobs_due WHERE visible_at IS NOT NULL",
     );
@@ -29,6 +32,13 @@ export class Waiting {
        FROM jobs INDEXED BY jobs_due JOIN attempts ON attempt = number << 20 | ordinal
        WHERE visible_at IS NOT NULL AND tries > 0 AND attempts.ended_at > ?`,
     );
+    this.#nextDeadline = database.prepare(
+      "SELECT min(deadline) AS at FROM jobs INDEXED BY jobs_late WHERE deadline IS NOT NULL",
+    );
+    this.#late = database.prepare(
+      `SELECT number FROM jobs INDEXED BY jobs_late
+       WHERE deadline IS NOT NULL AND deadline <= ? ORDER BY deadline LIMIT ?`,
+    );
     this.#setEnd = database.prepare("UPDATE attempts SET ended_at = ? WHERE attempt = ?");
   }
 
@@ -36,6 +46,16 @@ export class Waiting {
   next(): number | undefined {
     this.#known ??= { at: (this.#next.get()?.at ?? undefined) as number | undefined };
     return this.#known.at;
+  }
+
+  /** When the first is too late of those that are to start by a time. */
+  nextDeadline(): number | undefined {
+    this.#knownDeadline ??= { at: (this.#nextDeadline.get()?.at ?? undefined) as number | undefined };
+    return this.#knownDeadline.at;
+  }
+
+  late(now: number, limit: number): number[] {
+    return this.#late.all(now, limit).map(({ number }) => number as number);
   }
 
   /** Within a change: those that are due wait no more, so that a search for what is ready never walks over them. */

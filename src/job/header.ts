@@ -1,0 +1,253 @@
+import leven from "leven";
+import { split } from "shlex";
+import { type Config, expectation, obeys, PRIORITY, RULES } from "./config.ts";
+import { MOMENT_EXAMPLES, parseMoment, parseQuantity, UNIT_EXAMPLES } from "./units.ts";
+
+/** The settings of config.json that a job may have its own of. */
+export const OWN_SETTINGS = [
+  "timeoutSec",
+  "maxAttempts",
+  "backoffBase",
+  "backoffMult",
+  "maxLogBytes",
+  "maxMemoryMb",
+  "maxCpuSec",
+  "maxFileMb",
+  "maxOpenFiles",
+  "nice",
+] as const satisfies (keyof Config)[];
+
+/** What a job asks for by its header; what is absent is as config.json has it. Times are epoch ms. */
+export interface Asks extends Partial<Pick<Config, typeof OWN_SETTINGS[number]>> {
+  /** It waits since an older filed, and is text for sh, whatever it begins with. */
+  old?: true;
+  /** Its first attempt starts no earlier. */
+  startAt?: number;
+  /** Its first attempt starts no later, or never. */
+  deadlineAt?: number;
+  /** -100 to 100, higher first. */
+  priority?: number;
+  /** Exit statuses that no further attempt can mend, each from and to. */
+  finalStatuses?: [from: number, to: number][];
+  /** It hears SIGUSR1 so many seconds before its timeout. */
+  warnSec?: number;
+  /** Where it runs. */
+  cwd?: string;
+  /** How long the command is, and where its standard input begins, in bytes of the content. */
+  stdin?: { commandBytes: number; dataAt: number };
+}
+
+/** Of a job without a header. */
+export const NO_ASKS: Asks = {};
+
+/** The header of a job. */
+export interface Header {
+  asks: Asks;
+  /** Nothing to run follows it. */
+  isAlone: boolean;
+}
+
+export type ParsedHeader =
+  | { kind: "asks" } & Header
+  /** `reason` says in which line what is wrong, and what would be right. */
+  | { kind: "refused"; reason: string };
+
+/** What a longer header has behind this is data. */
+const MAX_HEADER_BYTES = 65_536;
+
+/**
+ * What a job asks for: the first lines of its content, behind a `#!` line, as long as they are comments or empty.
+ * A line `#filed KEY=VALUE …` among them is a directive; where an interpreter reads it, `//filed` and `--filed` are
+ * as well.
+ * @param extent `part`: more may follow, so a line counts once its newline is there.
+ * @param now Epoch ms, for times that count from now.
+ * @returns `undefined`: it has no directive.
+ */
+export function parseHeader(
+  content: Uint8Array,
+  extent: "part" | "whole",
+  now: number,
+): ParsedHeader | undefined {
+  if (!MAY_BEGIN.has(content[0] ?? 0)) return undefined; // As nearly all do.
+  const isScript = content[0] === HASH && content[1] === BANG;
+  const comment = isScript ? COMMENT_OF_SCRIPT : COMMENT_OF_TEXT;
+  const found: Found = { asks: {}, keys: new Set(), isAny: false, word: undefined, behindWord: 0 };
+  let at = 0;
+  for (let number = 1; at < content.length && at < MAX_HEADER_BYTES; number++) {
+    const newline = content.indexOf(NEWLINE, at);
+    if (newline < 0 && extent === "part") break;
+    const end = newline < 0 ? content.length : newline;
+    const line = LINES.decode(content.subarray(at, Math.min(end, at + MAX_HEADER_BYTES)));
+    const isInHeader = number === 1 && isScript || BLANK.test(line) || comment.test(line);
+    if (!isInHeader) break;
+    at = end + 1;
+    const directive = DIRECTIVE.exec(line);
+    if (!directive || number === 1 && isScript) continue;
+    const fault = takeLine(directive[1] ?? "", found, now, at);
+    if (fault !== undefined) return { kind: "refused", reason: `line ${number}: ${fault}` };
+  }
+  if (!found.isAny) return undefined;
+  const { asks, word } = found;
+  const stdin = word === undefined ? undefined : findData(content, word, found.behindWord, extent);
+  if (stdin) return { kind: "asks", asks: { ...asks, stdin }, isAlone: at >= stdin.commandBytes };
+  if (word === undefined || extent === "part") return { kind: "asks", asks, isAlone: at >= content.length };
+  return { kind: "refused", reason: `stdin=${word}: no line is ${word}, behind which the data is` };
+}
+
+interface Found {
+  asks: Asks;
+  /** As written, to find one that is there twice. */
+  keys: Set<string>;
+  isAny: boolean;
+  /** The line that ends the command, and where the lines begin that can be it. */
+  word: string | undefined;
+  behindWord: number;
+}
+
+/** @returns What is wrong with it. */
+function takeLine(text: string, found: Found, now: number, next: number): string | undefined {
+  if (text.includes(REPLACEMENT)) return "it is not UTF-8";
+  let words: string[];
+  try {
+    words = split(text);
+  } catch {
+    return "a quote is not closed";
+  }
+  for (const word of words) {
+    found.isAny = true;
+    const equals = word.indexOf("=");
+    const key = equals < 0 ? word : word.slice(0, equals);
+    const rule = KEYS.get(key);
+    if (!rule) return `${key}: no such key; ${suggestionFor(key)}`;
+    if (equals < 0) return `${key}: it takes a value, as in ${key}=${rule.example}`;
+    if (found.keys.has(key)) return `${key}: it is there twice`;
+    found.keys.add(key);
+    const value = word.slice(equals + 1);
+    if (key === "stdin") {
+      found.word = value;
+      found.behindWord = next;
+    }
+    const asks = rule.read(value, now);
+    if (!asks) return `${key}=${value}: it takes ${rule.takes}`;
+    Object.assign(found.asks, asks);
+  }
+  return undefined;
+}
+
+interface Key {
+  /** @returns `undefined`: it can't be that. */
+  read(value: string, now: number): Asks | undefined;
+  /** What it can be, in words. */
+  takes: string;
+  example: string;
+}
+
+/** The settings of config.json, by the same names. */
+const SETTINGS = OWN_SETTINGS.map((name): [string, Key] => {
+  const rule = RULES[name];
+  const units = rule.unit ? ` (${UNIT_EXAMPLES[rule.unit]})` : "";
+  const read = (text: string) => {
+    const value = parseQuantity(text, rule.unit);
+    return obeys(value, rule) ? { [name]: value } : undefined;
+  };
+  return [rule.key, { read, takes: `${expectation(rule)}${units}`, example: String(Math.max(1, rule.min)) }];
+});
+
+const KEYS: ReadonlyMap<string, Key> = new Map<string, Key>([
+  ...SETTINGS,
+  ["start", {
+    read: (value, now) => asked("startAt", parseMoment(value, now)),
+    takes: `a time: ${MOMENT_EXAMPLES}`,
+    example: "18:00",
+  }],
+  ["deadline", {
+    read: (value, now) => asked("deadlineAt", parseMoment(value, now)),
+    takes: `a time: ${MOMENT_EXAMPLES}`,
+    example: "+90m",
+  }],
+  ["priority", {
+    read: (value) => {
+      const priority = /^[+-]?\d+$/.test(value) ? Number(value) : undefined;
+      return obeys(priority, PRIORITY) ? { priority } : undefined;
+    },
+    takes: expectation(PRIORITY),
+    example: "10",
+  }],
+  ["final", {
+    read: (value) => asked("finalStatuses", parseStatuses(value)),
+    takes: "exit statuses from 1 to 255, such as 2,64-78",
+    example: "2,64-78",
+  }],
+  ["warn_sec", {
+    read: (value) => {
+      const seconds = parseQuantity(value, "seconds");
+      return Number.isInteger(seconds) && seconds ? { warnSec: seconds } : undefined;
+    },
+    takes: `a whole number from 1 on (${UNIT_EXAMPLES.seconds})`,
+    example: "30",
+  }],
+  ["cwd", {
+    read: (value) => value.startsWith("/") && !value.includes("\0") ? { cwd: value } : undefined,
+    takes: "the path of a directory, from / on",
+    example: "/srv/build",
+  }],
+  ["stdin", {
+    read: (value) => value === "" || value.includes("\n") ? undefined : {},
+    takes: "the line that ends the command",
+    example: "END",
+  }],
+]);
+
+function asked<Name extends keyof Asks>(name: Name, value: Asks[Name] | undefined): Asks | undefined {
+  return value === undefined ? undefined : { [name]: value };
+}
+
+function parseStatuses(text: string): [number, number][] | undefined {
+  const ranges = text.split(",").map((part) => {
+    const [, from, to = from] = /^(\d+)(?:-(\d+))?$/.exec(part) ?? [];
+    return [Number(from), Number(to)] as [number, number];
+  });
+  return ranges.every(([from, to]) => from >= 1 && from <= to && to <= 255) ? ranges : undefined;
+}
+
+/** Of a key that is not known: the one that was probably meant, with its unit or without, or all. */
+function suggestionFor(key: string): string {
+  const keys = [...KEYS.keys()];
+  const distanceTo = (known: string) => Math.min(leven(key, known), leven(key, known.replace(UNIT, "")));
+  const [nearest] = keys.map((known) => ({ known, distance: distanceTo(known) }))
+    .sort((one, other) => one.distance - other.distance);
+  return nearest && nearest.distance <= MAX_TYPOS
+    ? `did you mean ${nearest.known}?`
+    : `the keys are ${keys.join(", ")}`;
+}
+
+/** Finds the line that ends the command, from a position on. */
+function findData(content: Uint8Array, word: string, from: number, extent: "part" | "whole"): Asks["stdin"] {
+  const line = ENCODER.encode(word);
+  for (let at = from; at < content.length;) {
+    const newline = content.indexOf(NEWLINE, at);
+    if (newline < 0 && extent === "part") return undefined;
+    const end = newline < 0 ? content.length : newline;
+    if (end - at === line.length && line.every((byte, index) => content[at + index] === byte)) {
+      return { commandBytes: at, dataAt: Math.min(end + 1, content.length) };
+    }
+    at = end + 1;
+  }
+  return undefined;
+}
+
+const UNIT = /_(?:sec|mb|bytes)$/;
+const MAX_TYPOS = 3;
+const NEWLINE = 10;
+const HASH = 0x23;
+const BANG = 0x21;
+/** What a header can begin with: a comment or a `#!` line, or an empty one. */
+const MAY_BEGIN: ReadonlySet<number> = new Set([HASH, NEWLINE, 0x20, 0x09]);
+const BLANK = /^[ \t]*$/;
+const COMMENT_OF_TEXT = /^[ \t]*#/;
+const COMMENT_OF_SCRIPT = /^[ \t]*(?:#|\/\/|--)/;
+const DIRECTIVE = /^[ \t]*(?:#|\/\/|--)filed[ \t]+(.*)$/s;
+const LINES = new TextDecoder();
+/** What that makes of bytes that are not UTF-8. */
+const REPLACEMENT = "\ufffd";
+const ENCODER = new TextEncoder();
