@@ -13,6 +13,7 @@ const NUMBER = {
   write: [1n, 64n],
   rt_sigaction: [13n, 134n],
   rt_sigprocmask: [14n, 135n],
+  nanosleep: [35n, 101n],
   clone: [56n, 220n],
   execve: [59n, 221n],
   chdir: [80n, 49n],

@@ -36,12 +36,13 @@ const LAST_FD = 0xffff_ffffn;
  * @param handlers Whether the clone has set all handlers of signals to their defaults.
  */
 export function stepsOf(
-  { path, args, env, cwd, restriction, credentials, nice, rlimits }: SpawnSpec,
+  { path, program, args, env, cwd, onlyIn, restriction, credentials, nice, rlimits }: SpawnSpec,
   arena: Arena,
   sources: readonly number[],
   handlers: "cleared" | "ours",
 ): Step[] {
   const ruleset = sources.length - 1;
+  const execve = systemCall("execve", arena.text(path), arena.texts(args), arena.texts(env));
   return [
     ...toSucceed(systemCall("setsid"), ...signals(handlers)),
     ...toSucceed(...sources.map((from, to) => systemCall("dup3", BigInt(from), BigInt(to), 0n))),
@@ -57,12 +58,18 @@ export function stepsOf(
     ...credentials ? becoming(credentials, arena) : [],
     ...credentials && !restriction ? linkingUserKeyring() : [],
     ...restriction ? closingFrom(ruleset) : credentials ? closingFrom(sources.length) : [],
-    ...entering(cwd, arena),
-    ...toSucceed(
-      systemCall("rt_sigprocmask", BigInt(SIG_SETMASK), NO_SIGNALS.address, 0n, SIGSET_BYTES),
-      systemCall("execve", arena.text(path), arena.texts(args), arena.texts(env)),
-    ),
+    ...onlyIn === undefined ? entering(cwd, arena) : toSucceed(systemCall("chdir", arena.text(onlyIn))),
+    ...toSucceed(systemCall("rt_sigprocmask", BigInt(SIG_SETMASK), NO_SIGNALS.address, 0n, SIGSET_BYTES)),
+    ...program === "just written" ? tryingFirst(execve) : [],
+    ...toSucceed(execve),
   ];
+}
+
+/** Makes the call, and waits a while, as often as who is in its way may need. */
+function tryingFirst(call: SystemCall): Step[] {
+  const sleep = systemCall("nanosleep", BUSY_TIME.address, 0n);
+  return Array.from({ length: BUSY_TRIES }, () => [call, sleep]).flat()
+    .map((call) => ({ call, is: "either way" }));
 }
 
 /** The last that can be entered is where it stays. */
@@ -105,5 +112,15 @@ const ALL_SIGNALS = Array.from({ length: LAST_SIGNAL }, (_, i) => i + 1).filter(
   !UNTOUCHABLE.includes(signal)
 );
 const NO_SIGNALS = new CMemory(Number(SIGSET_BYTES));
+/** A fork and its execve(2) take a few ms on a busy machine. What fails for good is 60 ms late by these. */
+const BUSY_TRIES = 3;
+const BUSY_TIME = timespec(20_000_000n);
+
+/** A struct timespec of less than a second. */
+function timespec(ns: bigint): CMemory {
+  const words = BigUint64Array.of(0n, ns);
+  return CMemory.of(new Uint8Array(words.buffer));
+}
+
 /** The signals that this process ignores, which a program would go on to ignore. */
 const IGNORED = [...ignoredSignals()];

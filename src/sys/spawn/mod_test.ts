@@ -67,6 +67,40 @@ Deno.test("spawn() gives descriptors that are numbered as those they become", as
   }
 });
 
+Deno.test("spawn() starts a program in one directory only, or not at all", async () => {
+  assert.equal(await run({ ...sh("pwd -P"), cwd: ["/etc"], onlyIn: "/usr" }), "/usr\n");
+  await assert.rejects(
+    run({ ...sh(":"), cwd: ["/etc"], onlyIn: "/proc/none" }),
+    (error) => error instanceof ErrnoError && error.is("ENOENT") && error.what === "chdir of a child",
+  );
+});
+
+Deno.test("spawn() tries a program again that somebody had open for writing just now", async () => {
+  const path = await Deno.makeTempFile();
+  const nothing = openReadOnly("/dev/null");
+  try {
+    await Deno.writeTextFile(path, "#!/bin/sh\nexit 3\n");
+    await Deno.chmod(path, 0o700);
+    const start = (program: SpawnSpec["program"]) =>
+      spawn({ ...PLAIN, path, program, args: [path], fds: [nothing, nothing, nothing] });
+    const ended = async (pid: number) => {
+      let exit = waitIfEnded(pid);
+      for (; !exit; exit = waitIfEnded(pid)) await new Promise((resolve) => setTimeout(resolve, 1));
+      return exit;
+    };
+    const writer = await Deno.open(path, { write: true });
+    const refused = start(undefined);
+    await ended(refused.pid);
+    assert.ok(refused.failure()?.is("ETXTBSY"));
+    const { pid } = start("just written");
+    writer.close();
+    assert.deepEqual(await ended(pid), { kind: "exited", status: 3 });
+  } finally {
+    close(nothing);
+    await Deno.remove(path);
+  }
+});
+
 const DIRECTORIES: [string, string[], string][] = [
   ["the first that it can enter", ["/proc/none", "/etc/passwd", "/usr", "/etc"], "/usr"],
   ["the root where it can enter none", ["/proc/none"], "/"],

@@ -6,6 +6,11 @@ import type { Rlimit } from "../processes/rlimit.ts";
 export interface SpawnSpec {
   /** The absolute path of the program. */
   path: string;
+  /**
+   * "just written": another thread may be starting a process, which has what we wrote open for writing until
+   * it executes its own program. Until then the kernel refuses ours (ETXTBSY), and the child tries again.
+   */
+  program?: "just written" | undefined;
   /** Its arguments, with its own name first. */
   args: readonly (string | Uint8Array)[];
   /** Its environment, each as `NAME=VALUE`. */
@@ -15,6 +20,8 @@ export interface SpawnSpec {
    * Only the child waits for a directory that does not answer.
    */
   cwd: readonly string[];
+  /** It begins in this directory instead, or not at all. */
+  onlyIn?: string | undefined;
   /** Our descriptors that it gets as its 0, 1, 2 and so on. It gets no other. */
   fds: readonly number[];
   restriction: Restriction | undefined;
