@@ -1,7 +1,17 @@
 import { listDirents } from "./dirents.ts";
 import { ErrnoError, type ErrnoName } from "../errno.ts";
 import { factsOf } from "./facts.ts";
-import { changeOwner, Descriptor, O_DIRECTORY, O_NOFOLLOW, O_PATH, openDirectory, tryLock } from "./file.ts";
+import {
+  changeMode,
+  changeOwner,
+  Descriptor,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_NOFOLLOW,
+  O_PATH,
+  openDirectory,
+  tryLock,
+} from "./file.ts";
 import { check, cString, LIBC } from "../libc.ts";
 import { openBelow } from "./open_at.ts";
 
@@ -9,12 +19,17 @@ const { symbols } = Deno.dlopen(LIBC, {
   mkdirat: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   // mknodat is not a function of older C libraries.
   mknodat: { name: "syscall", parameters: ["i64", "i32", "buffer", "u32", "u64"], result: "i32" },
-  fchmod: { parameters: ["i32", "u32"], result: "i32" },
+  // openat is variadic, but on Linux an integer is passed alike either way, on x86-64 and arm64.
+  openat: { parameters: ["i32", "buffer", "i32", "u32"], result: "i32" },
   unlinkat: { parameters: ["i32", "buffer", "i32"], result: "i32" },
 });
 
 const IS_ARM = Deno.build.arch === "aarch64";
-const AT_REMOVEDIR = 0x200; // fcntl.h
+// fcntl.h
+const AT_REMOVEDIR = 0x200;
+const O_WRONLY = 0o1;
+const O_CREAT = 0o100;
+const O_EXCL = 0o200;
 const SYS_MKNODAT = IS_ARM ? 33n : 259n;
 const S_IFCHR = 0o020000; // sys/stat.h
 const WHITEOUT_DEV = 0n; // linux/fs.h
@@ -60,6 +75,21 @@ export class Directory extends Descriptor {
   }
 
   /**
+   * Makes a file, with no right for anybody as yet.
+   * @returns Its descriptor, for writing; close-on-exec.
+   * @throws {ErrnoError} As openat(2): EEXIST if anything has that name.
+   */
+  makeFile(name: string): number {
+    const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    return check(symbols.openat(this.fd, cString(name), flags, 0), "openat");
+  }
+
+  /** Opens an entry of any kind by O_PATH; close-on-exec. @throws {ErrnoError} As openat2(2). */
+  openPath(name: string): number {
+    return openBelow(this.fd, cString(name), O_PATH | O_NOFOLLOW, "own file system");
+  }
+
+  /**
    * Makes a character device that stands for nothing, as overlay file systems mark a removed file.
    * @throws {ErrnoError} As mknodat(2): EPERM on an overlay file system itself.
    */
@@ -87,7 +117,7 @@ export class Directory extends Descriptor {
 
   /** @throws {ErrnoError} As fchmod(2). */
   changeMode(mode: number): void {
-    check(symbols.fchmod(this.fd, mode), "fchmod");
+    changeMode(this.fd, mode);
   }
 
   /** Takes flock(2)'s lock until this is closed. @returns Whether nobody else has it. */

@@ -15,6 +15,7 @@ const { symbols } = Deno.dlopen(LIBC, {
   pread: { parameters: ["i32", "buffer", "usize", "i64"], result: "i32" },
   write: { parameters: ["i32", "buffer", "usize"], result: "i32" },
   fchown: { parameters: ["i32", "u32", "u32"], result: "i32" },
+  fchmod: { parameters: ["i32", "u32"], result: "i32" },
   pipe2: { parameters: ["buffer", "i32"], result: "i32" },
 });
 
@@ -138,6 +139,11 @@ export function changeOwner(fd: number, uid: number, gid: number): void {
   check(symbols.fchown(fd, uid, gid), "fchown");
 }
 
+/** @throws {ErrnoError} As fchmod(2). */
+export function changeMode(fd: number, mode: number): void {
+  check(symbols.fchmod(fd, mode), "fchmod");
+}
+
 /** @throws {ErrnoError} As close(2). */
 export function close(fd: number): void {
   check(symbols.close(fd), "close");
@@ -191,4 +197,15 @@ export function readNonblocking(fd: number, buffer: Uint8Array<ArrayBuffer>): nu
  */
 export function write(fd: number, buffer: Uint8Array<ArrayBuffer>, sizeBytes: number): number {
   return check(symbols.write(fd, buffer, BigInt(sizeBytes)), "write");
+}
+
+/** Written in one call at the most. */
+const PART_BYTES = 1_048_576;
+
+/** Writes all of it, in as many calls as that takes. @throws {ErrnoError} As write(2). */
+export function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) {
+    const part = bytes.slice(at, at + PART_BYTES);
+    at += write(fd, part, part.length);
+  }
 }
