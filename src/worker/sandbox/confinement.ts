@@ -6,7 +6,8 @@ import { type Handled, pathRule, type Rule, Ruleset } from "../../sys/landlock.t
 import { effectiveUid } from "../../sys/processes/process.ts";
 import type { Restriction } from "../../sys/spawn/mod.ts";
 import type { Removals } from "./removals.ts";
-import { PASSABLE, type TempRoot } from "./temp_root.ts";
+import { PASSABLE } from "../locked_folder.ts";
+import type { TempRoot } from "./temp_root.ts";
 
 /** The longest step of the clock by which file systems know when something was changed. */
 const CLOCK_STEP_MS = 10;
@@ -39,7 +40,8 @@ export class Confinement implements Disposable {
   readonly #inode: bigint;
   readonly #madeNs: bigint;
   #enteredMs = 0;
-  #ruleset: { paths: Recipe["paths"]; made: Ruleset } | undefined;
+  /** `file`: of one job only. */
+  #ruleset: { paths: Recipe["paths"]; file: number | undefined; made: Ruleset } | undefined;
   #restriction: Restriction | undefined;
 
   /** @param name Nothing has it yet in the root. @throws {ErrnoError} If the folder can't be made. */
@@ -65,14 +67,17 @@ export class Confinement implements Disposable {
   /**
    * Makes it ready for a job that starts now.
    * @param proof The path of what it can't rename.
+   * @param file The descriptor of a file that it may read and execute besides.
    * @throws {ErrnoError} EMFILE, ENFILE, ENOMEM.
    */
-  enter(recipe: Recipe, proof: string): void {
+  enter(recipe: Recipe, proof: string, file: number | undefined): void {
     this.#enteredMs = Date.now();
-    if (this.#ruleset?.paths !== recipe.paths) {
+    const { paths } = recipe;
+    const isSame = this.#ruleset?.paths === paths && this.#ruleset.file === undefined && file === undefined;
+    if (!this.#ruleset || !isSame) {
       this.#ruleset?.made[Symbol.dispose]();
       this.#ruleset = undefined;
-      this.#ruleset = { paths: recipe.paths, made: this.#makeRuleset(recipe) };
+      this.#ruleset = { paths, file, made: this.#makeRuleset(recipe, file) };
     }
     this.#restriction = { ruleset: this.#ruleset.made.fd, proof };
   }
@@ -101,11 +106,12 @@ export class Confinement implements Disposable {
     this.#directory[Symbol.dispose]();
   }
 
-  #makeRuleset({ handled, paths, ports }: Recipe): Ruleset {
+  #makeRuleset({ handled, paths, ports }: Recipe, file: number | undefined): Ruleset {
     using opened = new DisposableStack();
     const ruleset = opened.use(new Ruleset(handled));
     for (const rule of [...paths, ...ports]) ruleset.add(rule);
     ruleset.add(pathRule(this.#directory.fd, "directory", PATH_ACCESS["--rw"] & handled.fs));
+    if (file !== undefined) ruleset.add(pathRule(file, "file", PATH_ACCESS["--exec"] & handled.fs));
     opened.move();
     return ruleset;
   }

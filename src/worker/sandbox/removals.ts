@@ -46,9 +46,17 @@ interface Doomed {
 
 interface RemovalTools {
   reactor: Reactor;
-  abi: number;
-  /** The path of what sandboxed processes can't rename. */
-  proof(): string;
+  /**
+   * How helpers are kept to the folders: by this version of Landlock. `undefined`: not at all, where there is
+   * no folder of another user that they could be led out of.
+   */
+  confined: {
+    abi: number;
+    /** The path of what sandboxed processes can't rename. */
+    proof(): string;
+  } | undefined;
+  /** For the warning: `a job's temporary folder`. */
+  what: string;
   warn(message: string, fields: Record<string, unknown>): void;
 }
 
@@ -133,8 +141,8 @@ class Lane {
       if (pass > 1) await delay(PASS_MS);
       if (await this.#try([doomed])) return true;
     }
-    const folder = `${doomed.path}/${doomed.name}`;
-    if (!this.#isStopped) this.#tools.warn("cannot remove a job's temporary folder", { folder });
+    const folder = pathOf(doomed);
+    if (!this.#isStopped) this.#tools.warn(`cannot remove ${this.#tools.what}`, { folder });
     return false;
   }
 
@@ -180,21 +188,25 @@ class Lane {
   }
 
   #startHelper(batch: readonly Doomed[]): Helper {
-    const { abi, reactor, proof } = this.#tools;
-    const handled = handledBy(abi).fs & ~HARMLESS;
-    using ruleset = new Ruleset({ fs: handled, net: 0, scoped: 0 });
-    const there = batch.filter((doomed) => allow(ruleset, doomed, REMOVING & handled));
-    const paths = there.map(({ path, name }) => `${path}/${name}`);
+    const { confined, reactor } = this.#tools;
     const script = isRoot() ? REMOVE : REMOVE_OWN;
-    return new Helper([script, ...paths], { ruleset: ruleset.fd, proof: proof() }, reactor);
+    if (!confined) return new Helper([script, ...batch.map(pathOf)], undefined, reactor);
+    const handled = handledBy(confined.abi).fs & ~HARMLESS;
+    using ruleset = new Ruleset({ fs: handled, net: 0, scoped: 0 });
+    const paths = batch.filter((doomed) => allow(ruleset, doomed, REMOVING & handled)).map(pathOf);
+    return new Helper([script, ...paths], { ruleset: ruleset.fd, proof: confined.proof() }, reactor);
   }
+}
+
+function pathOf({ path, name }: Doomed): string {
+  return `${path}/${name}`;
 }
 
 /** What is mounted at or below the folders. */
 function mountsIn(batch: readonly Doomed[]) {
   const mounts = listMounts();
   return batch.flatMap((doomed) =>
-    outermostBelow(`${doomed.path}/${doomed.name}`, mounts).map((mounted) => ({ doomed, mounted }))
+    outermostBelow(pathOf(doomed), mounts).map((mounted) => ({ doomed, mounted }))
   );
 }
 

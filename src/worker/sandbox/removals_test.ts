@@ -114,8 +114,8 @@ async function within(act: (scene: Scene) => Promise<void>): Promise<void> {
   const warnings: unknown[] = [];
   const removals = new Removals({
     reactor,
-    abi: landlockAbi(),
-    proof: () => `${base}/proof`,
+    confined: { abi: landlockAbi(), proof: () => `${base}/proof` },
+    what: "a folder",
     warn: (_, { folder }) => warnings.push(folder),
   });
   const run = async (script: string, cwd = base) => {

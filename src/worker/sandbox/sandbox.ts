@@ -64,7 +64,11 @@ export class Sandbox implements AsyncDisposable {
     this.#paths = paths;
     this.#root = root;
     this.#proof = root.makeProof();
-    this.#removals = new Removals({ ...context, abi, proof: () => this.#proof });
+    this.#removals = new Removals({
+      ...context,
+      confined: { abi, proof: () => this.#proof },
+      what: "a job's temporary folder",
+    });
     this.#cleaning = removeOrphans(tempDirectory, this.#removals);
   }
 
@@ -102,10 +106,11 @@ export class Sandbox implements AsyncDisposable {
 
   /**
    * @param owner Who the job runs as; `undefined`: the daemon's own user.
+   * @param file The descriptor of a file that the job may read and execute besides.
    * @throws {RuleError} If a rule can't be kept any more.
    * @throws {ErrnoError} If there is no room for another folder or descriptor.
    */
-  enter(owner: Owner = this.#self): Confinement {
+  enter(owner: Owner = this.#self, file?: number): Confinement {
     this.#keepRoot();
     const recipe = {
       handled: this.#handled,
@@ -114,7 +119,7 @@ export class Sandbox implements AsyncDisposable {
     };
     const confinement = this.#takeFree(owner) ?? this.#make(owner);
     try {
-      confinement.enter(recipe, this.#proof);
+      confinement.enter(recipe, this.#proof, file);
       return confinement;
     } catch (error) {
       this.#discard(confinement);
