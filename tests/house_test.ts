@@ -125,10 +125,14 @@ Deno.test("the thread that serves the mount makes no call that could wait for th
   const served = filesOf(mainEdges).filter((file) => !file.startsWith(BESIDE_THE_STATE_FILE));
   const calls: string[] = [];
   for (const file of served) {
-    const lines = (await Deno.readTextFile(new URL(file, TREE))).split("\n");
-    for (const [index, line] of lines.entries()) {
+    const text = await Deno.readTextFile(new URL(file, TREE));
+    // Where no process is started, it is but a word for where a job starts.
+    const forbidden = /\bDeno\.Command\b/.test(text)
+      ? /\.\w+Sync\(|\bcwd\b|\bfrom "node:fs"/
+      : /\.\w+Sync\(|\bcwd\(|\bfrom "node:fs"/;
+    for (const [index, line] of text.split("\n").entries()) {
       const code = line.replace(/^\s*(?:\/\/|\/?\*).*/, "");
-      if (/\.\w+Sync\(|\bcwd\(|\bfrom "node:fs"/.test(code)) {
+      if (forbidden.test(code)) {
         calls.push(`${file}:${index + 1}: ${line.trim()}`);
       }
     }

@@ -41,7 +41,7 @@ const WORKER = new URL(
 );
 
 export type ExecutorOptions =
-  & Partial<Pick<SetupMessage, "cgroups" | "openFiles">>
+  & Partial<Pick<SetupMessage, "cgroups" | "openFiles" | "execDirectories" | "dataDirectory">>
   & Pick<SetupMessage, "environment" | "identity">;
 
 /** Runs commands in a worker: a spawn blocks its thread, and may wait for the mount that this one serves. */
@@ -66,7 +66,7 @@ export class Executor implements AsyncDisposable {
     };
     this.#worker.onmessageerror = () =>
       this.#fail(new Error("The worker that runs jobs sent no readable message"));
-    this.#outbox.post({ kind: "setup", cgroups: "used", ...options });
+    this.#outbox.post({ kind: "setup", cgroups: "used", execDirectories: [], ...options });
   }
 
   /**
@@ -79,7 +79,7 @@ export class Executor implements AsyncDisposable {
     return this.#confining.promise;
   }
 
-  /** Starts a command; what becomes of it comes as events. The command's bytes are copied. */
+  /** Starts a job; what becomes of it comes as events. Its bytes are copied. */
   start(run: Omit<StartMessage, "kind">): void {
     this.#outbox.post({ kind: "start", ...run });
   }

@@ -1,4 +1,5 @@
 import type { Leftover, RunToken, RunTraces } from "../job/attempt.ts";
+import type { ContentKind } from "../job/content.ts";
 import type { Limits, ReachedLimit } from "../job/limits.ts";
 import type { LogEnd, Survivor } from "../job/log_text.ts";
 import type { SandboxSettings } from "./sandbox_rules.ts";
@@ -24,6 +25,10 @@ export interface SetupMessage {
   environment: ReadonlyMap<string, Uint8Array>;
   /** The soft limit of open files that jobs inherit; `undefined`: the daemon's. */
   openFiles?: number | undefined;
+  /** Where files may be that jobs are executed from, in the order of preference. */
+  execDirectories: readonly string[];
+  /** Where large standard inputs are; `undefined`: in memory. */
+  dataDirectory?: string | undefined;
 }
 
 export interface StartMessage {
@@ -32,12 +37,19 @@ export interface StartMessage {
   jobId: string;
   /** Counted from 1. */
   attempt: number;
-  /** The argument of `sh -c`, byte for byte; it can be any bytes, a NUL makes it unrunnable. */
-  command: Uint8Array;
+  /** What is run, byte for byte. A NUL makes text unrunnable. */
+  content: Uint8Array;
+  how: ContentKind;
+  /** Its standard input; `undefined`: nothing. */
+  stdin: Uint8Array | undefined;
+  /** Where it starts, or it does not; `undefined`: where its user's jobs do. */
+  cwd: string | undefined;
   /** `undefined`: as the daemon. */
   runAs: TargetUser | undefined;
   /** 0: no limit. */
   timeoutMs: number;
+  /** Its process group gets SIGUSR1 so long before its timeout. 0, or not less than that: it does not. */
+  warnMs: number;
   maxLogBytes: number;
   limits: Limits;
 }

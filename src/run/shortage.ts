@@ -1,3 +1,4 @@
+import type { ContentKind } from "../job/content.ts";
 import { ErrnoError, type ErrnoName } from "../sys/errno.ts";
 import { strerror } from "../sys/libc.ts";
 
@@ -26,6 +27,13 @@ export interface Point {
   in: "filed" | "child";
   /** MiB, 0: no limit. */
   maxMemoryMb: number;
+  /** Where it was to start, and nowhere else. */
+  directory?: string | undefined;
+  executes?: ContentKind;
+  /** What a script or a program names to be executed in its place. */
+  interpreter?: string | undefined;
+  /** Whether it may execute only what rules name. */
+  isSandboxed?: boolean;
 }
 
 /** What an error names first where the program was to be executed: a NUL in its arguments is found before. */
@@ -53,6 +61,11 @@ const PROCESSES_OF_USER: Want = {
   of: "user",
   missing: "processes and threads of the job's user",
   advice: "end some of that user's, or start filed with a higher limit of processes (ulimit -u, LimitNPROC=)",
+};
+const FILE_SIZE: Want = {
+  of: "all",
+  missing: "the right to write files as large as a job's content",
+  advice: "start filed with a higher limit of file sizes (ulimit -f, LimitFSIZE=)",
 };
 const MEMORY: Want = {
   of: "all",
@@ -90,6 +103,7 @@ const ANYWHERE: readonly [ErrnoName, Want][] = [
 const IN_FILED: readonly [ErrnoName, Want][] = [
   ...ANYWHERE,
   ["EAGAIN", PROCESSES],
+  ["EFBIG", FILE_SIZE],
   ["ENOENT", DIRECTORY],
   ["ENODEV", DIRECTORY],
   ["ETIMEDOUT", USER_DATABASE],
@@ -98,25 +112,45 @@ const IN_CHILD: readonly [ErrnoName, Want][] = [...ANYWHERE, ["EAGAIN", PROCESSE
 
 /** The command is too long, or no text at all. */
 const NEVER: readonly ErrnoName[] = ["E2BIG", "EINVAL"];
-/** There is no shell, or none for this user. */
-const NO_SHELL: readonly ErrnoName[] = ["ENOENT", "ENOTDIR", "EACCES", "ENOEXEC", "ELOOP"];
+/** There is no such thing, or not for this user. */
+const NOT_THERE: readonly ErrnoName[] = ["ENOENT", "ENOTDIR", "EACCES", "ELOOP", "ENAMETOOLONG"];
+/** It is nothing that this machine executes. */
+const NO_PROGRAM: readonly ErrnoName[] = ["ENOEXEC", "ELIBBAD"];
 
 /**
  * Judges a failure on the way from a job's claim to its command. Between the two, what filed lacks is no
  * fault of the job's; but if its own limit of memory can be to blame, its attempts are counted, so that it
  * does not come back for ever.
  */
-export function obstacleOf(error: ErrnoError, { in: place, maxMemoryMb }: Point): Obstacle {
+export function obstacleOf(error: ErrnoError, point: Point): Obstacle {
+  const { maxMemoryMb, directory } = point;
   const call = error.what?.split(" ")[0] ?? "";
-  const isOfChild = place === "child";
+  const isOfChild = point.in === "child";
   const want = wantOf(error, isOfChild, call);
   const isLimit = want === MEMORY && isOfChild && maxMemoryMb > 0;
   if (want && !isLimit) return { kind: "put-off", shortage: { ...want, error: error.message } };
   return {
     kind: "not-started",
-    reason: isLimit ? `${reasonOf(error)} (max_memory_mb: ${maxMemoryMb} MiB)` : reasonOf(error),
-    isFinal: EXECUTING.includes(call) && error.is(...NEVER) || call === "execve" && error.is(...NO_SHELL),
+    reason: isLimit
+      ? `${reasonOf(error)} (max_memory_mb: ${maxMemoryMb} MiB)`
+      : `${subjectOf(error, call, point)}${reasonOf(error)}${hintFor(error, call, point)}`,
+    isFinal: EXECUTING.includes(call) && error.is(...NEVER) ||
+      call === "execve" && error.is(...NOT_THERE, ...NO_PROGRAM) ||
+      call === "chdir" && directory !== undefined && error.is(...NOT_THERE),
   };
+}
+
+/** What the error is about, `/usr/bin/pyhton3: `; the shell, which is everywhere, has no name there. */
+function subjectOf(error: ErrnoError, call: string, { directory, executes, interpreter }: Point): string {
+  if (call === "chdir") return directory === undefined ? "" : `${directory}: `;
+  if (call !== "execve" || executes === undefined || executes === "text") return "";
+  if (executes === "script") return `${interpreter ?? "its #! line"}: `;
+  return interpreter === undefined || error.is("ENOEXEC") ? "the program: " : `${interpreter}: `;
+}
+
+function hintFor(error: ErrnoError, call: string, { isSandboxed, executes }: Point): string {
+  const isOfRules = call === "execve" && isSandboxed && executes !== "text" && error.is("EACCES");
+  return isOfRules ? " (in the sandbox it takes a rule, --exec)" : "";
 }
 
 function wantOf(error: ErrnoError, isOfChild: boolean, call: string): Want | undefined {

@@ -4,6 +4,9 @@ import { obstacleOf, type Point } from "./shortage.ts";
 
 const FILED: Point = { in: "filed", maxMemoryMb: 0 };
 const CHILD: Point = { in: "child", maxMemoryMb: 0 };
+const THERE: Point = { ...CHILD, directory: "/srv/x" };
+const SCRIPT: Point = { ...CHILD, executes: "script", interpreter: "/bin/pyhton3" };
+const PROGRAM: Point = { ...CHILD, executes: "program", interpreter: "/lib/ld-none.so" };
 
 type Expected =
   | ["put-off", "all" | "user", missing: string]
@@ -42,6 +45,43 @@ const CASES: [call: string, ErrnoName, Point, Expected][] = [
   ["execve of a child", "ENOENT", CHILD, ["not-started", "final", "no such file or directory"]],
   ["execve of a child", "EACCES", CHILD, ["not-started", "final", "permission denied"]],
   ["chdir of a child", "ENOENT", CHILD, ["not-started", "again", "no such file or directory"]],
+  ["write", "EFBIG", FILED, ["put-off", "all", "the right to write files as large as a job's content"]],
+  // Where a job was to start: what its user can't enter stays so, a server may be there again.
+  ["chdir of a child", "ENOENT", THERE, ["not-started", "final", "/srv/x: no such file or directory"]],
+  ["chdir of a child", "ENOTDIR", THERE, ["not-started", "final", "/srv/x: not a directory"]],
+  ["chdir of a child", "EACCES", THERE, ["not-started", "final", "/srv/x: permission denied"]],
+  ["chdir of a child", "EIO", THERE, ["not-started", "again", "/srv/x: input/output error"]],
+  // What a script names is named.
+  ["execve of a child", "ENOENT", SCRIPT, [
+    "not-started",
+    "final",
+    "/bin/pyhton3: no such file or directory",
+  ]],
+  ["execve of a child", "EACCES", SCRIPT, ["not-started", "final", "/bin/pyhton3: permission denied"]],
+  ["execve of a child", "ELOOP", SCRIPT, [
+    "not-started",
+    "final",
+    "/bin/pyhton3: too many levels of symbolic links",
+  ]],
+  ["execve of a child", "ENOEXEC", SCRIPT, ["not-started", "final", "/bin/pyhton3: exec format error"]],
+  ["execve of a child", "ETXTBSY", SCRIPT, ["not-started", "again", "/bin/pyhton3: text file busy"]],
+  ["execve of a child", "ENOEXEC", { ...SCRIPT, interpreter: undefined }, [
+    "not-started",
+    "final",
+    "its #! line: exec format error",
+  ]],
+  ["execve of a child", "EACCES", { ...SCRIPT, isSandboxed: true }, [
+    "not-started",
+    "final",
+    "/bin/pyhton3: permission denied (in the sandbox it takes a rule, --exec)",
+  ]],
+  ["execve of a child", "ENOEXEC", PROGRAM, ["not-started", "final", "the program: exec format error"]],
+  ["execve of a child", "ENOENT", PROGRAM, [
+    "not-started",
+    "final",
+    "/lib/ld-none.so: no such file or directory",
+  ]],
+  ["execve of a child", "ENOMEM", SCRIPT, ["put-off", "all", "memory"]],
   ["setresuid of a child", "EPERM", CHILD, ["not-started", "again", "operation not permitted"]],
 ];
 

@@ -2,9 +2,12 @@ import type { RunToken } from "../job/attempt.ts";
 import { getLogger } from "@logtape/logtape";
 import { setImmediate } from "node:timers";
 import type { Config } from "../job/config.ts";
+import { kindOf } from "../job/content.ts";
 import type { Ending } from "../job/ending.ts";
+import type { Asks } from "../job/header.ts";
 import { describeSurvivors, type Survivor } from "../job/log_text.ts";
 import type { Job } from "../job/job.ts";
+import { commandOf, stdinOf } from "../job/submission.ts";
 import { type Claim, type Queue, StoreError } from "../queue/queue.ts";
 import { abandonedRun, mayAllowStart, type QueueEvent } from "../queue/events.ts";
 import type { Executor, ExecutorEvents } from "../run/executor.ts";
@@ -379,7 +382,7 @@ export class Scheduler implements ExecutorEvents {
       run,
       jobId: job.id,
       attempt: job.attempts,
-      command,
+      ...asked(command, job.asks),
       runAs: identity.kind === "other" ? identity.user : undefined,
       timeoutMs: timeoutSec * 1_000,
       maxLogBytes,
@@ -409,6 +412,18 @@ export class Scheduler implements ExecutorEvents {
       }
     }).catch((error) => this.#options.onFailure(error));
   }
+}
+
+/** What a job is, and what it asks of its start. */
+function asked(content: Uint8Array, asks: Asks) {
+  const command = commandOf(content, asks);
+  return {
+    content: command,
+    how: asks.old ? "text" as const : kindOf(command),
+    stdin: stdinOf(content, asks),
+    cwd: asks.cwd,
+    warnMs: (asks.warnSec ?? 0) * 1_000,
+  };
 }
 
 function warnOf(survivors: readonly Survivor[], { jobId, attempt }: Pick<Run, "jobId" | "attempt">) {

@@ -1,6 +1,7 @@
 import type { FromWorker } from "../run/messages.ts";
 import type { CgroupMemory } from "./cgroup/memory.ts";
 import type { Cgroups } from "./cgroup/cgroups.ts";
+import type { Contents } from "./content/contents.ts";
 import type { Lookout } from "./end/traced_members.ts";
 import type { Relays } from "./output/relays.ts";
 import type { Reactor } from "./reactor.ts";
@@ -14,6 +15,8 @@ export interface WorkerContext {
   bootId: string;
   cgroupMemory: CgroupMemory;
   cgroups: Cgroups;
+  /** The files that jobs are executed from, and their standard inputs. */
+  contents: Contents;
   /** Each job's environment begins with these: `NAME=value`, by its name. */
   environment: ReadonlyMap<string, Uint8Array>;
   /** Jobs begin with these limits. */

@@ -8,7 +8,7 @@ import { hasRunOutOfMemory } from "./cgroup/memory.ts";
 import type { WorkerContext } from "./context.ts";
 import type { Member } from "./end/member.ts";
 import { membersOf } from "./end/members.ts";
-import { type ProcessSet, Termination, untilGone } from "./end/termination.ts";
+import { type ProcessSet, signalGroup, Termination, untilGone } from "./end/termination.ts";
 import { limitReached } from "./limit_reached.ts";
 import { Capture } from "./output/capture.ts";
 import { nextUserOf } from "./start/launch.ts";
@@ -25,6 +25,7 @@ const TIMEOUT_GRACE_MS = 5_000;
 /** How long the pipe may outlast the shell before anybody asks who holds it. */
 const FIRST_LINGER_MS = 20;
 const LINGER_MS = 250;
+const WARNING = "SIGUSR1";
 const OWN_UID = effectiveUid();
 /** No kernel goes through all of its process numbers in this time. */
 const NUMBER_REUSE_MS = 100;
@@ -61,7 +62,7 @@ const NEXT: Record<State, readonly State[]> = {
 export class Execution {
   /** Resolves once `ended` is posted. */
   readonly over: Promise<void>;
-  readonly #start: StartMessage;
+  readonly #start: Omit<StartMessage, "content" | "stdin">;
   readonly #context: WorkerContext;
   readonly #uid: number;
   readonly #shell: Shell;
@@ -77,7 +78,8 @@ export class Execution {
   constructor(shell: Shell, start: StartMessage, context: WorkerContext) {
     const { run, maxLogBytes } = start;
     const { leader, pidfd, cgroup } = shell;
-    this.#start = start;
+    const { content: _content, stdin: _stdin, ...rest } = start; // Which may be large: the kernel has them by now.
+    this.#start = rest;
     this.#context = context;
     this.#uid = start.runAs?.uid ?? OWN_UID;
     this.#shell = shell;
@@ -149,9 +151,12 @@ export class Execution {
   }
 
   async #attend() {
-    const { timeoutMs } = this.#start;
+    const { timeoutMs, warnMs } = this.#start;
     const timeout = timeoutMs === 0 ? undefined : new Timer(timeoutMs, () => this.#timeOut());
+    const isWarned = warnMs > 0 && warnMs < timeoutMs;
+    const warning = isWarned ? new Timer(timeoutMs - warnMs, () => this.#warn()) : undefined;
     await Promise.race([this.#untilQuiet(), this.#terminating.promise]);
+    warning?.[Symbol.dispose]();
     timeout?.[Symbol.dispose]();
     const survivors = await this.#termination?.run() ?? [];
     this.#enter("over");
@@ -162,7 +167,7 @@ export class Execution {
   /** Reads the rest, gives back what the run had, and posts how it ended. */
   async #conclude(survivors: Survivor[]) {
     const { cgroups, sandbox, post } = this.#context;
-    const { output: { relay }, confinement, cgroup } = this.#shell;
+    const { output: { relay }, confinement, content, cgroup } = this.#shell;
     if (relay) {
       await this.#capture.drain(relay);
       relay.stop();
@@ -172,6 +177,7 @@ export class Execution {
     // After `cgroup.kill` the kernel kills anything cloned into that group, so we never reuse it.
     const isGone = cgroup !== undefined &&
       cgroups.release(cgroup, this.#termination ? "once" : nextUserOf(this.#start));
+    content?.remove();
     if (confinement) sandbox?.leave(confinement, isGone ? "nothing" : "perhaps something");
     post({ kind: "ended", run: this.#start.run, exit, droppedBytes, tail, survivors }, [tail.buffer]);
     if (survivors.length === 0) this.#shell[Symbol.dispose]();
@@ -185,6 +191,13 @@ export class Execution {
     this.#shell[Symbol.dispose]();
     if (cgroup !== undefined) cgroups.release(cgroup, "once");
     post({ kind: "gone", run: this.#start.run });
+  }
+
+  /** Tells the processes of its group, once, that its time is nearly up. */
+  async #warn() {
+    const { group, members } = this.#processes;
+    if (group && signalGroup(group.leader, WARNING)) return;
+    members.signal(this.#inGroup(await members.find()), WARNING);
   }
 
   /** Where filed itself was stopped, the timer may come before the word that the run has ended in time. */

@@ -10,6 +10,7 @@ import { findCgroups } from "./cgroup/cgroup.ts";
 import { Census } from "./end/census.ts";
 import { CgroupMemory } from "./cgroup/memory.ts";
 import { Cgroups } from "./cgroup/cgroups.ts";
+import { Contents } from "./content/contents.ts";
 import type { WorkerContext } from "./context.ts";
 import { Execution } from "./execution.ts";
 import {
@@ -44,7 +45,7 @@ class Jobs {
   readonly #reactor = new Reactor();
   readonly #context: WorkerContext;
   readonly #executions = new Map<RunToken, Execution>();
-  /** Runs of users who are being looked up. */
+  /** Runs of users who are being looked up, or for whose files a place is being looked for. */
   readonly #waiting = new Set<RunToken>();
   #orphans: Orphans | undefined;
   #sweeping: Promise<void> = Promise.resolve();
@@ -53,7 +54,8 @@ class Jobs {
   /** While a start waits for the sandbox: it, and what came after it. */
   #held: Exclude<ToWorker, SetupMessage>[] | undefined;
 
-  constructor({ cgroups: use, identity, environment, openFiles }: SetupMessage) {
+  constructor(setup: SetupMessage) {
+    const { cgroups: use, identity, environment, openFiles, execDirectories, dataDirectory } = setup;
     keepDescriptors(KEPT_DESCRIPTORS);
     const root = use === "used"
       ? findCgroups(readKernelFile("/proc/self/mountinfo"), readKernelFile("/proc/self/cgroup"))
@@ -67,6 +69,7 @@ class Jobs {
       reactor: this.#reactor,
       relays: new Relays(this.#reactor, standInOf(readSubuid())),
       cgroups,
+      contents: new Contents(execDirectories, dataDirectory, { reactor: this.#reactor, warn }),
       cgroupMemory: new CgroupMemory(root?.own, () => cgroups.ours),
       lookout: { census: new Census(), marks: new Marks() },
       leaders: new Set(),
@@ -111,8 +114,6 @@ class Jobs {
 
   async #confine(settings: SandboxSettings) {
     try {
-      const warn = (message: string, fields: Record<string, unknown>) =>
-        post({ kind: "warned", message, fields });
       const sandbox = await Sandbox.open(settings, { reactor: this.#reactor, warn });
       this.#context.sandbox = sandbox;
       if (await selfTest(sandbox, this.#context.cgroups)) sandbox.allowReuse();
@@ -133,18 +134,23 @@ class Jobs {
     });
   }
 
-  /** Users that we don't know yet are looked up while others start. */
+  /** What we don't know yet is looked up while others start. */
   #start(message: StartMessage) {
     const account = message.runAs && this.#context.accounts.of(message.runAs);
-    if (account instanceof Promise) this.#startOnceKnown(message, account);
+    const place = this.#context.contents.prepare(message);
+    if (account instanceof Promise || place) this.#startOnceKnown(message, account, place);
     else this.#execute(message, account);
   }
 
-  async #startOnceKnown(message: StartMessage, looking: Promise<Account>) {
+  async #startOnceKnown(
+    message: StartMessage,
+    looking: Account | undefined | Promise<Account>,
+    place: Promise<void> | undefined,
+  ) {
     const { run } = message;
     this.#waiting.add(run);
     try {
-      const account = await looking;
+      const [account] = await Promise.all([looking, place]);
       if (this.#waiting.delete(run)) this.#execute(message, account);
     } catch (error) {
       if (!(error instanceof ErrnoError)) throw error;
@@ -192,6 +198,7 @@ class Jobs {
     this.#context.lookout.marks[Symbol.dispose]();
     this.#context.cgroupMemory[Symbol.dispose](); // The daemon may be in the group of its runs.
     this.#context.cgroups[Symbol.dispose]();
+    await this.#context.contents[Symbol.asyncDispose]();
     await this.#context.sandbox?.[Symbol.asyncDispose]();
     await this.#reactor[Symbol.asyncDispose]();
     dropReserve();
@@ -212,6 +219,10 @@ self.addEventListener("unhandledrejection", () => outbox.sendAll());
 /** The last word of a run that has had no process. */
 function overBefore(run: RunToken, exit: Exit): FromWorker {
   return { kind: "ended", run, exit, droppedBytes: 0, tail: new Uint8Array(), survivors: [] };
+}
+
+function warn(message: string, fields: Record<string, unknown>) {
+  post({ kind: "warned", message, fields });
 }
 
 function post(message: FromWorker, transfer?: ArrayBuffer[]) {

@@ -157,15 +157,13 @@ Deno.test("the newlines that end a command of any bytes reach sh", async () => {
   assert.equal(Number(run.text), "sh\0-c\0--\0".length + command.length + 1);
 });
 
-const NOT_STARTED = [
-  ["contains a NUL byte", Uint8Array.of(0x3a, 0), "the command contains a NUL byte"],
-  ["is too long for the kernel", new Uint8Array(131_072).fill(0x20), "argument list too long"],
-] as const;
-
-for (const [name, command, reason] of NOT_STARTED) {
-  Deno.test(`a command that ${name} is not started`, async () => {
+for (const length of [2, 200_000]) {
+  Deno.test(`text of ${length} bytes with a NUL byte among them is not started`, async () => {
     await using workshop = new Workshop();
+    const command = new Uint8Array(length).fill(0x3a);
+    command[length - 1] = 0;
     const run = workshop.start(command);
+    const reason = "the command contains a NUL byte";
     assert.deepEqual(await run.exit(), { kind: "not-started", reason, isFinal: true });
     // There may have been a process, which did not come to execute it.
     assert.deepEqual(run.kinds.filter((kind) => kind !== "started"), ["ended"]);

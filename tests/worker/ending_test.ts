@@ -220,7 +220,7 @@ Deno.test("disposing of the executor ends what runs", async () => {
 Deno.test("the owner hears of it when the worker fails", async () => {
   await using workshop = new Workshop();
   // A message that nobody would send: a command that is no bytes.
-  workshop.start("true", { command: undefined as unknown as Uint8Array });
+  workshop.start("true", { content: undefined as unknown as Uint8Array });
   assert.match((await workshop.failure.promise).message, /^The worker that runs jobs failed: /);
   await assert.rejects(workshop.executor.sweep([]), /gone/);
 });

@@ -1,6 +1,7 @@
 import { endGroupsNamed } from "../groups.ts";
 import type { RunToken } from "../../src/job/attempt.ts";
 import { jobEnvironment } from "../../src/daemon/environment.ts";
+import { kindOf } from "../../src/job/content.ts";
 import { NO_LIMITS } from "../../src/job/limits.ts";
 import { newIdentity } from "../../src/queue/queue.ts";
 import { Executor, type ExecutorOptions } from "../../src/run/executor.ts";
@@ -72,6 +73,8 @@ export class Run {
  */
 export class Workshop implements AsyncDisposable {
   readonly dir = Deno.makeTempDirSync({ prefix: "filed-runner-" });
+  /** Where scripts and programs are put: others may not replace what is in it. */
+  readonly execDirectory = Deno.makeTempDirSync({ prefix: "filed-runner-exec-" });
   readonly executor: Executor;
   readonly identity = newIdentity();
   readonly failure = Promise.withResolvers<Error>();
@@ -79,8 +82,12 @@ export class Workshop implements AsyncDisposable {
   /** "by hand": the test answers output itself. */
   readonly #taking: "at once" | "by hand";
 
-  constructor(options: Pick<ExecutorOptions, "cgroups"> = {}, taking: "at once" | "by hand" = "at once") {
+  constructor(
+    options: Pick<ExecutorOptions, "cgroups" | "execDirectories" | "dataDirectory"> = {},
+    taking: "at once" | "by hand" = "at once",
+  ) {
     Deno.chmodSync(this.dir, 0o777);
+    Deno.chmodSync(this.execDirectory, 0o755);
     this.#taking = taking;
     this.executor = new Executor({
       onStarted: (message) => this.#runs.get(message.run)?.receive(message),
@@ -92,7 +99,13 @@ export class Workshop implements AsyncDisposable {
       onEnded: (message) => this.#runs.get(message.run)?.receive(message),
       onGone() {},
       onFailure: (error) => this.failure.resolve(error),
-    }, { ...options, environment: inheritedEnvironment(), identity: this.identity });
+    }, {
+      execDirectories: [this.execDirectory],
+      dataDirectory: this.execDirectory,
+      ...options,
+      environment: inheritedEnvironment(),
+      identity: this.identity,
+    });
   }
 
   /** Starts a command; `$DIR` in it is the directory. */
@@ -100,13 +113,18 @@ export class Workshop implements AsyncDisposable {
     const run = new Run();
     this.#runs.set(run.token, run);
     const text = typeof command === "string" ? command.replaceAll("$DIR", this.dir) : command;
+    const content = typeof text === "string" ? new TextEncoder().encode(text) : text;
     this.executor.start({
       run: run.token,
       jobId: "job",
       attempt: 1,
-      command: typeof text === "string" ? new TextEncoder().encode(text) : text,
+      content,
+      how: kindOf(content),
+      stdin: undefined,
+      cwd: undefined,
       runAs: undefined,
       timeoutMs: 0,
+      warnMs: 0,
       maxLogBytes: 16 * MIB,
       limits: NO_LIMITS,
       ...rest,
@@ -160,6 +178,7 @@ export class Workshop implements AsyncDisposable {
       await endProcessesWith(this.dir);
       await endGroupsNamed(this.identity);
       await Deno.remove(this.dir, { recursive: true });
+      await Deno.remove(this.execDirectory, { recursive: true });
     }
   }
 }

@@ -5,7 +5,7 @@ import { check } from "../libc.ts";
 import { perform, systemCall } from "../system_call.ts";
 
 /** Numbers of signal(7) that are the same on x86-64 and arm64. */
-const SIGNAL = { none: 0n, SIGKILL: 9n, SIGTERM: 15n, SIGCONT: 18n, SIGSTOP: 19n } as const;
+const SIGNAL = { none: 0n, SIGKILL: 9n, SIGUSR1: 10n, SIGTERM: 15n, SIGCONT: 18n, SIGSTOP: 19n } as const;
 export type SignalName = Exclude<keyof typeof SIGNAL, "none">;
 
 const TO_THE_PROCESS = 0n;

@@ -171,7 +171,7 @@ function signalAll({ group, members }: ProcessSet, found: readonly Member[], sig
 }
 
 /** @returns Whether that was possible: not for a group that is gone, nor before Linux 6.9. */
-function signalGroup(leader: Pidfd, signal: SignalName): boolean {
+export function signalGroup(leader: Pidfd, signal: SignalName): boolean {
   try {
     leader.signalGroup(signal);
     return true;

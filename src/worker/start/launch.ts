@@ -25,10 +25,10 @@ export function launch(start: StartMessage, account: Account | undefined, contex
 }
 
 /** For whose run a group may serve after this one; for nobody's if a limit is set in it. */
-export function nextUserOf(start: StartMessage): GroupUser | "once" {
+export function nextUserOf(start: Pick<StartMessage, "runAs" | "limits">): GroupUser | "once" {
   return start.limits.maxMemoryMb > 0 ? "once" : userOf(start);
 }
 
-function userOf({ runAs }: StartMessage): GroupUser {
+function userOf({ runAs }: Pick<StartMessage, "runAs">): GroupUser {
   return runAs === undefined ? "own" : "other";
 }

@@ -1,7 +1,7 @@
 import type { ProcessIdentity } from "../../job/attempt.ts";
 import type { Limits } from "../../job/limits.ts";
 import type { StartMessage } from "../../run/messages.ts";
-import { type Obstacle, obstacleOf } from "../../run/shortage.ts";
+import { type Obstacle, obstacleOf, type Point } from "../../run/shortage.ts";
 import { changeOwner, close, pipe } from "../../sys/files/file.ts";
 import { requireReserve } from "../../sys/files/reserve.ts";
 import { must } from "../../must.ts";
@@ -13,6 +13,8 @@ import type { SpawnSpec, Started } from "../../sys/spawn/mod.ts";
 import type { WorkerContext } from "../context.ts";
 import type { Reactor } from "../reactor.ts";
 import { untilEnd } from "../end/child_end.ts";
+import { type ContentFile, needsFile } from "../content/contents.ts";
+import { interpreterOf } from "../content/interpreter.ts";
 import { holdProcess, readProcess } from "../end/processes.ts";
 import { lastingPipe, type Relay, Relays } from "../output/relays.ts";
 import type { Confinement } from "../sandbox/confinement.ts";
@@ -24,18 +26,20 @@ import { NOTHING } from "./own_process.ts";
 import { rlimitsOf } from "./rlimits.ts";
 import { type Side, start as startProgram } from "./start.ts";
 
-/** The process that runs a command, in a session and a group of its own, which it leads. */
+/** The process that runs a job, sh as a rule, in a session and a group of its own, which it leads. */
 export class Shell implements Disposable {
   readonly pidfd: Pidfd | undefined;
   readonly exit: Promise<WaitStatus>;
 
   readonly #failure: Started["failure"];
-  readonly #maxMemoryMb: number;
+  readonly #point: Point;
 
   /**
    * @param output Its standard output and error.
    * @param cgroup The group of its own in which it is, and so all that it starts; `undefined`: in none.
    * @param confinement That of its processes.
+   * @param content The file that it is executed from, if there is one.
+   * @param point Where it was on its way, if it executes nothing.
    */
   constructor(
     started: Started,
@@ -43,14 +47,16 @@ export class Shell implements Disposable {
     readonly output: Output,
     readonly cgroup: string | undefined,
     readonly confinement: Confinement | undefined,
-    { nice, maxMemoryMb }: Limits,
+    readonly content: ContentFile | undefined,
+    point: Point,
+    nice: number,
     reactor: Reactor,
   ) {
     const { pid } = leader;
     this.pidfd = holdProcess(pid);
     this.exit = untilEnd(pid, this.pidfd, reactor);
     this.#failure = started.failure;
-    this.#maxMemoryMb = maxMemoryMb;
+    this.#point = point;
     if (nice > 0) niceSession(pid, nice, this.exit);
     unprotect(started, this.exit);
   }
@@ -58,7 +64,7 @@ export class Shell implements Disposable {
   /** Why the command was not executed; to be asked once the process has ended. */
   get obstacle(): Obstacle | undefined {
     const error = this.#failure();
-    return error && obstacleOf(error, { in: "child", maxMemoryMb: this.#maxMemoryMb });
+    return error && obstacleOf(error, this.#point);
   }
 
   /** It may outlive this, where SIGKILL does not end it: then it is waited for all the same. */
@@ -77,7 +83,7 @@ interface Output {
   relay: Relay | undefined;
 }
 
-const PROGRAM = "/bin/sh";
+const SHELL = "/bin/sh";
 
 /**
  * @param account Whom it runs as; `undefined`: the daemon's own user.
@@ -90,9 +96,10 @@ export function spawnShell(
   cgroup: string | undefined,
   context: WorkerContext,
 ): Shell {
-  const { command, limits } = start;
-  const { sandbox, bootId, reactor } = context;
-  if (command.includes(0)) {
+  const { how, content, limits, cwd } = start;
+  const { sandbox, bootId, contents, reactor } = context;
+  const owner = account?.credentials;
+  if (how === "text" && content.includes(0)) {
     throw new NotStarted({ kind: "not-started", reason: "the command contains a NUL byte", isFinal: true });
   }
   requireReserve(); // So that what comes after the spawn can't fail for want of a descriptor.
@@ -104,19 +111,22 @@ export function spawnShell(
   undo.defer(() => relay?.stop());
   // By the name /dev/stderr it can be opened by its owner only.
   if (account) changeOwner(writer, account.credentials.uid, account.credentials.gid);
-  const confinement = sandbox?.enter(account?.credentials);
+  const stdin = start.stdin ? ours.adopt(contents.openInput(start.stdin, owner), close) : NOTHING;
+  const file = needsFile(start) ? ours.use(contents.make(start, owner)) : undefined;
+  if (file) undo.defer(() => file.remove());
+  const confinement = sandbox?.enter(owner, file?.handle);
   if (confinement) undo.defer(() => sandbox?.leave(confinement, "nothing"));
   const rlimits = rlimitsBySide(limits, cgroup, context);
   const specFor = (side: Side): SpawnSpec => ({
-    path: PROGRAM,
-    args: ["sh", "-c", "--", command], // A shell's messages begin with its $0.
+    ...programOf(start, file),
     env: environmentOf(start, account, confinement, context),
     cwd: account ? account.cwd : ownDirectories(context),
-    fds: [NOTHING, writer, writer],
+    onlyIn: cwd,
+    fds: [stdin, writer, writer, ...file?.fd === undefined ? [] : [file.fd]],
     restriction: confinement?.restriction,
     nice: limits.nice,
     rlimits: rlimits[side],
-    credentials: account?.credentials,
+    credentials: owner,
     memory: cgroup !== undefined && limits.maxMemoryMb > 0 ? "limited" : undefined,
   });
   const before = bootTicks();
@@ -125,7 +135,28 @@ export function spawnShell(
   undo.move();
   const leader = { pid: started.pid, startTicks, bootId };
   const own = started.side === "inside" ? cgroup : undefined;
-  return new Shell(started, leader, { reader, relay }, own, confinement, limits, reactor);
+  const point: Point = {
+    in: "child",
+    maxMemoryMb: limits.maxMemoryMb,
+    directory: cwd,
+    executes: how,
+    interpreter: interpreterOf(content, how),
+    isSandboxed: confinement !== undefined,
+  };
+  const output = { reader, relay };
+  return new Shell(started, leader, output, own, confinement, file, point, limits.nice, reactor);
+}
+
+/** @param file Where the content is, if that is not to be an argument of sh. */
+function programOf(
+  { how, content }: StartMessage,
+  file: ContentFile | undefined,
+): Pick<SpawnSpec, "path" | "program" | "args"> {
+  if (!file) return { path: SHELL, args: ["sh", "-c", "--", content] }; // A shell's messages begin with its $0.
+  const { path } = file;
+  return how === "text"
+    ? { path: SHELL, args: ["sh", path] }
+    : { path, program: "just written", args: [path] };
 }
 
 function openOutput(account: Account | undefined, { relays }: WorkerContext): Output & { writer: number } {
