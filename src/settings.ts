@@ -21,6 +21,8 @@ export interface Settings {
   logFormat: (typeof LOG_FORMATS)[number];
   /** Confines jobs; absent: they are not confined. */
   sandbox?: SandboxOptions;
+  /** Where files may be that jobs are executed from, as given, in the order of preference. */
+  execDirectories: string[];
   /** The soft limit of open files that jobs begin with, as the runtime has raised ours. `undefined`: ours. */
   jobOpenFiles?: number;
   /** The socket of a service manager that wants to hear how filed is, sd_notify(3). */

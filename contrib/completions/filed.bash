@@ -7,7 +7,7 @@ _filed() {
 	[[ $before == = ]] && before=${COMP_WORDS[COMP_CWORD - 2]}
 	[[ $word == = ]] && before=${COMP_WORDS[COMP_CWORD - 1]} word=
 	case $before in
-	-s | --state | --ro | --rw | --exec)
+	-s | --state | --ro | --rw | --exec | --exec-dir)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
@@ -25,7 +25,7 @@ _filed() {
 			return
 		fi
 		words='--state --grace --run-as --env --clear-env --sandbox --ro --rw --exec --connect --bind
-			--log-level --log-format --help --version --man'
+			--exec-dir --log-level --log-format --help --version --man'
 		;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

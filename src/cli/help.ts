@@ -21,6 +21,7 @@ Options:
       --clear-env          give jobs no other variables of filed's than those
       --sandbox[=require]  confine jobs to --ro PATH, --rw PATH, --exec PATH,
                            --connect PORT, --bind PORT, each as often as needed
+      --exec-dir DIR       where scripts and programs are put to be executed
       --log-level LEVEL    ${LOG_LEVELS.join(", ")} (info)
       --log-format FORMAT  ${LOG_FORMATS.join(", ")} (text)
   -h, --help               print this and exit

@@ -61,6 +61,7 @@ export function parseCommandLine(args: string[], environment: (name: string) => 
         base: values["clear-env"] ? "none" : "daemon",
         given: values.env.map(parseVariable),
       },
+      execDirectories: execDirectoriesFrom(values["exec-dir"], environment),
       logLevel: oneOf("--log-level", values["log-level"], LOG_LEVELS),
       logFormat: oneOf("--log-format", values["log-format"], LOG_FORMATS),
       ...sandbox ? { sandbox } : {},
@@ -110,6 +111,7 @@ function parsePlain(args: string[]) {
         exec: { type: "string", multiple: true, default: [] },
         connect: { type: "string", multiple: true, default: [] },
         bind: { type: "string", multiple: true, default: [] },
+        "exec-dir": { type: "string" },
         "log-level": { type: "string", default: "info" },
         "log-format": { type: "string", default: "text" },
         help: { type: "boolean", short: "h" },
@@ -131,7 +133,7 @@ function parseSandbox(
   const ports = PORT_RULES.flatMap((name) => values[name].map((port) => portRule(`--${name}`, port)));
   if (values.sandbox) {
     const enforcement = values.enforcement ?? "as-far-as-possible";
-    return { enforcement, paths, ports, tempDirectory: environment("TMPDIR") || "/tmp" };
+    return { enforcement, paths, ports, tempDirectory: tempDirectoryFrom(environment) };
   }
   const option = paths[0]?.option ?? ports[0]?.option;
   if (option) {
@@ -170,6 +172,20 @@ function stateFileFrom(
     "no place for the state file: set --state, FILED_STATE_FILE, XDG_DATA_HOME or HOME; " +
       "for example: filed --state /var/lib/filed.db /tmp/filed-jobs",
   );
+}
+
+function execDirectoriesFrom(
+  option: string | undefined,
+  environment: (name: string) => string | undefined,
+): string[] {
+  if (option === "") {
+    throw new UsageError("--exec-dir is empty; it takes a directory, for example: --exec-dir /run");
+  }
+  return [...option === undefined ? [] : [option], tempDirectoryFrom(environment)];
+}
+
+function tempDirectoryFrom(environment: (name: string) => string | undefined): string {
+  return environment("TMPDIR") || "/tmp";
 }
 
 function parseSeconds(option: string, text: string): number {

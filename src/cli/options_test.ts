@@ -16,6 +16,7 @@ Deno.test("the command line's defaults", () => {
       admit: "owner",
       runAs: "owner",
       environment: { base: "daemon", given: [] },
+      execDirectories: ["/tmp"],
       logLevel: "info",
       logFormat: "text",
     },
@@ -41,6 +42,11 @@ for (const [name, args, environment, expected] of PLACES) {
     assert.equal(command.kind === "run" && command.settings.stateFile, expected);
   });
 }
+
+Deno.test("what is executed is in --exec-dir, then in TMPDIR", () => {
+  const command = parse(["--exec-dir", "/run/x", "/mnt"], { HOME: "/home/ann", TMPDIR: "/var/tmp" });
+  assert.deepEqual(command.kind === "run" && command.settings.execDirectories, ["/run/x", "/var/tmp"]);
+});
 
 Deno.test("the rules of the sandbox are repeatable, and taken in with where temporary files are", () => {
   const args = [

@@ -1,5 +1,5 @@
 import { getLogger } from "@logtape/logtape";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { Settings } from "../settings.ts";
 import { assemble, type AssemblyOptions, disposing } from "./assemble.ts";
 import { MountPoint } from "./mount_point.ts";
@@ -113,6 +113,8 @@ async function worldOf(
         environment: jobEnvironment(settings.environment, environ()),
         identity,
         openFiles: settings.jobOpenFiles,
+        execDirectories: [...settings.execDirectories.map((path) => resolve(path)), dirname(stateFile)],
+        dataDirectory: dirname(stateFile),
       }),
     tree: {
       owner,
