@@ -1,5 +1,6 @@
 import { configure, dispose, getJsonLinesFormatter, type LogRecord } from "@logtape/logtape";
 import { setImmediate } from "node:timers";
+import { escapeInvisible } from "../job/invisible.ts";
 import type { Settings } from "../settings.ts";
 import { write } from "../sys/files/file.ts";
 import { atMost } from "../sys/waiting/deadline.ts";
@@ -19,6 +20,7 @@ export async function openJournal({ logLevel, logFormat }: Settings): Promise<As
   const output = new LineWriter();
   await configure({
     sinks: {
+      // JSON escapes C0 only.
       stderr: (record: LogRecord) => output.write(`${escapeInvisible(formatRecord(record).trimEnd())}\n`),
     },
     loggers: [
@@ -117,17 +119,6 @@ function formatValue(value: unknown): string {
   if (value instanceof Error) return JSON.stringify(describeError(value));
   if (typeof value === "bigint") return String(value);
   return JSON.stringify(value) ?? "null";
-}
-
-/**
- * JSON escapes C0 only. To a terminal, DEL and C1 are control characters too, and other invisible ones may
- * end a line, or turn the order of the text around.
- */
-function escapeInvisible(line: string): string {
-  return line.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
-    const units = Array.from({ length: character.length }, (_, at) => character.charCodeAt(at));
-    return units.map((unit) => "\\u" + unit.toString(16).padStart(4, "0")).join("");
-  });
 }
 
 /** The error with what caused it; with the stack only for what nobody expected. */
