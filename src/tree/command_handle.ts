@@ -7,6 +7,7 @@ import { judge, type Submission } from "../job/submission.ts";
 import { type Queue, UnsyncedError } from "../queue/queue.ts";
 import type { CommandFile } from "./command_file.ts";
 import type { Handle, Writing } from "./node.ts";
+import type { Refusals } from "./refusals.ts";
 import type { Warnings } from "./warnings.ts";
 
 /** What a handle of a command works with. */
@@ -14,6 +15,7 @@ export interface CommandDesk {
   readonly queue: Queue;
   readonly now: () => number;
   readonly warnings: Warnings;
+  readonly refusals: Refusals;
   /** The handle is gone, and what it has written is stored, or dropped. */
   released(handle: CommandHandle): Promise<void>;
 }
@@ -119,6 +121,7 @@ export class CommandHandle implements Handle {
         );
         if (!closed || !this.#hasWritten) return; // A shell closes a copy before it writes.
         file.left = { bytes, foreignWriter: closed.foreignWriter, by: this };
+        this.#desk.refusals.clear(this.uid, file.job.id);
       });
     } catch (error) {
       // The close was refused: what it was to store must not run when there is room later.
@@ -172,9 +175,11 @@ export class CommandHandle implements Handle {
   /** Says so once, however often it is tried. @returns What the caller hears. */
   #refuse(reason: string, errno: ErrnoName): ErrnoError {
     const { file } = this;
+    const { job } = file;
     if (file.refused === undefined) {
-      this.#desk.warnings.warn(this.uid, "content refused", { job: file.job.id, reason });
+      this.#desk.warnings.warn(this.uid, "content refused", { job: job.id, reason });
     }
+    this.#desk.refusals.note(this.uid, job.id, reason, job);
     file.refused = reason;
     return new ErrnoError(errno);
   }

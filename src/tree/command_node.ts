@@ -59,7 +59,7 @@ export class CommandNode implements Node {
     if (isPending) {
       if (sizeBytes !== undefined && handle) handle.truncate(sizeBytes);
       else if (sizeBytes !== undefined) await jobs.truncate(job, uid, sizeBytes);
-      await changeTimes(this.#parts, job, changes);
+      await changeTimes(this.#parts, job, uid, changes);
     }
     await changeOwnership(this.#parts, job, uid, changes);
     if (soughtMtime !== undefined) makers.seek(this.number, uid, soughtMtime);

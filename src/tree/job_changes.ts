@@ -33,8 +33,9 @@ export async function changeOwnership(
 }
 
 export async function changeTimes(
-  { queue, jobs, now }: Parts,
+  { queue, jobs, refusals, now }: Parts,
   job: Job,
+  caller: number,
   changes: AttributeChanges,
 ): Promise<void> {
   const { atime, mtime } = changes;
@@ -42,9 +43,10 @@ export async function changeTimes(
   const file = jobs.file(job.number);
   if (file && mtime !== undefined) file.modifiedAt = undefined; // The store's time counts again.
   const isSubmitted = mtime !== undefined && job.state === "pending" && job.turn === null && !isDraft(job.id);
-  if (isSubmitted && job.commandBytes > 0 && !file) await jobs.requireSound(job);
+  if (isSubmitted && job.commandBytes > 0 && !file) await jobs.requireSound(job, caller, job.id);
   await queue.setTimes(job, {
     ...atime === undefined ? {} : { accessedAt: clientTime(atime, now()) },
     ...mtime === undefined ? {} : { modifiedAt: clientTime(mtime, now()) },
   });
+  if (isSubmitted) refusals.clear(caller, job.id);
 }

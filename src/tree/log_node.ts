@@ -37,7 +37,7 @@ export class LogNode implements Node {
     requireRight(uid, job ?? await this.#pastJob(), changes, "by-name");
     if (job) { // What is changed of a removed one goes with its last handle.
       if (changes.sizeBytes !== undefined) throw new ErrnoError("EACCES");
-      await changeTimes(this.#parts, job, changes);
+      await changeTimes(this.#parts, job, uid, changes);
       await changeOwnership(this.#parts, job, uid, changes);
     }
     return await this.attributes();

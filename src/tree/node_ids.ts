@@ -15,8 +15,9 @@
  * - `ROOT_FILE` is below it too. Its ordinals are the files that programs make beside config.json, one
  *   after the other.
  * - A job has up to eight kinds of node, since it has several contents; nodes.ts registers them. The
- *   ordinal tells apart what a job has several of (its logs), and is 0 for what it has one of. No job is
- *   numbered 0: its nodes are free for names that are no job's.
+ *   ordinal tells apart what a job has several of (its logs), and is 0 for what it has one of.
+ * - No job is numbered 0: its nodes are for names that are no job's. Those of the kind `WHY` are submissions
+ *   that were refused, one after the other.
  */
 import type { NodeId } from "../fuse/mod.ts";
 
@@ -24,15 +25,17 @@ const KIND_BITS = 3n;
 const JOB_BITS = 33n;
 const ORDINAL_AT = JOB_BITS + KIND_BITS;
 const ORDINAL_BITS = 64n - ORDINAL_AT;
+export const LAST_ORDINAL = 2 ** Number(ORDINAL_BITS) - 1;
 
 export const FIRST_JOB = 64n;
 const ROOT_FILE = FIRST_JOB - 1n;
 const FIRST_NUMBER = Number(FIRST_JOB);
 const KINDS = 2 ** Number(KIND_BITS);
 
-/** The kinds of a job's node: what it shows in pending/, and elsewhere. */
+/** The kinds of a job's node: what it shows in pending/, and elsewhere; and why it is as it is. */
 export const COMMAND = 0;
 export const LOG = 1;
+export const WHY = 2;
 
 /** What a node id stands for. */
 export type Address =
@@ -71,6 +74,11 @@ export function commandNodeid(number: number): NodeId {
  */
 export function logNodeid(number: number, ordinal: number): NodeId {
   return jobNodeid(LOG, number, ordinal);
+}
+
+/** @param ordinal Counted from 1, to `LAST_ORDINAL`. */
+export function refusalNodeid(ordinal: number): NodeId {
+  return jobNodeid(WHY, 0, ordinal);
 }
 
 /** @param serial Counted from 1. */

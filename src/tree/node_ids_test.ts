@@ -7,13 +7,15 @@ import {
   commandNodeid,
   inodeOf,
   jobNodeid,
+  LAST_ORDINAL,
   LOG,
   logNodeid,
+  refusalNodeid,
   rootFileNodeid,
+  WHY,
 } from "./node_ids.ts";
 
 const LAST_JOB = 2 ** 33 - 9;
-const LAST_ORDINAL = 2 ** 28 - 1;
 const job = (kind: number, number: number, ordinal: number): Address => ({
   of: "job",
   kind,
@@ -29,6 +31,7 @@ const CASES: [string, nodeid: bigint, made: NodeId | undefined, Address][] = [
     of: "root-file",
     nodeid: 0x10_0000_003fn as NodeId,
   }],
+  ["the first submission that was refused", 0x10_0000_0042n, refusalNodeid(1), job(WHY, 0, 1)],
   ["the command of the first job", 72n, commandNodeid(1), job(COMMAND, 1, 0)],
   ["the log of its first attempt", 0x10_0000_0049n, logNodeid(1, 1), job(LOG, 1, 1)],
   ["the log of its third attempt", 0x30_0000_0049n, logNodeid(1, 3), job(LOG, 1, 3)],

@@ -4,10 +4,11 @@ import type { FixedNode, Place } from "./fixed_node.ts";
 import { LogDirectory } from "./log_directory.ts";
 import { NewIdFile } from "./new_id_file.ts";
 import { type Directory, isDirectory, type Node } from "./node.ts";
-import { addressOf, COMMAND, LOG } from "./node_ids.ts";
+import { addressOf, COMMAND, LOG, WHY } from "./node_ids.ts";
 import type { Parts } from "./parts.ts";
 import { PendingDirectory } from "./pending_directory.ts";
 import { RootDirectory } from "./root_directory.ts";
+import { WhyDirectory } from "./why_directory.ts";
 
 interface Registration extends Place {
   /** Of the jobs' nodes that it has, in their ids: 0 to 7. */
@@ -26,6 +27,7 @@ const REGISTERED: readonly Registration[] = [
   { nodeid: 5n as NodeId, name: "failed", kind: LOG, make: LogDirectory },
   { nodeid: 6n as NodeId, name: "new-id", make: NewIdFile },
   { nodeid: 7n as NodeId, name: "config.json", make: ConfigFile },
+  { nodeid: 8n as NodeId, name: "why", kind: WHY, make: WhyDirectory },
 ];
 
 /** All nodes, by their ids. */

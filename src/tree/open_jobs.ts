@@ -11,6 +11,7 @@ import { type CommandDesk, CommandHandle } from "./command_handle.ts";
 import { FINISH_WAIT_MS } from "./makers.ts";
 import type { Opening } from "./node.ts";
 import { OpenJob } from "./open_job.ts";
+import type { Refusals } from "./refusals.ts";
 import { Warnings } from "./warnings.ts";
 
 const log = getLogger(["filed", "tree"]);
@@ -33,12 +34,12 @@ export class OpenJobs implements Disposable {
   readonly #desk: CommandDesk;
   readonly #jobs = new Map<number, OpenJob>();
 
-  constructor(queue: Queue, accounts: Accounts, now: () => number) {
+  constructor(queue: Queue, accounts: Accounts, now: () => number, refusals: Refusals) {
     this.#queue = queue;
     this.#accounts = accounts;
     const released = (handle: CommandHandle) => this.#released(handle);
     queue.subscribe((event) => this.#heard(event));
-    this.#desk = { queue, now, warnings: new Warnings(accounts, now), released };
+    this.#desk = { queue, now, warnings: new Warnings(accounts, now), refusals, released };
   }
 
   /** The content of a pending job that is open. */
@@ -108,10 +109,11 @@ export class OpenJobs implements Disposable {
   }
 
   /**
+   * That user submits a draft, under that id.
    * @throws {ErrnoError} EINVAL if the draft, which is to be submitted, can never run; EPERM if it asks for more
    * than its owner may have.
    */
-  async requireSound(draft: Job): Promise<void> {
+  async requireSound(draft: Job, uid: number, id: string): Promise<void> {
     const { number } = draft;
     const file = this.file(number);
     const now = this.#queue.now();
@@ -126,6 +128,7 @@ export class OpenJobs implements Disposable {
       };
     if (reason === undefined) return;
     this.#desk.warnings.warn(draft.uid, "content refused", { job: draft.id, reason });
+    this.#desk.refusals.note(uid, id, reason, draft);
     throw new ErrnoError(errno);
   }
 

@@ -4,6 +4,7 @@ import type { QueueListener } from "../queue/events.ts";
 import type { Queue } from "../queue/queue.ts";
 import { Accounts } from "./accounts.ts";
 import { OpenJobs } from "./open_jobs.ts";
+import { Refusals } from "./refusals.ts";
 
 const [ANN, BOB] = [1_001, 1_002];
 const JOB = { number: 1, id: "x", state: "pending", uid: ANN, commandBytes: 0 } as Job;
@@ -21,6 +22,10 @@ function queueWith(release: () => Promise<void>, listeners: QueueListener[] = []
   return answers as unknown as Queue;
 }
 
+function openJobs(queue: Queue, accounts = new Accounts()): OpenJobs {
+  return new OpenJobs(queue, accounts, () => 0, new Refusals(accounts, 0, () => 0));
+}
+
 Deno.test("a job that is open again is not let go because an earlier try to do so failed", async () => {
   const releases: PromiseWithResolvers<void>[] = [];
   const secondRelease = Promise.withResolvers<"let go">();
@@ -29,7 +34,7 @@ Deno.test("a job that is open again is not let go because an earlier try to do s
     if (releases.push(release) === 2) secondRelease.resolve("let go");
     return release.promise;
   });
-  using jobs = new OpenJobs(queue, new Accounts(), () => 0);
+  using jobs = openJobs(queue);
   const first = await jobs.open(JOB, ANN, WRITE);
   const released = first.release();
   while (releases.length === 0) await Promise.resolve();
@@ -47,7 +52,7 @@ Deno.test("a job that is open for writing when it arrives in pending/ is let go 
   const accounts = new Accounts();
   const listeners: QueueListener[] = [];
   const queue = queueWith(() => Promise.resolve(void releases++), listeners);
-  using jobs = new OpenJobs(queue, accounts, () => 0);
+  using jobs = openJobs(queue, accounts);
   const handle = await jobs.open(JOB, BOB, WRITE);
   const before = { ...JOB, state: "failed" } as Job;
   for (const listener of listeners) listener({ kind: "moved", job: JOB, before, replaced: undefined });
@@ -62,7 +67,7 @@ Deno.test("a job that is open for writing when it arrives in pending/ is let go 
 Deno.test("who has a job open that is removed keeps its content, and holds it no more", async () => {
   const accounts = new Accounts();
   const listeners: QueueListener[] = [];
-  using jobs = new OpenJobs(queueWith(() => Promise.resolve(), listeners), accounts, () => 0);
+  using jobs = openJobs(queueWith(() => Promise.resolve(), listeners), accounts);
   const handle = await jobs.open(JOB, BOB, WRITE);
   for (const listener of listeners) listener({ kind: "removed", job: JOB });
   assert.deepEqual([jobs.file(JOB.number), jobs.removedFile(JOB.number)], [undefined, handle.file]);

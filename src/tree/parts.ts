@@ -4,6 +4,7 @@ import type { ConfigText } from "./config_text.ts";
 import type { Makers } from "./makers.ts";
 import type { OpenJobs } from "./open_jobs.ts";
 import type { OpenLogs } from "./open_logs.ts";
+import type { Refusals } from "./refusals.ts";
 import type { RootFiles } from "./root_files.ts";
 
 /** What nodes and handles work with: all that the tree knows. */
@@ -17,6 +18,7 @@ export interface Parts {
   readonly jobs: OpenJobs;
   readonly logs: OpenLogs;
   readonly makers: Makers;
+  readonly refusals: Refusals;
   readonly config: ConfigText;
   readonly rootFiles: RootFiles;
 }

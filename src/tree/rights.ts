@@ -6,6 +6,7 @@ const ROOT = 0;
 const WRITE_BITS = 0o222;
 const OWNERS_WRITE = 0o200;
 const OTHERS_WRITE = 0o022;
+const OTHERS_READ = 0o004;
 
 /**
  * Judges a change of attributes by the job as it is. The kernel has done so by what it last heard of one of
@@ -34,4 +35,9 @@ export function requireRight(
   const isTouched = atime === "now" || mtime === "now";
   if (isTouched && !isOwner && !mayWrite) throw new ErrnoError("EACCES");
   if (sizeBytes !== undefined && how === "by-name" && !mayWrite) throw new ErrnoError("EACCES");
+}
+
+/** Whether we may tell that user what a job holds. A group's right does not count, as above. */
+export function mayReadContent(uid: number, job: Ownership): boolean {
+  return uid === ROOT || uid === job.uid || (job.mode & OTHERS_READ) !== 0;
 }

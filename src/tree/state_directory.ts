@@ -127,7 +127,7 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
    * ENOSPC where the owner may hold no more.
    */
   async rename(request: Request, id: JobId, to: Directory, newId: JobId, flags: number): Promise<void> {
-    const { queue, jobs, makers, accounts } = this.parts;
+    const { queue, jobs, makers, accounts, refusals } = this.parts;
     if (!(to instanceof StateDirectory)) throw new ErrnoError("EPERM");
     const isWithin = to === this;
     // sshfs and NFS do so, and unlink it once it is closed.
@@ -137,6 +137,7 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
     const job = await queue.byId(id);
     if (isWithin && job && this.#isLate(request, job, newId)) {
       granted(await queue.renameLate(job, newId, mayReplace));
+      refusals.clear(request.uid, newId);
       return log.info("job that had started got another id", { job: newId, before: job.id });
     }
     if (job?.state !== this.state) throw new ErrnoError("ENOENT");
@@ -149,8 +150,9 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
     if (!mayTake(job)) throw new ErrnoError("ESTALE");
     if (!isWithin && to.state === "pending") accounts.requireRoom(job.uid, "heldJobs", 1);
     const isSubmitted = isWithin && job.state === "pending" && job.turn === null && !isDraft(newId);
-    if (isSubmitted && job.commandBytes > 0) await jobs.requireSound(job);
+    if (isSubmitted && job.commandBytes > 0) await jobs.requireSound(job, request.uid, newId);
     granted(await queue.move(job, to.state, newId, mayReplace));
+    if (to.state === "pending") refusals.clear(request.uid, newId);
   }
 
   /**

@@ -24,6 +24,7 @@ import type { Making, Opening } from "./node.ts";
 import { Nodes } from "./nodes.ts";
 import { OpenJobs } from "./open_jobs.ts";
 import { OpenLogs } from "./open_logs.ts";
+import { Refusals } from "./refusals.ts";
 import { RootFiles } from "./root_files.ts";
 
 export interface TreeOptions {
@@ -53,10 +54,11 @@ export class Tree implements FileSystem, Disposable {
   constructor(queue: Queue, { owner, statfs, accounts = new Accounts() }: TreeOptions, now = Date.now) {
     this.statfs = statfs;
     const config = new ConfigText(queue, now);
-    const jobs = this.#jobs = new OpenJobs(queue, accounts, now);
+    const refusals = new Refusals(accounts, owner.uid, now);
+    const jobs = this.#jobs = new OpenJobs(queue, accounts, now, refusals);
     const rootFiles = new RootFiles(accounts, config, now);
     const [logs, makers] = [new OpenLogs(queue), new Makers(now)];
-    this.#nodes = new Nodes({ queue, now, accounts, owner, jobs, logs, makers, config, rootFiles });
+    this.#nodes = new Nodes({ queue, now, accounts, owner, jobs, logs, makers, refusals, config, rootFiles });
     this.#handles = new Handles(accounts);
   }
 

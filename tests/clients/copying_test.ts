@@ -15,6 +15,20 @@ function fetches(name: string, script: string): Trial {
   }, ...name.split(" "));
 }
 
+/** A script that fails to submit `job` as `$ID`: it has the line ends of Windows. */
+function asksWhy(name: string, script: string): Trial {
+  return holds(
+    `${name} is refused what can never run, and why/ says why`,
+    async (queue) => {
+      await queue.ok("printf 'echo a\\r\\n' > job");
+      assert.notEqual((await queue.sh(script)).status, 0);
+      assert.match(await queue.ok('cat "$M/why/$ID"'), /^refused: it has a carriage return/);
+    },
+    ...name.split(" "),
+    script,
+  );
+}
+
 tryAll("copying", [
   submits("cp", 'cp job "$P/$ID"'),
   submits("cp -p", `${OLD}; cp -p job "$P/$ID"`),
@@ -61,6 +75,14 @@ tryAll("copying", [
     'truncate -s 131072 long; cp long "$P/.$ID"; s=$?; rm "$P/.$ID"; exit $s',
     /File too large/,
   ),
+  asksWhy("cp", 'cp job "$P/$ID"'),
+  asksWhy("cat", 'cat job > "$P/$ID"'),
+  asksWhy("dd", 'dd if=job of="$P/$ID" bs=4'),
+  asksWhy("mv from another file system", 'mv job "$P/$ID"; s=$?; test -s job; exit $s'),
+  asksWhy("mv of a draft", 'cp job "$P/.$ID"; mv "$P/.$ID" "$P/$ID"; s=$?; rm "$P/.$ID"; exit $s'),
+  asksWhy("rsync", 'rsync -a job "$P/$ID"'),
+  asksWhy("rsync --inplace", 'rsync --inplace job "$P/$ID"'),
+  asksWhy("busybox cp", 'busybox cp job "$P/$ID"'),
   refused("cp over a job that ran", 'cp job "$M/complete/$ID"', /Operation not permitted/),
   refused(
     "cp -r of a directory",

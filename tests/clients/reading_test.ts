@@ -30,6 +30,8 @@ function clears(name: string, script: string, ...left: string[]): Trial {
   });
 }
 
+const WHY = "refused: it has a NUL byte (byte 2), which no command can have\n" +
+  "Nothing of it runs, and what was there before is as it was. Mend it, and submit it again.\n";
 const LINES = LOG.split("\n").slice(0, -1);
 
 tryAll("reading", [
@@ -64,7 +66,7 @@ with open(sys.argv[1], "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.AC
   prints(
     "ls",
     'ls "$M" "$M/failed"',
-    /^.*:\nactive\ncomplete\nconfig.json\nfailed\nnew-id\npending\n\n.*:\nmissing\n$/,
+    /^.*:\nactive\ncomplete\nconfig.json\nfailed\nnew-id\npending\nwhy\n\n.*:\nmissing\n$/,
   ),
   prints("ls --time=birth", 'ls -la --time=birth --time-style=+%s "$M/complete/whole"', / [1-9]\d{9} /),
   prints("ls -t", 'ls -t "$M/complete/whole" "$M/complete/first" | xargs -n 1 basename', "first\nwhole\n"),
@@ -99,6 +101,23 @@ shutil.copytree(sys.argv[1], "out")
     /exit status 127\n$/,
   ),
   prints("cat of new-id", 'for _ in 1 2 3 4; do cat "$M/new-id"; done | sort -u | wc -l', "4\n"),
+  ...[
+    'cat "$M/why/refused"',
+    'less "$M/why/refused"',
+    'busybox cat "$M/why/refused"',
+    'busybox cp "$M/why/refused" copy; cat copy',
+    'rg --no-filename . "$M/why/refused"',
+  ].map((script) => prints(`${script.split('"')[0]}of why/`, script, WHY)),
+  prints(
+    "rsync of directories",
+    'rsync -a "$M/why" "$M/failed" out/; ls -A out/why out/failed',
+    /:\nmissing\n\n.*why:\n$/,
+  ),
+  prints(
+    "7z of directories",
+    '7z a out.7z "$M/why" "$M/failed" > said; 7z l out.7z | grep -c why/ || :',
+    "0\n",
+  ),
   clears("find -delete", 'find "$M/complete" -name "$ID-*" -mtime +7 -delete', "new"),
   clears("find -exec rm", 'find "$M/complete" -name "$ID-*" -mmin -60 -exec rm {} +', "old"),
   clears("rm", 'rm "$M/complete/$ID-"*'),
@@ -111,4 +130,5 @@ shutil.copytree(sys.argv[1], "out")
   await queue.finish("first", "true");
   await queue.finish("missing", "this-is-not-a-program");
   await queue.ok('touch -d "9 days ago" "$M/complete/old"');
+  assert.notEqual((await queue.sh("printf 'a\\0b' > $P/refused")).status, 0);
 });

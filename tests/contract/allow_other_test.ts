@@ -82,6 +82,25 @@ rootTest(
   },
 );
 
+rootTest(
+  "of what others were refused, the daemon's user reads why, as root does, and a stranger nothing",
+  async () => {
+    await using place = await Place.make();
+    const { program, by } = await start(place, "user_allow_other");
+    await using _ = program;
+    await program.says(/ ready /);
+    await ok(by(NOBODY, "chmod 1777 $M/pending"));
+    for (const user of [OTHER, NOBODY]) {
+      assert.notEqual((await by(user, `printf 'a\\0b' > $M/pending/of-${user}`)).status, 0);
+    }
+    for (const reader of [NOBODY, "0"]) {
+      assert.match(await ok(by(reader, `cat $M/why/of-${OTHER}`)), /^refused \(user 1\): it has a NUL byte/);
+    }
+    assert.match(await ok(by(OTHER, `cat $M/why/of-${OTHER}`)), /^refused: it has a NUL byte/);
+    assert.match((await by(OTHER, `cat $M/why/of-${NOBODY}`)).stderr, /No such file or directory/);
+  },
+);
+
 rootTest("where /etc/fuse.conf does not, a user is told what root has to do", async () => {
   await using place = await Place.make();
   const { program } = await start(place, "# nothing");

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { Filed, ok, run, startFiled, until } from "../harness.ts";
 import { assertStarted, Gate, open, read, refuses, resume, startPaused, stat, write } from "./expect.ts";
 
-const FIXED = ["", "pending", "active", "complete", "failed", "new-id", "config.json"];
+const FIXED = ["", "pending", "active", "complete", "failed", "new-id", "config.json", "why"];
 const inode = async (filed: Filed, path: string) => (await stat(filed, path)).ino;
 
 Deno.test("a pending job's size is its command's in bytes, also while it is written", async () => {
@@ -92,7 +92,7 @@ Deno.test("files have one link, and directories those of a file system", async (
   await using filed = await startFiled();
   await filed.submit(".x", "true");
   const links = await ok(filed.sh("cd $M && stat -c %h . pending pending/.x config.json new-id"));
-  assert.equal(links, "6\n2\n1\n1\n1\n");
+  assert.equal(links, "7\n2\n1\n1\n1\n");
 });
 
 Deno.test("df answers for the file system that holds the state file", async () => {

@@ -27,6 +27,7 @@ Deno.test("find tells files from directories, and sees the whole mount", async (
     "./complete",
     "./failed",
     "./pending",
+    "./why",
   ]);
 });
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { fails, Filed, ok, rootTest, startFiled } from "../harness.ts";
 import { Gate, resume, startPaused, stat } from "./expect.ts";
 
-const FIXED = ["", "pending", "active", "complete", "failed", "new-id", "config.json"];
+const FIXED = ["", "pending", "active", "complete", "failed", "new-id", "config.json", "why"];
 const mode = async (filed: Filed, path: string) =>
   (Number((await stat(filed, path)).mode) & 0o7777).toString(8);
 
@@ -14,7 +14,7 @@ Deno.test("what is always there has the modes of its kind and belongs to who sta
     assert.deepEqual([uid, gid], [Deno.uid(), Deno.gid()], path);
   }
   const modes = await Promise.all(FIXED.map((path) => mode(filed, path)));
-  assert.deepEqual(modes, ["755", "755", "755", "755", "755", "444", "644"]);
+  assert.deepEqual(modes, ["755", "755", "755", "755", "755", "444", "644", "755"]);
 });
 
 Deno.test("a job's mode is what its maker asked for, less the umask", async () => {
@@ -78,7 +78,7 @@ Deno.test("chmod works on a job that runs, and stays when it has ended", async (
 
 Deno.test("chmod works on directories, new-id and config.json, and survives a restart", async () => {
   await using filed = await startFiled();
-  const modes = ["750", "1777", "711", "2750", "700", "400", "600"];
+  const modes = ["750", "1777", "711", "2750", "700", "400", "600", "710"];
   for (const [index, path] of FIXED.entries()) await ok(filed.sh(`chmod ${modes[index]} $M/${path}`));
   const shown = (filed: Filed) => Promise.all(FIXED.map((path) => mode(filed, path)));
   assert.deepEqual(await shown(filed), modes);

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { fails, ok, startFiled } from "../harness.ts";
 import { open, read, refuses, startPaused } from "./expect.ts";
 
-const DIRECTORIES = ["", "/pending", "/active", "/complete", "/failed"];
-const ROOT = ["active", "complete", "config.json", "failed", "new-id", "pending"];
+const DIRECTORIES = ["", "/pending", "/active", "/complete", "/failed", "/why"];
+const ROOT = ["active", "complete", "config.json", "failed", "new-id", "pending", "why"];
 
 Deno.test("mkdir and symlink are EPERM in every directory", async () => {
   await using filed = await startFiled();

@@ -89,7 +89,7 @@ Deno.test("rm -r of a directory of the mount removes its jobs, and keeps the dir
   await using filed = await startFiled();
   for (const id of ["a", "b", "c"]) await filed.finish(id, "true");
   await fails(filed.sh("rm -r $M/complete"), /Operation not permitted/);
-  assert.deepEqual([await filed.list("complete"), (await filed.list(".")).length], [[], 6]);
+  assert.deepEqual([await filed.list("complete"), (await filed.list(".")).includes("complete")], [[], true]);
 });
 
 Deno.test("find -mtime +7 -delete removes the logs older than a week, and only those", async () => {

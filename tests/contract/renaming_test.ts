@@ -112,7 +112,7 @@ for (const to of ["active", "complete"] as const) {
   });
 }
 
-const NO_JOBS = ["pending", "active", "complete", "failed", "new-id"];
+const NO_JOBS = ["pending", "active", "complete", "failed", "new-id", "why"];
 for (const name of NO_JOBS) {
   Deno.test(`mv of ${name} itself is refused`, async () => {
     await using filed = await startFiled();

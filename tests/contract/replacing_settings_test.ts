@@ -5,7 +5,7 @@ import { open, read, refuses, stat, write } from "./expect.ts";
 import { DEFAULTS } from "../default_settings.ts";
 
 const OTHER = "daemon";
-const ALWAYS = ["active", "complete", "config.json", "failed", "new-id", "pending"];
+const ALWAYS = ["active", "complete", "config.json", "failed", "new-id", "pending", "why"];
 const MAX_FILES = 8;
 
 const config = async (filed: Filed) => JSON.parse(await read(filed, "config.json"));

@@ -6,6 +6,7 @@ import { Queue } from "../../src/queue/queue.ts";
 import { type Durability, type Store, StoreError, UnsyncedError } from "../../src/store/store.ts";
 import { Accounts } from "../../src/tree/accounts.ts";
 import { OpenJobs } from "../../src/tree/open_jobs.ts";
+import { Refusals } from "../../src/tree/refusals.ts";
 import { SqlitePlace } from "./sqlite_place.ts";
 
 const ANN = { uid: 1_001, gid: 1_001, mode: 0o600 };
@@ -134,10 +135,15 @@ Deno.test("nothing is told of what was not made", async () => {
   assert.deepEqual(await refused(() => queue.setTimes(x, { modifiedAt: 5 })), []);
 });
 
+function openJobs(queue: Queue, accounts = new Accounts()): OpenJobs {
+  const now = () => queue.now();
+  return new OpenJobs(queue, accounts, now, new Refusals(accounts, 0, now));
+}
+
 Deno.test("a job that came to pending/ and is not on disk there holds up the queue no longer than another", async () => {
   await using place = await start();
   const { queue, refused, submit, claimed } = place;
-  using _jobs = new OpenJobs(queue, new Accounts(), () => queue.now());
+  using _jobs = openJobs(queue);
   const x = await submit("x");
   await queue.move(x, "failed", id("x"), NOBODY);
   const failed = await queue.byNo(x.number) as Job;
@@ -157,7 +163,7 @@ Deno.test("a job whose close was refused does not start, until it is closed agai
   await using place = await start();
   const { queue, refused, create, claimed } = place;
   const accounts = new Accounts();
-  using jobs = new OpenJobs(queue, accounts, () => queue.now());
+  using jobs = openJobs(queue, accounts);
   const text = (bytes: Uint8Array | undefined) => new TextDecoder().decode(bytes);
   const job = await create("x");
   const handle = jobs.created(job, { isUnfinished: false, mayMap: false });
@@ -184,7 +190,7 @@ Deno.test("a job whose close was refused does not start, until it is closed agai
 Deno.test("a job whose close was refused does not start either where it can be let go later only", async () => {
   await using place = await start();
   const { queue, disk, refused, create, claimed } = place;
-  using jobs = new OpenJobs(queue, new Accounts(), () => queue.now());
+  using jobs = openJobs(queue);
   for (const how of ["closed", "unfinished"] as const) {
     const handle = jobs.created(await create(how), { isUnfinished: how === "unfinished", mayMap: false });
     await handle.write(0, utf8("echo"), WRITING);
@@ -202,7 +208,7 @@ Deno.test("a job whose close was refused does not start either where it can be l
 Deno.test("a job starts as it was last closed where a later write to it was refused", async () => {
   await using place = await start();
   const { queue, refused, submit } = place;
-  using jobs = new OpenJobs(queue, new Accounts(), () => queue.now());
+  using jobs = openJobs(queue);
   const job = await submit("x");
   const handle = await jobs.open(job, ANN.uid, { access: "write", contents: "keep", mayMap: false });
   await refused(async () => await handle.write(4, utf8(" more"), WRITING));
