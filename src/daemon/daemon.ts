@@ -48,7 +48,7 @@ export async function runDaemon(settings: Settings): Promise<void> {
   using _bugs = onBug(failure.resolve);
 
   await using alarm = new Alarm();
-  await using parts = await assemble(await worldOf(settings, opened, alarm, failure.resolve));
+  await using parts = await assemble(worldOf(settings, opened, alarm, failure.resolve));
   const { queue, scheduler, executor, tree } = parts;
 
   await using served = await serve(settings, opened.mountpoint, tree, opened.store);
@@ -82,7 +82,8 @@ async function open(settings: Settings) {
   const sandbox = settings.sandbox && prepareSandbox(settings.sandbox);
   const stateFile = await prepareStateFile(settings);
   await using stack = new AsyncDisposableStack();
-  const store = stack.use(SqliteStore.open(stateFile));
+  const accountOf = standInOf(await Deno.readTextFile(SUBUID).catch(() => ""));
+  const store = stack.use(SqliteStore.open(stateFile, Date.now, accountOf));
   const keeper = stack.use(new StateKeeper(store, stateFile));
   const place = stack.use(await MountPoint.prepare(settings.mountpoint, FILE_SYSTEM_TYPE));
   if (stateFile.startsWith(`${place.path}/`)) {
@@ -93,15 +94,14 @@ async function open(settings: Settings) {
 }
 
 /** What the parts of this daemon need of the world. */
-async function worldOf(
+function worldOf(
   settings: Settings,
   { store, stateFile }: Opened,
   alarm: Alarm,
   onFailure: (error: Error) => void,
-): Promise<AssemblyOptions> {
+): AssemblyOptions {
   const owner = { uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
   const policy = { uid: owner.uid, runAs: settings.runAs };
-  const subuid = await Deno.readTextFile(SUBUID).catch(() => "");
   return {
     store,
     alarm,
@@ -119,7 +119,7 @@ async function worldOf(
     tree: {
       owner,
       statfs: () => statfsOf(dirname(stateFile)),
-      accounts: new Accounts({ accountOf: standInOf(subuid) }),
+      accounts: new Accounts({ accountOf: store.accountOf }),
     },
   };
 }

@@ -8,6 +8,8 @@ export interface Config extends Limits {
   timeoutSec: number;
   /** 0: nothing starts. */
   maxJobCount: number;
+  /** Of one user; 0: as many as of all. */
+  maxJobCountPerUser: number;
   /** Seconds. */
   backoffBase: number;
   backoffMult: number;
@@ -25,6 +27,7 @@ export const DEFAULT_CONFIG: Readonly<Config> = {
   maxAttempts: 3,
   timeoutSec: 180,
   maxJobCount: 20,
+  maxJobCountPerUser: 0,
   backoffBase: 2,
   backoffMult: 2,
   maxLogBytes: 16_777_216,
@@ -47,6 +50,7 @@ export const RULES: Record<Exclude<keyof Config, "atMost">, Rule> = {
   maxAttempts: { key: "max_attempts", kind: "whole", min: 1, max: 1_000_000 },
   timeoutSec: { key: "timeout_sec", kind: "whole", min: 0, max: 1_000_000_000, unit: "seconds" },
   maxJobCount: { key: "max_job_count", kind: "whole", min: 0, max: 10_000 },
+  maxJobCountPerUser: { key: "max_job_count_per_user", kind: "whole", min: 0, max: 10_000 },
   backoffBase: { key: "backoff_base", kind: "fraction", min: 0, max: 1_000_000_000, unit: "seconds" },
   backoffMult: { key: "backoff_mult", kind: "fraction", min: 1, max: 1_000_000 },
   maxLogBytes: { key: "max_log_bytes", kind: "whole", min: 0, max: 2_147_483_647, unit: "bytes" },

@@ -87,6 +87,11 @@ export class Queue {
     return this.#store.now();
   }
 
+  /** As of `Store`. */
+  accountOf(uid: number): number {
+    return this.#store.accountOf(uid);
+  }
+
   byId(id: string): Promise<Job | undefined> {
     return this.#store.byId(id);
   }

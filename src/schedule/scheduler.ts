@@ -8,6 +8,7 @@ import type { Asks } from "../job/header.ts";
 import { describeSurvivors, type Survivor } from "../job/log_text.ts";
 import type { Job } from "../job/job.ts";
 import { commandOf, stdinOf } from "../job/submission.ts";
+import { Tally } from "../job/tally.ts";
 import { type Claim, type Queue, StoreError } from "../queue/queue.ts";
 import { abandonedRun, mayAllowStart, type QueueEvent } from "../queue/events.ts";
 import type { Executor, ExecutorEvents } from "../run/executor.ts";
@@ -48,6 +49,8 @@ interface Run {
 
 /** A run that is not stored as ended. */
 interface Running extends Run {
+  /** Whose the job was as it started. */
+  uid: number;
   timeoutSec: number;
   user: User;
   /** Whether the executor has said if there is a process. */
@@ -88,6 +91,8 @@ export class Scheduler implements ExecutorEvents {
    * bounds how many a user may have.
    */
   #living = 0;
+  /** The same of each account, by whose the jobs were when they started. */
+  readonly #livingOf = new Tally();
   #executor: Executor | undefined;
   #state: "idle" | "starting-jobs" | "asked-again" | "stopped" = "stopped";
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -166,7 +171,7 @@ export class Scheduler implements ExecutorEvents {
     const { run, exit, survivors } = message;
     const running = this.#running.get(run);
     if (!running) return;
-    this.#living--;
+    this.#live(running, -1);
     this.#answered(run);
     if (exit.kind === "put-off") return this.#putOff(run, running, exit.shortage);
     this.#pauses.runEnded(running.user);
@@ -318,7 +323,7 @@ export class Scheduler implements ExecutorEvents {
       const free = Math.min(config.maxJobCount - this.#living, this.#allowed());
       if (free <= 0 || this.#isStopped()) return "taken";
       const limit = Math.min(free, CLAIM_LIMIT);
-      const claims = await this.#queue.claim(limit, (uid) => this.#room(uid));
+      const claims = await this.#queue.claim(limit, (uid) => this.#room(uid, config));
       if (this.#isStopped()) {
         for (const { run } of claims) await this.#queue.requeue(run);
         return "taken";
@@ -340,12 +345,23 @@ export class Scheduler implements ExecutorEvents {
     return allowed;
   }
 
-  /** How many more jobs of a user may start: runs that nothing ends each keep a row, a cgroup and a descriptor. */
-  #room(uid: number): number {
+  /**
+   * How many more jobs of a user may start: as the share says, and runs that nothing ends each keep a row, a cgroup
+   * and a descriptor.
+   */
+  #room(uid: number, { maxJobCountPerUser }: Config): number {
     if (this.#lingering.size >= LINGERING_OF_A_USER && this.#lingeringOf(uid) >= LINGERING_OF_A_USER) {
       return 0;
     }
-    return this.#pauses.room(this.#options.userOf(uid));
+    const share = maxJobCountPerUser === 0
+      ? Infinity
+      : maxJobCountPerUser - this.#livingOf.of(this.#queue.accountOf(uid));
+    return Math.min(share, this.#pauses.room(this.#options.userOf(uid)));
+  }
+
+  #live({ uid }: Running, change: 1 | -1) {
+    this.#living += change;
+    this.#livingOf.add(this.#queue.accountOf(uid), change);
   }
 
   #lingeringOf(uid: number): number {
@@ -357,8 +373,7 @@ export class Scheduler implements ExecutorEvents {
     const identity = this.#options.identityOf(job);
     const user = this.#options.userOf(job.uid);
     this.#pauses.take(user);
-    this.#living++;
-    this.#running.set(run, {
+    const running = {
       jobId: job.id,
       attempt: job.attempts,
       timeoutSec: config.timeoutSec,
@@ -367,7 +382,9 @@ export class Scheduler implements ExecutorEvents {
       isAnswered: false,
       stored: Promise.resolve(),
       isStopped: false,
-    });
+    };
+    this.#running.set(run, running);
+    this.#live(running, 1);
     if (identity.kind === "refused") this.#refuse(run, identity.reason);
     else this.#execute(claim, config, identity);
     log.info("attempt started", { job: job.id, attempt: job.attempts }); // After what the job waits for.

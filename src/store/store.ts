@@ -115,6 +115,9 @@ export interface RunBook {
 }
 
 export interface Store extends AsyncDisposable {
+  /** Whose account a user id is, for what each user may have: one user may have 65,536 ids. */
+  readonly accountOf: (uid: number) => number;
+
   /** The queue's clock, epoch ms: all times in what is stored are of it. */
   now(): number;
   /** Hears of what others do. A store that only this process writes has no others. */
@@ -178,7 +181,7 @@ export interface Store extends AsyncDisposable {
   /**
    * Takes up to `runs.length` jobs that have no obstacle, in order of their turns. Makes them active, counts the
    * attempt, and begins its log with `header`. Two callers never get the same job.
-   * @param room How many more jobs of a user may start; asked anew for each.
+   * @param room How many more jobs of a user may start; asked anew for each. Those taken count for the account.
    */
   claim(
     runs: readonly RunToken[],

@@ -63,11 +63,16 @@ export class Jobs {
   readonly #numberOf = new Map<string, number>();
   readonly #absent = new Set<string>();
 
-  constructor(database: DatabaseSync, transactions: Transactions, runs: Runs) {
+  constructor(
+    database: DatabaseSync,
+    transactions: Transactions,
+    runs: Runs,
+    accountOf: (uid: number) => number,
+  ) {
     this.#database = database;
     this.#transactions = transactions;
     this.#runs = runs;
-    this.line = new Line(database, (number) => this.holds.has(number));
+    this.line = new Line(database, (number) => this.holds.has(number), accountOf);
     transactions.onRollback = () => this.line.reset();
     this.#select = prepareForArrays(database, `${selectJobs("jobs")} WHERE number = ?`);
     this.#selectById = prepareForArrays(database, `${selectJobs("jobs")} WHERE id = ?`);

@@ -6,6 +6,8 @@ import { order, type Ready, Turns } from "./turns.ts";
 interface UserLane {
   readonly number: number;
   readonly uid: number;
+  /** The user's, whose room lanes of several ids may share. */
+  readonly account: number;
   jobs: Lane;
   /** Its place in the order of all lanes; `undefined`: it has no job, and is not asked before one comes to it. */
   head: Head | undefined;
@@ -35,15 +37,21 @@ const NOBODY = -1;
 export class Line {
   readonly #database: DatabaseSync;
   readonly #isHeld: (number: number) => boolean;
+  readonly #accountOf: (uid: number) => number;
   readonly #select: StatementSync;
   readonly #insert: StatementSync;
   readonly #lanes = new Map<number, UserLane>();
   readonly #laneOfUser = new Map<number, number>();
   readonly #heads = new Turns<Head>();
 
-  constructor(database: DatabaseSync, isHeld: (number: number) => boolean) {
+  constructor(
+    database: DatabaseSync,
+    isHeld: (number: number) => boolean,
+    accountOf: (uid: number) => number,
+  ) {
     this.#database = database;
     this.#isHeld = isHeld;
+    this.#accountOf = accountOf;
     this.#insert = database.prepare("INSERT INTO lanes (uid, host, use) VALUES (?, '', '') RETURNING lane");
     this.#select = database.prepare(
       `SELECT number, turn FROM jobs INDEXED BY jobs_ready
@@ -102,7 +110,7 @@ export class Line {
 
   /**
    * The first `limit` that may start, in order, none of them from the turn `line` on.
-   * @param room How many more of a user may start; not asked again for those found.
+   * @param room How many more of a user may start; not asked again for those found, which count for the account.
    */
   find(
     limit: number,
@@ -113,27 +121,31 @@ export class Line {
     this.#learnHeads();
     const found: number[] = [];
     const taken = new Map<number, number>();
-    const hasRoom = (uid: number) => (taken.get(uid) ?? 0) < room(uid);
-    /** The lanes that have had their turn. */
-    let begun: Cursor[] = [];
+    const hasRoom = ({ uid, account }: UserLane) => (taken.get(account) ?? 0) < room(uid);
+    /** The lanes that have had their turn, and have room. */
+    const begun: Cursor[] = [];
+    const drop = (cursor: Cursor) => begun.splice(begun.indexOf(cursor), 1);
     for (let next = 0; found.length < limit;) {
       const head = this.#heads.at(next);
       let first = firstOf(begun);
       if (head && (!first || order(head, first.ready) < 0)) {
         next++;
         const cursor = { lane: head.lane, index: 0 };
-        if (!hasRoom(head.lane.uid)) continue;
         begun.push(cursor);
         first = { cursor, ready: head };
       }
       if (!first || first.ready.turn >= line) break;
       const { cursor, ready } = first;
-      const { uid } = cursor.lane;
+      const { lane } = cursor;
+      if (!hasRoom(lane)) {
+        drop(cursor);
+        continue;
+      }
       cursor.index++;
       if (!mayStart(ready)) continue;
       found.push(ready.number);
-      taken.set(uid, (taken.get(uid) ?? 0) + 1);
-      if (!hasRoom(uid)) begun = begun.filter(({ lane }) => lane.uid !== uid);
+      taken.set(lane.account, (taken.get(lane.account) ?? 0) + 1);
+      if (!hasRoom(lane)) drop(cursor);
     }
     return found;
   }
@@ -159,7 +171,8 @@ export class Line {
   #open(number: number, uid: number): UserLane {
     const known = this.#lanes.get(number);
     if (known) this.#close(known);
-    const lane: UserLane = { number, uid, jobs: this.#stored(number), head: undefined };
+    const account = this.#accountOf(uid);
+    const lane: UserLane = { number, uid, account, jobs: this.#stored(number), head: undefined };
     this.#lanes.set(number, lane);
     this.#laneOfUser.set(uid, number);
     this.#putHead(lane);

@@ -12,6 +12,8 @@ interface Queued {
 }
 
 const NO_LIMIT = () => Infinity;
+/** The last two are ids of one user. */
+const accountOf = (uid: number) => Math.min(uid, USERS - 2);
 
 /** A queue in a database, whose owner tells the line what it does, and what a search of all would find in it. */
 class Queue implements Disposable {
@@ -31,7 +33,7 @@ class Queue implements Disposable {
        VALUES (?, ?, 'pending', ?, ?, 0, ?, 0, 0, 0, 0, 0)`,
     );
     this.#delete = this.#database.prepare("DELETE FROM jobs WHERE number = ?");
-    this.line = new Line(this.#database, (number) => this.held.has(number));
+    this.line = new Line(this.#database, (number) => this.held.has(number), accountOf);
   }
 
   put(number: number, uid: number, turn: number) {
@@ -62,12 +64,14 @@ class Queue implements Disposable {
   }
 
   expected(limit: number, line: number, room: (uid: number) => number): number[] {
-    const left = new Map<number, number>();
+    const taken = new Map<number, number>();
     const mayStart = ({ number, turn }: Ready) => {
       const uid = this.jobs.get(number)?.uid as number;
-      const of = left.get(uid) ?? room(uid);
-      if (turn >= line || of <= 0 || this.held.has(number) || this.busy.has(number)) return false;
-      left.set(uid, of - 1);
+      const ofAccount = taken.get(accountOf(uid)) ?? 0;
+      if (turn >= line || ofAccount >= room(uid) || this.held.has(number) || this.busy.has(number)) {
+        return false;
+      }
+      taken.set(accountOf(uid), ofAccount + 1);
       return true;
     };
     const all = [...this.jobs].map(([number, { turn }]) => ({ number, turn })).sort(order);
@@ -162,6 +166,13 @@ Deno.test("Line gives a user one lane, and takes it back with what made it", () 
   queue.line.add(lane, { number: 1, turn: 1 });
   for (const step of steps) step();
   assert.deepEqual(queue.line.find(1, Infinity, NO_LIMIT, () => true), []);
+});
+
+Deno.test("Line takes no more of all ids of a user than there is room for", () => {
+  using queue = new Queue();
+  for (let number = 1; number <= 10; number++) queue.put(number, number % 2 ? USERS - 2 : USERS - 1, number);
+  assert.deepEqual(queue.find(10, Infinity, () => 3), [1, 2, 3]);
+  assert.deepEqual(queue.find(10, Infinity, (uid) => uid === USERS - 1 ? 2 : 4), [1, 2, 3, 5]);
 });
 
 Deno.test("Line does not ask a lane whose user has no room, however many wait in it", () => {

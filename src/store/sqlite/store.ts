@@ -37,6 +37,7 @@ const EMPTY = new Uint8Array();
 /** A store in one SQLite file, for one process at a time; other processes may read it (`sqlite3 -readonly`). */
 export class SqliteStore implements Store {
   readonly #database: DatabaseSync;
+  readonly accountOf: (uid: number) => number;
   readonly #path: string;
   readonly #lock: Lock;
   readonly #now: () => number;
@@ -50,15 +51,24 @@ export class SqliteStore implements Store {
   readonly #lost = new Map<JobNo, unknown>();
   #isClosed = false;
 
-  /** Opens the file, and makes it if it is not there. @param now The queue's clock, epoch ms. @throws {StoreError} */
-  static open(path: string, now: () => number = Date.now): SqliteStore {
+  /**
+   * Opens the file, and makes it if it is not there.
+   * @param now The queue's clock, epoch ms.
+   * @param accountOf As of `Store`: always the same for the same id.
+   * @throws {StoreError}
+   */
+  static open(
+    path: string,
+    now: () => number = Date.now,
+    accountOf: (uid: number) => number = (uid) => uid,
+  ): SqliteStore {
     using opening = new DisposableStack();
     const lock = opening.use(lockStateFile(path));
     const database = opening.adopt(openDatabase(path), (database) => database.close());
     try {
       const wal = opening.use(openWalFile(database, `${path}-wal`));
       wal.tryLockSync(true); // See lock.ts.
-      const store = new SqliteStore(database, wal, { path, lock, now });
+      const store = new SqliteStore(database, wal, { path, lock, now, accountOf });
       store.#transactions.first(() => {
         dropLeftovers(database);
         store.#tables.jobs.line.restore((step) => store.#transactions.undo(step));
@@ -75,8 +85,14 @@ export class SqliteStore implements Store {
   private constructor(
     database: DatabaseSync,
     wal: Deno.FsFile,
-    { path, lock, now }: { path: string; lock: Lock; now: () => number },
+    { path, lock, now, accountOf }: {
+      path: string;
+      lock: Lock;
+      now: () => number;
+      accountOf: (uid: number) => number;
+    },
   ) {
+    this.accountOf = accountOf;
     this.#database = database;
     this.#path = path;
     this.#lock = lock;
@@ -84,7 +100,7 @@ export class SqliteStore implements Store {
     this.#wal = wal;
     this.#transactions = new Transactions(database, wal, () => checkpoint(database));
     this.#free = new FreePages(database);
-    this.#tables = openTables(database, this.#transactions);
+    this.#tables = openTables(database, this.#transactions, accountOf);
     this.#changes = new Changes(this.#tables, this.#transactions, now);
   }
 

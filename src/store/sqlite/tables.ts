@@ -13,10 +13,14 @@ import { Waiting } from "./waiting.ts";
 export type Tables = ReturnType<typeof openTables>;
 
 /** What is in the state file, each part with its statements, and with what is known of it in memory. */
-export function openTables(database: DatabaseSync, transactions: Transactions) {
+export function openTables(
+  database: DatabaseSync,
+  transactions: Transactions,
+  accountOf: (uid: number) => number,
+) {
   const counters = new Counters(database, transactions);
   const runs = new Runs(database, transactions);
-  const jobs = new Jobs(database, transactions, runs);
+  const jobs = new Jobs(database, transactions, runs, accountOf);
   const logs = new Logs(database, counters);
   return {
     ...{ counters, runs, jobs, logs },
