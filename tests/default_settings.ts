@@ -4,6 +4,8 @@ export const DEFAULTS = {
   timeout_sec: 180,
   max_job_count: 20,
   max_job_count_per_user: 0,
+  max_pending_per_user: 0,
+  max_log_mb_per_user: 0,
   backoff_base: 2,
   backoff_mult: 2,
   max_log_bytes: 16_777_216,

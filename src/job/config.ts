@@ -10,6 +10,10 @@ export interface Config extends Limits {
   maxJobCount: number;
   /** Of one user; 0: as many as of all. */
   maxJobCountPerUser: number;
+  /** Jobs in pending/ of one user; 0: any number. */
+  maxPendingPerUser: number;
+  /** All logs of one user's jobs; 0: any number. */
+  maxLogMbPerUser: number;
   /** Seconds. */
   backoffBase: number;
   backoffMult: number;
@@ -28,6 +32,8 @@ export const DEFAULT_CONFIG: Readonly<Config> = {
   timeoutSec: 180,
   maxJobCount: 20,
   maxJobCountPerUser: 0,
+  maxPendingPerUser: 0,
+  maxLogMbPerUser: 0,
   backoffBase: 2,
   backoffMult: 2,
   maxLogBytes: 16_777_216,
@@ -51,6 +57,8 @@ export const RULES: Record<Exclude<keyof Config, "atMost">, Rule> = {
   timeoutSec: { key: "timeout_sec", kind: "whole", min: 0, max: 1_000_000_000, unit: "seconds" },
   maxJobCount: { key: "max_job_count", kind: "whole", min: 0, max: 10_000 },
   maxJobCountPerUser: { key: "max_job_count_per_user", kind: "whole", min: 0, max: 10_000 },
+  maxPendingPerUser: { key: "max_pending_per_user", kind: "whole", min: 0, max: 1_000_000_000 },
+  maxLogMbPerUser: { key: "max_log_mb_per_user", kind: "whole", min: 0, max: 1_000_000_000 },
   backoffBase: { key: "backoff_base", kind: "fraction", min: 0, max: 1_000_000_000, unit: "seconds" },
   backoffMult: { key: "backoff_mult", kind: "fraction", min: 1, max: 1_000_000 },
   maxLogBytes: { key: "max_log_bytes", kind: "whole", min: 0, max: 2_147_483_647, unit: "bytes" },

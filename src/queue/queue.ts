@@ -9,6 +9,7 @@ import { concat, type LogEnd, logEnd, logHeader, NEWLINE, survivorsLine } from "
 import { changesOfMove, type Move, moveBetween, startOfNew } from "../job/moves.ts";
 import { randomStart, shortId } from "../job/new_id.ts";
 import { settle } from "../job/settle.ts";
+import { describeUsedUp, isUsedUp, type Share, shareOf, type Submitted, type Usage } from "../job/shares.ts";
 import type { State } from "../job/state.ts";
 import { judge } from "../job/submission.ts";
 import { asksOfRetry, changesOfSubmission } from "../job/submitted.ts";
@@ -40,7 +41,9 @@ export type Refusal =
   /** Not while the job runs. */
   | { kind: "busy" }
   /** Never. */
-  | { kind: "forbidden" };
+  | { kind: "forbidden" }
+  /** The owner's share is used up; `reason` says which. */
+  | { kind: "share"; reason: string };
 
 export type Result<T> = { ok: true; value: T } | { ok: false; refusal: Refusal };
 
@@ -136,8 +139,13 @@ export class Queue {
 
   /** Adds an empty job, held until `release`; it is on disk at the latest with what is saved of it. */
   async create(id: JobId, owner: Ownership): Promise<Result<Pending>> {
-    const job = await this.#store.create({ id, ...owner });
-    if (!job) return refuse("taken");
+    const share = shareOf(await this.#settings());
+    const job = await this.#store.create({ id, ...owner }, share);
+    if (!job) {
+      const reason = share && !await this.#store.byId(id) &&
+        await this.#usedUp(share, owner.uid, "a-new-job");
+      return reason ? { ok: false, refusal: { kind: "share", reason } } : refuse("taken");
+    }
     this.#listeners.tell({ kind: "created", job });
     const visibleAt = startOfNew(await this.#store.byId(backupOf(id)), this.now());
     if (visibleAt === null) return { ok: true, value: job };
@@ -430,12 +438,30 @@ export class Queue {
     return this.#capsOf(uid) === "none" ? undefined : excessOf(asks, await this.config());
   }
 
+  /**
+   * Why a job may not join the queue now, though nothing is wrong with it, in words: its owner's share is used up.
+   * Who has joined by now, and who takes the place of one that has, may.
+   * @param id That it is to have.
+   */
+  async excessOfShare({ number, uid }: Job, id: string): Promise<string | undefined> {
+    const share = shareOf(await this.#settings());
+    if (!share) return undefined;
+    const isInLine = (other: Job | undefined) =>
+      other?.state === "pending" && other.turn !== null && other.uid === uid;
+    if (isInLine(await this.#store.byNo(number)) || isInLine(await this.#store.byId(id))) return undefined;
+    return await this.#usedUp(share, uid, "a-draft");
+  }
+
   async configure(settings: Partial<Config>): Promise<void> {
     const written = { ...await this.#settings(), ...settings };
-    await this.#told(
-      this.#store.writeSetting("config", JSON.stringify(written)),
-      () => ({ kind: "configured" }),
-    );
+    try {
+      await this.#told(
+        this.#store.writeSetting("config", JSON.stringify(written)),
+        () => ({ kind: "configured" }),
+      );
+    } finally {
+      this.#store.forgetUsage(); // Who submits next has counted what the settings bound by now.
+    }
   }
 
   /**
@@ -544,6 +570,14 @@ export class Queue {
     return { ...changes, isEmpty, ...changesOfSubmission(waiting, asks, this.now()), priority };
   }
 
+  async #usedUp(share: Share, uid: number, submitted: Submitted): Promise<string | undefined> {
+    for (const what of Object.keys(share) as (keyof Usage)[]) {
+      const used = await this.#store.usageOf(uid, what);
+      if (isUsedUp(share, what, used, submitted)) return describeUsedUp(what, share);
+    }
+    return undefined;
+  }
+
   #priorityOf(asks: Asks, uid: number, config: Config): number {
     return priorityOf(asks, config, this.#capsOf(uid));
   }
@@ -630,6 +664,6 @@ function expectedOf(job: Job): Expected {
   return job.state === "active" ? { state: job.state, run: job.run } : { state: job.state };
 }
 
-function refuse(kind: Refusal["kind"]): { ok: false; refusal: Refusal } {
+function refuse(kind: Exclude<Refusal["kind"], "share">): { ok: false; refusal: Refusal } {
   return { ok: false, refusal: { kind } };
 }

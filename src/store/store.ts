@@ -10,6 +10,7 @@ import type { Attempt, Leftover, RunToken, RunTraces } from "../job/attempt.ts";
 import type { Ending } from "../job/ending.ts";
 import type { Asks } from "../job/header.ts";
 import type { Job, Ownership, Pending } from "../job/job.ts";
+import type { Share, Usage } from "../job/shares.ts";
 import type { State } from "../job/state.ts";
 
 /**
@@ -125,9 +126,14 @@ export interface Store extends AsyncDisposable {
 
   /**
    * Adds an empty pending job, held. It lasts once something else is stored: if that fails, it is gone.
-   * @returns `undefined` if the id is taken.
+   * @param share What the owner may have at the most, this job included.
+   * @returns `undefined` if the id is taken, or the share is used up.
    */
-  create(job: NewJob): Promise<Pending | undefined>;
+  create(job: NewJob, share?: Share): Promise<Pending | undefined>;
+  /** What a user has, with all ids of the account. It is counted once, and from then on kept up to date. */
+  usageOf(uid: number, what: keyof Usage): Promise<number>;
+  /** Nobody asks what users have for a while: nothing is kept of it until somebody does. */
+  forgetUsage(): void;
   byId(id: string): Promise<Job | undefined>;
   byNo(number: JobNo): Promise<Job | undefined>;
   /** The jobs of a state behind a position, in order. */

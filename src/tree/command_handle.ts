@@ -51,7 +51,7 @@ export class CommandHandle implements Handle {
   }
 
   /**
-   * @throws {ErrnoError} EFBIG, EINVAL, EPERM; what the store answers. Nothing is written then, and close fails too.
+   * @throws {ErrnoError} EFBIG, EINVAL, EPERM, EDQUOT; what the store answers. Nothing is written then, and close fails too.
    */
   async write(offset: number, data: Uint8Array, { where, source }: Writing): Promise<number> {
     const { file } = this;
@@ -91,7 +91,7 @@ export class CommandHandle implements Handle {
   /**
    * What was written is on disk, and is what would run.
    * @param moment "release": nobody writes through this handle any more.
-   * @throws What an earlier write threw; {ErrnoError} EINVAL, EPERM.
+   * @throws What an earlier write threw; {ErrnoError} EINVAL, EPERM, EDQUOT.
    */
   async flush(moment: "close" | "release" = "close"): Promise<void> {
     const { file } = this;
@@ -108,10 +108,9 @@ export class CommandHandle implements Handle {
       throw this.#refuse(submission.reason, "EINVAL");
     }
     const { header } = submission;
-    if (header) {
-      await this.#requireMayAsk(header.asks);
-      if (file.version !== version) return await this.flush(moment);
-    }
+    if (header) await this.#requireMayAsk(header.asks);
+    if (file.bytes.length > 0 && !isDraft(file.job.id)) await this.#requireShare();
+    if (file.version !== version) return await this.flush(moment);
     file.refused = undefined;
     try {
       await file.save("closed", async (bytes, writers) => {
@@ -154,12 +153,13 @@ export class CommandHandle implements Handle {
     return job;
   }
 
-  /** @throws {ErrnoError} EINVAL, EPERM: what no later write mends. */
+  /** @throws {ErrnoError} EINVAL, EPERM, EDQUOT: what no later write mends. */
   async #judgeWrite(data: Uint8Array): Promise<void> {
     try {
       const submission = judge(this.file.bytes, "part", this.#desk.now(), data);
       if (submission.kind === "refused") throw this.#refuse(submission.reason, "EINVAL");
       if (submission.header) await this.#requireMayAsk(submission.header.asks);
+      await this.#requireShare();
     } catch (error) {
       if (error instanceof ErrnoError) this.refusal = error;
       throw error;
@@ -170,6 +170,13 @@ export class CommandHandle implements Handle {
   async #requireMayAsk(asks: Asks): Promise<void> {
     const excess = await this.#desk.queue.excessOf(asks, this.file.job.uid);
     if (excess !== undefined) throw this.#refuse(excess, "EPERM");
+  }
+
+  /** @throws {ErrnoError} EDQUOT where the job joins the queue, and its owner has too many jobs or logs. */
+  async #requireShare(): Promise<void> {
+    const { job } = this.file;
+    const excess = await this.#desk.queue.excessOfShare(job, job.id);
+    if (excess !== undefined) throw this.#refuse(excess, "EDQUOT");
   }
 
   /** Says so once, however often it is tried. @returns What the caller hears. */

@@ -7,6 +7,7 @@ const ERRNO_OF: Record<Refusal["kind"], ErrnoName> = {
   taken: "EEXIST",
   busy: "EBUSY",
   forbidden: "EPERM",
+  share: "EDQUOT",
 };
 
 /** The value, or the refusal as what the kernel must hear. @throws {ErrnoError} */

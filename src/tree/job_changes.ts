@@ -43,7 +43,10 @@ export async function changeTimes(
   const file = jobs.file(job.number);
   if (file && mtime !== undefined) file.modifiedAt = undefined; // The store's time counts again.
   const isSubmitted = mtime !== undefined && job.state === "pending" && job.turn === null && !isDraft(job.id);
-  if (isSubmitted && job.commandBytes > 0 && !file) await jobs.requireSound(job, caller, job.id);
+  if (isSubmitted && job.commandBytes > 0) {
+    if (!file) await jobs.requireSound(job, caller, job.id);
+    else await jobs.requireShare(job, caller, job.id);
+  }
   await queue.setTimes(job, {
     ...atime === undefined ? {} : { accessedAt: clientTime(atime, now()) },
     ...mtime === undefined ? {} : { modifiedAt: clientTime(mtime, now()) },

@@ -1,4 +1,4 @@
-import type { Job } from "../job/job.ts";
+import type { Job, Ownership } from "../job/job.ts";
 import { getLogger } from "@logtape/logtape";
 import { ErrnoError } from "../fuse/mod.ts";
 import { NO_ASKS } from "../job/header.ts";
@@ -111,7 +111,7 @@ export class OpenJobs implements Disposable {
   /**
    * That user submits a draft, under that id.
    * @throws {ErrnoError} EINVAL if the draft, which is to be submitted, can never run; EPERM if it asks for more
-   * than its owner may have.
+   * than its owner may have; EDQUOT if its owner has too many jobs or logs.
    */
   async requireSound(draft: Job, uid: number, id: string): Promise<void> {
     const { number } = draft;
@@ -126,10 +126,23 @@ export class OpenJobs implements Disposable {
         reason: await this.#queue.excessOf(submission.header?.asks ?? NO_ASKS, draft.uid),
         errno: "EPERM" as const,
       };
-    if (reason === undefined) return;
+    if (reason === undefined) return await this.requireShare(draft, uid, id);
     this.#desk.warnings.warn(draft.uid, "content refused", { job: draft.id, reason });
     this.#desk.refusals.note(uid, id, reason, draft);
     throw new ErrnoError(errno);
+  }
+
+  /** As above. @throws {ErrnoError} EDQUOT. */
+  async requireShare(draft: Job, uid: number, id: string): Promise<void> {
+    const reason = await this.#queue.excessOfShare(draft, id);
+    if (reason !== undefined) throw this.refuseShare(draft, uid, id, reason);
+  }
+
+  /** A user's share is used up. @param job Whose submission that user is refused. @returns What the caller hears. */
+  refuseShare(job: Ownership, uid: number, id: string, reason: string): ErrnoError {
+    this.#desk.warnings.warn(uid, "submission refused", { job: id, reason });
+    this.#desk.refusals.note(uid, id, reason, job);
+    return new ErrnoError("EDQUOT");
   }
 
   /** Jobs come, go and get other ids by what we are asked, and the queue tells us each time that it is so. */

@@ -55,10 +55,13 @@ export class PendingDirectory extends StateDirectory {
   }
 
   async #create(request: Request, id: JobId, making: Making): Promise<Job> {
-    const { queue, accounts } = this.parts;
+    const { queue, jobs, accounts } = this.parts;
     accounts.requireRoom(request.uid, "heldJobs", 1);
-    const created = await queue.create(id, await this.ownershipOfNew(request, making));
+    const ownership = await this.ownershipOfNew(request, making);
+    const created = await queue.create(id, ownership);
     if (created.ok) return created.value;
+    const { refusal } = created;
+    if (refusal.kind === "share") throw jobs.refuseShare(ownership, request.uid, id, refusal.reason);
     const other = await queue.byId(id);
     // The kernel believed that there was no such file, so it has not checked whether this caller may write it:
     // ESTALE makes it look again.

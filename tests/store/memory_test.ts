@@ -268,6 +268,7 @@ class Run {
         await store.nextVisibleAt();
         for (const state of STATES) await store.listJobs(state, 0, 100);
         await store.byNo(choice);
+        await store.usageOf(choice, choice % 2 ? "pendingJobs" : "logBytes");
         return;
       case "commit":
         store.commit();
@@ -412,6 +413,11 @@ class Run {
       })));
       assert.deepEqual(jobs, await fresh.listJobs(state, 0, 100));
       for (const { job } of listed) this.#lastNumber = Math.max(this.#lastNumber, job.number);
+    }
+    for (const uid of UIDS) {
+      for (const what of ["pendingJobs", "logBytes"] as const) {
+        assert.equal(await store.usageOf(uid, what), await fresh.usageOf(uid, what));
+      }
     }
     assert.equal(await store.nextVisibleAt(), await fresh.nextVisibleAt());
     assert.equal(await store.nextDeadlineAt(), await fresh.nextDeadlineAt());

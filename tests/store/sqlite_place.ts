@@ -7,6 +7,7 @@ export class SqlitePlace implements StorePlace {
   readonly folder: string;
   readonly path: string;
   now = T0;
+  accountOf = (uid: number) => uid;
   #copies = 0;
 
   private constructor(folder: string) {
@@ -30,7 +31,7 @@ export class SqlitePlace implements StorePlace {
   }
 
   openAt(path: string): SqliteStore {
-    return SqliteStore.open(path, () => this.now);
+    return SqliteStore.open(path, () => this.now, (uid) => this.accountOf(uid));
   }
 
   /** Copies what a crash would leave of the file, with its log. @returns The path of the copy. */

@@ -9,6 +9,8 @@ import type { JobChanges, NewJob, Store } from "../../src/store/store.ts";
 export interface StorePlace extends AsyncDisposable {
   /** The queue's clock, epoch ms, as tests set it. */
   now: number;
+  /** As of `Store`, as tests set it before there are jobs. */
+  accountOf: (uid: number) => number;
   open(): Promise<Store>;
   /** What a start finds that follows a crash of the store which is open, now. */
   openAfterCrash(): Promise<Store>;
@@ -256,6 +258,108 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
     await submit(store, "second");
     place.now = T0 + 10;
     assert.deepEqual(await claim(store, "1", "2"), ["first", "second"]);
+  });
+
+  const usages = (store: Store, ...uids: number[]) =>
+    Promise.all(
+      uids.map(async (
+        uid,
+      ) => [await store.usageOf(uid, "pendingJobs"), await store.usageOf(uid, "logBytes")]),
+    );
+
+  test("what a user has in pending/ is counted, whatever it is, and by the owner", async (store) => {
+    assert.deepEqual(await usages(store, 1, 2), [[0, 0], [0, 0]]);
+    const number = await submit(store, "a");
+    await create(store, "empty and held");
+    const other = await submit(store, "b", "echo b", 2);
+    assert.deepEqual(await usages(store, 1, 2, 3), [[2, 0], [1, 0], [0, 0]]);
+    await change(store, number, { uid: 2 });
+    await change(store, other, { turn: null, visibleAt: T0 + 9 });
+    assert.deepEqual(await usages(store, 1, 2), [[1, 0], [2, 0]]);
+    await claim(store, "run");
+    assert.equal(await store.usageOf(2, "pendingJobs"), 1);
+    await end(store, "run", "pending");
+    assert.equal(await store.usageOf(2, "pendingJobs"), 2);
+    await store.remove(number, PENDING, "durable");
+    await store.rename(other, PENDING, "c", KEEP, () => ({ state: "failed", ...over(FAILURE) }));
+    assert.deepEqual((await usages(store, 1, 2)).map(([pending]) => pending), [1, 0]);
+  });
+
+  test("the bytes of a user's logs are counted: of runs, of what has ended, of what was given away", async (store) => {
+    await store.usageOf(1, "logBytes");
+    const number = await submit(store, "a");
+    const [claimed] = await store.claim(["run"], header);
+    const bytes = claimed?.job.log.bytes as number;
+    assert.equal(await store.usageOf(1, "logBytes"), bytes);
+    await store.appendLog("run", bytes, new Uint8Array(5_000));
+    assert.equal(await store.usageOf(1, "logBytes"), bytes + 5_000);
+    await store.update(number, { state: "active" }, () => ({ uid: 2 }), "durable");
+    assert.deepEqual([await store.usageOf(1, "logBytes"), await store.usageOf(2, "logBytes")], [
+      0,
+      bytes + 5_000,
+    ]);
+    await end(store, "run", "failed", FAILURE, "the end");
+    assert.equal(await store.usageOf(2, "logBytes"), bytes + 5_007);
+    await store.update(number, { state: "failed" }, () => ({ uid: 1 }), "durable");
+    assert.deepEqual([await store.usageOf(1, "logBytes"), await store.usageOf(2, "logBytes")], [
+      bytes + 5_007,
+      0,
+    ]);
+    await store.rename(number, { state: "failed" }, "a", KEEP, () => ({ state: "pending", turn: "next" }));
+    await store.claim(["again"], header);
+    assert.equal(await store.usageOf(1, "logBytes"), 2 * bytes + 5_007); // The last log is there until this one ends.
+    await end(store, "again", "complete");
+    assert.equal(await store.usageOf(1, "logBytes"), bytes);
+    await store.remove(number, { state: "complete" }, "durable");
+    assert.equal(await store.usageOf(1, "logBytes"), 0);
+  });
+
+  test("no job is created past its owner's share, and those of others are", async (store) => {
+    const share = { pendingJobs: 2 };
+    const add = async (id: string, uid?: number) => await store.create(newJob(id, uid), share) !== undefined;
+    // Asked for at once, as by requests of one moment.
+    assert.deepEqual(await Promise.all(["a", "b", "c", "d"].map((id) => add(id))), [
+      true,
+      true,
+      false,
+      false,
+    ]);
+    assert.equal(await store.byId("c"), undefined);
+    assert.equal(await add("e", 2), true);
+    assert.equal(await store.create(newJob("f"), { logBytes: 0 }) !== undefined, true);
+    await claim(store, "1");
+    assert.equal(await add("g"), false);
+    for (const id of ["a", "b"]) await store.remove((await store.byId(id))?.number ?? 0, PENDING, "durable");
+    assert.equal(await add("g"), true);
+    assert.equal(await add("h"), false);
+  });
+
+  test("logs past their owner's share keep a job from being created, up to it they do not", async (store) => {
+    await submit(store, "a");
+    const [claimed] = await store.claim(["run"], header);
+    const logBytes = claimed?.job.log.bytes as number;
+    assert.ok(await store.create(newJob("b"), { logBytes }));
+    assert.equal(await store.create(newJob("c"), { logBytes: logBytes - 1 }), undefined);
+    assert.ok(await store.create(newJob("c", 2), { logBytes: logBytes - 1 }));
+  });
+
+  test("all ids of an account have one share, and one room", async (store, place) => {
+    place.accountOf = (uid) => uid >= 100 ? 100 : uid;
+    for (const [id, uid] of [["a", 100], ["b", 101], ["c", 102], ["d", 1]] as const) {
+      await submit(store, id, "true", uid);
+    }
+    assert.deepEqual((await usages(store, 1, 100, 101, 999)).map(([pending]) => pending), [1, 3, 3, 3]);
+    assert.equal(await store.create(newJob("e", 107), { pendingJobs: 3 }), undefined);
+    const claimed = await store.claim(["1", "2", "3", "4"], header, () => 2);
+    assert.deepEqual(claimed.map(({ job }) => job.id), ["a", "b", "d"]);
+  });
+
+  test("what was counted is forgotten, and counted again", async (store) => {
+    await submit(store, "a");
+    assert.equal(await store.usageOf(1, "pendingJobs"), 1);
+    store.forgetUsage();
+    await submit(store, "b");
+    assert.equal(await store.usageOf(1, "pendingJobs"), 2);
   });
 
   test("a claim takes no more of a user's jobs than there is room for, and of others past them", async (store) => {

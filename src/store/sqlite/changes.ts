@@ -158,7 +158,7 @@ export class Changes {
       : undefined;
     if (last) {
       const log = this.#tables.logs.extend(last, over.bytes);
-      this.#tables.attempts.put({ ...last, ...log, endedAt, ending });
+      this.#tables.attempts.put({ ...last, ...log, endedAt, ending }, last);
       row.logBytes = log.bytes;
       return;
     }
@@ -177,7 +177,7 @@ export class Changes {
     const past = this.#tables.attempts.get(attemptKey(run.number, run.ordinal));
     if (!past) return;
     const log = this.#tables.logs.extend(past, line);
-    this.#tables.attempts.put({ ...past, ...log });
+    this.#tables.attempts.put({ ...past, ...log }, past);
     const row = this.#tables.jobs.row(run.number);
     if (row?.ordinal !== run.ordinal) return;
     const now = this.#now();

@@ -19,6 +19,7 @@ import {
 import { Line } from "./line.ts";
 import type { Runs } from "./runs.ts";
 import type { Transactions } from "./transactions.ts";
+import type { Usages } from "./usages.ts";
 
 /** How many jobs, and how many ids that no job has, are known without asking the database. */
 const KEPT = 1_024;
@@ -53,6 +54,7 @@ export class Jobs {
   readonly #database: DatabaseSync;
   readonly #transactions: Transactions;
   readonly #runs: Runs;
+  readonly #usages: Usages;
   readonly #select: StatementSync;
   readonly #selectById: StatementSync;
   readonly #selectCommand: StatementSync;
@@ -67,13 +69,18 @@ export class Jobs {
     database: DatabaseSync,
     transactions: Transactions,
     runs: Runs,
+    usages: Usages,
     accountOf: (uid: number) => number,
   ) {
     this.#database = database;
     this.#transactions = transactions;
     this.#runs = runs;
+    this.#usages = usages;
     this.line = new Line(database, (number) => this.holds.has(number), accountOf);
-    transactions.onRollback = () => this.line.reset();
+    transactions.onRollback = () => {
+      this.line.reset();
+      usages.forget();
+    };
     this.#select = prepareForArrays(database, `${selectJobs("jobs")} WHERE number = ?`);
     this.#selectById = prepareForArrays(database, `${selectJobs("jobs")} WHERE id = ?`);
     this.#selectCommand = prepareForArrays(database, "SELECT command, unclosed FROM jobs WHERE number = ?");
@@ -201,6 +208,7 @@ export class Jobs {
   /** Forgets what is known of the table: a statement has changed it at large. */
   forget(): void {
     this.onTimes();
+    this.#usages.forget();
     this.#rows.clear();
     this.#numberOf.clear();
     this.#absent.clear();
@@ -210,6 +218,7 @@ export class Jobs {
   /** Within a change: a row is another now, or new, or gone. */
   #replace(before: JobRow | undefined, after: JobRow | undefined) {
     if (before && hasTime(before) || after && hasTime(after)) this.onTimes();
+    this.#usages.replaced(before, after);
     this.#drop(before);
     if (after) this.#keep(after);
     this.#transactions.undo(() => {

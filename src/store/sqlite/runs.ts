@@ -3,6 +3,7 @@ import type { Leftover, RunToken, RunTraces } from "../../job/attempt.ts";
 import { must } from "../../must.ts";
 import type { StoredLog } from "./logs.ts";
 import type { Transactions } from "./transactions.ts";
+import type { Usages } from "./usages.ts";
 
 /** A run that may have processes, and the attempt that it is, with its log. */
 export interface RunRow extends StoredLog, Leftover {
@@ -24,6 +25,7 @@ type Change = Partial<Pick<RunRow, "id" | "isAbandoned" | "bytes" | "loggedAt" |
  */
 export class Runs {
   readonly #transactions: Transactions;
+  readonly #usages: Usages;
   readonly #insert: StatementSync;
   readonly #update: StatementSync;
   readonly #identify: StatementSync;
@@ -33,8 +35,9 @@ export class Runs {
   /** How many there are of each id. */
   readonly #ids = new Map<string, number>();
 
-  constructor(database: DatabaseSync, transactions: Transactions) {
+  constructor(database: DatabaseSync, transactions: Transactions, usages: Usages) {
     this.#transactions = transactions;
+    this.#usages = usages;
     this.#insert = database.prepare(
       `INSERT INTO runs (job, id, run, ordinal, host, started_at, log, log_bytes, logged_at, head)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -96,6 +99,7 @@ export class Runs {
 
   #replace(before: RunRow | undefined, after: RunRow | undefined) {
     this.#put(before, after);
+    this.#usages.logged((after ?? before)?.number ?? 0, (after?.bytes ?? 0) - (before?.bytes ?? 0));
     this.#transactions.undo(() => this.#put(after, before));
   }
 

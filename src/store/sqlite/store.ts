@@ -4,6 +4,7 @@ import { type Attempt, attemptKey, type RunToken, type RunTraces } from "../../j
 import type { Asks } from "../../job/header.ts";
 import type { Active, Job, Ownership, Pending } from "../../job/job.ts";
 import { obstacles } from "../../job/obstacles.ts";
+import type { Share, Usage } from "../../job/shares.ts";
 import type { State } from "../../job/state.ts";
 import { must } from "../../must.ts";
 import { readKernelFile } from "../../sys/files/kernel_files.ts";
@@ -116,13 +117,23 @@ export class SqliteStore implements Store {
     this.#transactions.commit();
   }
 
-  create(job: NewJob): Promise<Pending | undefined> {
-    if (this.#tables.jobs.rowById(job.id)) return Promise.resolve(undefined);
+  create(job: NewJob, share?: Share): Promise<Pending | undefined> {
+    const { jobs, usages } = this.#tables;
+    if (jobs.rowById(job.id)) return Promise.resolve(undefined);
+    if (share && usages.areUsedUp(job.uid, share, "a-new-job")) return Promise.resolve(undefined);
     return this.#transactions.run("deferred", () => {
       const added = this.#tables.jobs.add(this.#tables.counters.next("job"), job, this.#now());
       this.#transactions.undo((failure) => this.#lost.set(added.number, failure));
       return added.state === "pending" ? added : undefined;
     });
+  }
+
+  usageOf(uid: number, what: keyof Usage): Promise<number> {
+    return Promise.resolve(this.#tables.usages.of(uid, what));
+  }
+
+  forgetUsage(): void {
+    this.#tables.usages.forget();
   }
 
   byId(id: string): Promise<Job | undefined> {

@@ -8,6 +8,7 @@ import { RetainedLogs } from "./retained_logs.ts";
 import { Runs } from "./runs.ts";
 import { SettingsTable } from "./settings_table.ts";
 import type { Transactions } from "./transactions.ts";
+import { Usages } from "./usages.ts";
 import { Waiting } from "./waiting.ts";
 
 export type Tables = ReturnType<typeof openTables>;
@@ -19,12 +20,13 @@ export function openTables(
   accountOf: (uid: number) => number,
 ) {
   const counters = new Counters(database, transactions);
-  const runs = new Runs(database, transactions);
-  const jobs = new Jobs(database, transactions, runs, accountOf);
+  const usages = new Usages(database, accountOf);
+  const runs = new Runs(database, transactions, usages);
+  const jobs = new Jobs(database, transactions, runs, usages, accountOf);
   const logs = new Logs(database, counters);
   return {
-    ...{ counters, runs, jobs, logs },
-    attempts: new Attempts(database),
+    ...{ counters, usages, runs, jobs, logs },
+    attempts: new Attempts(database, usages),
     retained: new RetainedLogs(database, transactions, logs),
     waiting: new Waiting(database, jobs),
     listing: new Listing(database, jobs, runs),
