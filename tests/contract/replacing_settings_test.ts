@@ -231,7 +231,7 @@ assert not os.path.exists(path)
 subprocess.run(["cat", path], check=True, stdout=subprocess.DEVNULL)
 open(path, "w").write('{"max_job_count": 4}')
 assert (count(path), count(copy)) == (4, 20)
-open(copy, "r+").write('{"max_job_count": 5}' + " " * 300)
+open(copy, "r+").write('{"max_job_count": 5}' + " " * 4000)
 assert (count(path), count(copy)) == (4, 5)
 os.rename(copy, path)
 assert count(path) == 5
