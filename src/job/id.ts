@@ -1,6 +1,12 @@
 /** A job's key: chosen by the store, growing, below 2^33, never used for two jobs. */
 export type JobNo = number & { readonly __brand?: "JobNo" };
 
+/**
+ * A file in pending/, by the number of the job that it was made as. It is another job's once it was renamed onto
+ * that: who has it open goes on with it, and who has open what that job was before goes on with that.
+ */
+export type FileNo = number & { readonly __brand?: "FileNo" };
+
 /** A job's name: 1 to 255 bytes of UTF-8 without control characters. Unique in the queue, whatever the job's state. */
 export type JobId = string & { readonly __brand: "JobId" };
 

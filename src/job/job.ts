@@ -1,5 +1,5 @@
 import type { Asks } from "./header.ts";
-import type { JobNo } from "./id.ts";
+import type { FileNo, JobNo } from "./id.ts";
 import type { RunToken } from "./attempt.ts";
 
 /** Owner and permission bits. */
@@ -13,6 +13,8 @@ export interface Ownership {
 /** What is true of a job in each state. Times are epoch ms, with fractions. */
 interface JobFacts extends Ownership {
   number: JobNo;
+  /** What it is in pending/: its own number, until a rename onto it gave it another file. */
+  file: FileNo;
   /** No two jobs have the same one. */
   id: string;
   /** Length of the command as it was last written, closed or not. */

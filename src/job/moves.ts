@@ -46,27 +46,17 @@ export function startOfNew(
 interface Movable {
   state: State;
   commandBytes: number;
-  /** Of a pending one, as `visibleAt`. */
-  turn?: number | null;
-  visibleAt?: number | null;
 }
 
 /**
  * What a move changes of a job, besides its log.
  * @param id The job's id afterwards.
- * @param replaced The job that had that id.
  * @param now Epoch ms.
  */
-export function changesOfMove(
-  move: Move,
-  job: Movable,
-  id: string,
-  replaced: Movable | undefined,
-  now: number,
-) {
+export function changesOfMove(move: Move, job: Movable, id: string, now: number) {
   switch (move) {
     case "rename":
-      return { changedAt: now, ...job.state === "pending" ? turnOf(job, id, replaced) : {} };
+      return { changedAt: now, ...job.state === "pending" ? turnOf(job, id) : {} };
     case "retry":
     case "restart":
       return {
@@ -93,12 +83,8 @@ export function changesOfMove(
 }
 
 /** The turn of a pending job that gets another id. */
-function turnOf(job: Movable, id: string, replaced: Movable | undefined) {
+function turnOf(job: Movable, id: string) {
   if (isDraft(id)) return { turn: null };
   if (job.commandBytes === 0) return {};
-  // Writing a file anew under another name and renaming it is how editors rewrite one: it keeps its turn and time.
-  if (replaced?.turn != null) {
-    return { turn: replaced.turn, visibleAt: job.visibleAt ?? replaced.visibleAt ?? null };
-  }
   return { turn: "first" as const };
 }

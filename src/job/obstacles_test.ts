@@ -6,6 +6,7 @@ const NOW = 1_000_000;
 const FREE: Pending = {
   state: "pending",
   number: 1,
+  file: 1,
   id: "a",
   commandBytes: 1,
   attempts: 0,

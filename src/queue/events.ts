@@ -1,4 +1,4 @@
-import type { JobNo } from "../job/id.ts";
+import type { FileNo } from "../job/id.ts";
 import type { RunToken } from "../job/attempt.ts";
 import type { Ending } from "../job/ending.ts";
 import type { Job } from "../job/job.ts";
@@ -8,7 +8,7 @@ import type { State } from "../job/state.ts";
 export type QueueEvent =
   | { kind: "created"; job: Job }
   /** Nobody has the job open for writing any more: what was closed may run. */
-  | { kind: "released"; number: JobNo }
+  | { kind: "released"; file: FileNo }
   | { kind: "started"; job: Job; run: RunToken }
   /** An attempt is over or put back, which is not stored yet: what is claimed now shares its commit. */
   | { kind: "settling"; run: RunToken }
@@ -19,6 +19,8 @@ export type QueueEvent =
   /** The last process is gone that was left of a run. */
   | { kind: "gone"; run: RunToken }
   | { kind: "moved"; job: Job; before: Job; replaced: Job | undefined }
+  /** A job that waits, `before`, became what `by` was: that was renamed onto it, and is gone. */
+  | { kind: "rewritten"; job: Job; before: Job; by: Job }
   /** Owner, mode, times, or its text. */
   | { kind: "changed"; job: Job }
   /** `job` as it was. */
@@ -42,6 +44,7 @@ export function changedStates(event: QueueEvent): readonly State[] {
     case "moved":
       return [event.before.state, event.job.state];
     case "removed":
+    case "rewritten":
       return [event.job.state];
     case "elsewhere":
       return event.states;

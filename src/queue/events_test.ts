@@ -5,6 +5,7 @@ import { abandonedRun, changedStates, Listeners, mayAllowStart, type QueueEvent 
 
 const FACTS = {
   number: 1,
+  file: 1,
   id: "a",
   commandBytes: 1,
   asks: {},
@@ -49,7 +50,7 @@ const CASES: [name: string, event: QueueEvent, expected: Expected][] = [
     states: ["pending"],
     mayAllowStart: false,
   }],
-  ["a job that was let go", { kind: "released", number: 1 }, { states: [], mayAllowStart: true }],
+  ["a job that was let go", { kind: "released", file: 1 }, { states: [], mayAllowStart: true }],
   ["a job that was started", { kind: "started", job: active, run: "run" }, {
     states: ["pending", "active"],
     mayAllowStart: false,

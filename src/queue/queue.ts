@@ -3,11 +3,12 @@ import { excessOf, priorityOf, settingsOf } from "../job/caps.ts";
 import { type Config, DEFAULT_CONFIG } from "../job/config.ts";
 import type { Ending } from "../job/ending.ts";
 import { type Asks, type Header, NO_ASKS } from "../job/header.ts";
-import { backupOf, isDraft, type JobId, type JobNo } from "../job/id.ts";
+import { backupOf, type FileNo, isDraft, type JobId, type JobNo } from "../job/id.ts";
 import type { Job, Ownership, Pending } from "../job/job.ts";
 import { concat, type LogEnd, logEnd, logHeader, NEWLINE, survivorsLine } from "../job/log_text.ts";
 import { changesOfMove, type Move, moveBetween, startOfNew } from "../job/moves.ts";
 import { randomStart, shortId } from "../job/new_id.ts";
+import { changesOfRewrite } from "../job/rewrite.ts";
 import { settle } from "../job/settle.ts";
 import { describeUsedUp, isUsedUp, type Share, shareOf, type Submitted, type Usage } from "../job/shares.ts";
 import type { State } from "../job/state.ts";
@@ -19,6 +20,7 @@ import {
   type Claim,
   type Durability,
   type Expected,
+  type Fate,
   type JobChanges,
   type Listed,
   type LogPosition,
@@ -47,7 +49,7 @@ export type Refusal =
 
 export type Result<T> = { ok: true; value: T } | { ok: false; refusal: Refusal };
 
-/** A job that was moved, and the one that it replaced. */
+/** A job as it is under its id now, and the one that had that id. */
 export interface Moved {
   job: Job;
   replaced: Job | undefined;
@@ -103,6 +105,10 @@ export class Queue {
     return this.#store.byNo(number);
   }
 
+  byFile(file: FileNo): Promise<Job | undefined> {
+    return this.#store.byFile(file);
+  }
+
   /** When the set of jobs in a state last changed. */
   changedAt(state: State): number {
     return this.#listeners.changedAt(state);
@@ -120,9 +126,15 @@ export class Queue {
     return this.#store.count(state);
   }
 
-  /** The command as last written. */
-  command(number: JobNo): Promise<Uint8Array | undefined> {
-    return this.#store.readCommand(number, "written");
+  /** The command as last written, of the job that is this file. */
+  async command(file: FileNo): Promise<Uint8Array | undefined> {
+    for (let job = await this.byFile(file); job;) {
+      const command = await this.#store.readCommand(job.number, "written");
+      const after = await this.byFile(file);
+      if (after?.number === job.number) return command;
+      job = after;
+    }
+    return undefined;
   }
 
   attempt(number: JobNo, ordinal: number): Promise<Attempt | undefined> {
@@ -149,24 +161,27 @@ export class Queue {
     this.#listeners.tell({ kind: "created", job });
     const visibleAt = startOfNew(await this.#store.byId(backupOf(id)), this.now());
     if (visibleAt === null) return { ok: true, value: job };
-    const later = await this.#update(job.number, "pending", () => ({ visibleAt }), "relaxed");
+    const later = await this.#update(job, () => ({ visibleAt }), "relaxed");
     return later?.state === "pending" ? { ok: true, value: later } : refuse("missing");
   }
 
+  // A file in pending/ is a job's as long as no other is renamed onto that: what is for the file is not for the
+  // other, and goes with the file where that is renamed.
+
   /** Keeps a pending job from starting until `release`. @returns `undefined` if it is not pending any more. */
-  hold(number: JobNo): Promise<Job | undefined> {
-    return this.#update(number, "pending", () => ({ held: true }), "relaxed");
+  hold(file: FileNo): Promise<Job | undefined> {
+    return this.#store.updateFile(file, () => ({ held: true }), "relaxed");
   }
 
   /**
    * Lets the job go that was created or held, as it was last closed.
    * @param how `refused`: that close was refused, though it is stored; the job waits for a word that it may start.
    */
-  async release(number: JobNo, how: "closed" | "refused" = "closed"): Promise<void> {
+  async release(file: FileNo, how: "closed" | "refused" = "closed"): Promise<void> {
     const content = { is: "as-closed" } as const;
     const changes = { held: false, content, ...how === "refused" ? { turn: null } : {} };
-    const stored = this.#update(number, "pending", () => changes, "relaxed");
-    this.#listeners.tell({ kind: "released", number }); // Before it is stored: the claim can share its commit.
+    const stored = this.#store.updateFile(file, () => changes, "relaxed");
+    this.#listeners.tell({ kind: "released", file }); // Before it is stored: the claim can share its commit.
     await stored;
   }
 
@@ -175,12 +190,12 @@ export class Queue {
    * @param writtenAt Epoch ms of its last write; `undefined`: as stored.
    */
   saveDraft(
-    number: JobNo,
+    file: FileNo,
     command: Uint8Array,
     { uids }: Writers,
     writtenAt: number | undefined,
   ): Promise<Job | undefined> {
-    return this.#update(number, "pending", (job) => ({
+    return this.#store.updateFile(file, (job) => ({
       content: { is: "draft", bytes: command },
       foreignWriter: foreignWriter(job, { uids, of: "part" }), // After a crash, the one before may count again.
       writtenAt: writtenAt ?? job.writtenAt,
@@ -196,7 +211,7 @@ export class Queue {
    * @param header Of a command that is no draft, and has one.
    */
   async saveClosed(
-    number: JobNo,
+    file: FileNo,
     command: Uint8Array | "as-saved",
     writers: Writers,
     writtenAt: number | undefined,
@@ -204,10 +219,10 @@ export class Queue {
   ): Promise<Job | undefined> {
     const config = header ? await this.config() : DEFAULT_CONFIG;
     const isEmptied = command !== "as-saved" && command.length === 0;
-    const before = isEmptied ? await this.#store.byNo(number) : undefined;
+    const before = isEmptied ? await this.#store.byFile(file) : undefined;
     // With a turn, it may be a draft alone that is empty, of a command that would run still.
     const wasEmpty = before?.state === "pending" && before.commandBytes === 0 && before.turn === null;
-    const closed = this.#update(number, "pending", (job) => {
+    const closed = this.#store.updateFile(file, (job) => {
       const hasNothing = command === "as-saved" ? job.commandBytes === 0 : isEmptied;
       return {
         content: { is: "closed", bytes: command },
@@ -224,7 +239,7 @@ export class Queue {
 
   /**
    * Moves a job to a state, under an id. One that comes to pending is held until `release`, and
-   * so are those behind it.
+   * so are those behind it. One that is renamed onto another in pending rewrites that, and is gone.
    * @param mayReplace Whether that other job of the id may be replaced, if the move is within one directory.
    */
   async move(
@@ -241,9 +256,17 @@ export class Queue {
     return await this.#rename(
       job,
       id,
-      (other) => move === "rename" && other.state === job.state && mayReplace(other),
+      (other) =>
+        move !== "rename" || other.state !== job.state || !mayReplace(other)
+          ? "stays"
+          : other.state === "pending"
+          ? "is-rewritten"
+          : "goes",
       (now, replaced, content) => {
-        const changes = changesOfMove(move, now, id, replaced, this.now());
+        if (now.state === "pending" && replaced?.state === "pending") {
+          return this.#rewritten(replaced, now, content, config);
+        }
+        const changes = changesOfMove(move, now, id, this.now());
         return this.#withAsks(now, changes, content, config);
       },
       over,
@@ -259,7 +282,7 @@ export class Queue {
       const renamed = await this.#rename(
         current,
         id,
-        (other) => other.state === "pending" && mayReplace(other),
+        (other) => other.state === "pending" && mayReplace(other) ? "goes" : "stays",
         () => ({ changedAt: this.now() }),
       );
       if (renamed.ok || renamed.refusal.kind === "taken") return renamed;
@@ -280,7 +303,7 @@ export class Queue {
   /** Owner and mode; the write bits of a job that is not pending stay as they are, for its next time there. */
   async setOwnership(job: Job, { uid, gid, mode }: Partial<Ownership>): Promise<Job | undefined> {
     const config = await this.config();
-    const changing = this.#update(job.number, job.state, (job) => ({
+    const changing = this.#update(job, (job) => ({
       uid: uid ?? job.uid,
       gid: gid ?? job.gid,
       mode: mode === undefined
@@ -307,7 +330,7 @@ export class Queue {
         ...visibleAt === undefined ? {} : { visibleAt },
       };
     };
-    return await this.#told(this.#update(job.number, job.state, changes, "durable"), changed);
+    return await this.#told(this.#update(job, changes, "durable"), changed);
   }
 
   /**
@@ -528,10 +551,10 @@ export class Queue {
     if (job?.state !== "pending") return undefined;
     const over = await this.#overWithoutRun(job, { kind: "not-run", reason: "too late" });
     const changes = (now: Job) => ({
-      ...changesOfMove("withdraw", now, now.id, undefined, this.now()),
+      ...changesOfMove("withdraw", now, now.id, this.now()),
       deadlineAt: null,
     });
-    const ended = await this.#rename(job, job.id as JobId, () => false, changes, over);
+    const ended = await this.#rename(job, job.id as JobId, () => "stays", changes, over);
     return ended.ok ? ended.value.job : undefined;
   }
 
@@ -578,6 +601,19 @@ export class Queue {
     return undefined;
   }
 
+  /** What a job that waits becomes, onto which another is renamed. */
+  #rewritten(job: Pending, by: Pending, content: () => Uint8Array, config: Config): JobChanges {
+    const read = () => {
+      if (by.asks.old) return { asks: by.asks, isEmpty: false };
+      const submission = judge(content(), "whole", this.now());
+      if (submission.kind === "refused") return "unsound";
+      const { header } = submission;
+      return { asks: header?.asks ?? NO_ASKS, isEmpty: header?.isAlone ?? false };
+    };
+    const changes = changesOfRewrite(job, by, read, this.now());
+    return { ...changes, priority: this.#priorityOf(changes.asks, by.uid, config) };
+  }
+
   #priorityOf(asks: Asks, uid: number, config: Config): number {
     return priorityOf(asks, config, this.#capsOf(uid));
   }
@@ -602,21 +638,29 @@ export class Queue {
   async #rename(
     before: Job,
     id: JobId,
-    mayReplace: (other: Job) => boolean,
-    changes: (job: Job, replaced: Job | undefined, content: () => Uint8Array) => JobChanges,
+    fate: (other: Job) => Fate,
+    changes: (job: Job, other: Job | undefined, content: () => Uint8Array) => JobChanges,
     over?: Over,
   ): Promise<Result<Moved>> {
     const all = (job: Job, replaced: Job | undefined, content: () => Uint8Array) => ({
       ...changes(job, replaced, content),
       ...over ? { over } : {},
     });
-    const renaming = this.#store.rename(before.number, expectedOf(before), id, mayReplace, all);
+    const renaming = this.#store.rename(before.number, expectedOf(before), id, fate, all);
     const renamed = await this.#told(renaming, (renamed) => {
+      if (renamed.kind === "rewritten") return renamed;
       if (renamed.kind !== "renamed") return undefined;
       if (over && before.state === "active") this.#logged(before.run, over.bytes);
       return { ...renamed, kind: "moved", before };
     });
-    return renamed.kind === "renamed" ? { ok: true, value: renamed } : refuse(renamed.kind);
+    switch (renamed.kind) {
+      case "renamed":
+        return { ok: true, value: renamed };
+      case "rewritten":
+        return { ok: true, value: { job: renamed.job, replaced: renamed.before } };
+      default:
+        return refuse(renamed.kind);
+    }
   }
 
   /**
@@ -639,12 +683,12 @@ export class Queue {
   }
 
   #update(
-    number: JobNo,
-    state: State,
+    job: Job,
     changes: (job: Job, content: () => Uint8Array) => JobChanges,
     durability: Durability,
   ): Promise<Job | undefined> {
-    return this.#store.update(number, { state }, changes, durability);
+    const { state, file } = job;
+    return this.#store.update(job.number, { state, file }, changes, durability);
   }
 }
 
@@ -661,7 +705,8 @@ function changed(job: Job | undefined): QueueEvent | undefined {
 
 /** What a job must still be for a change that was asked of it as it is. */
 function expectedOf(job: Job): Expected {
-  return job.state === "active" ? { state: job.state, run: job.run } : { state: job.state };
+  const { state, file } = job;
+  return job.state === "active" ? { state, file, run: job.run } : { state, file };
 }
 
 function refuse(kind: Exclude<Refusal["kind"], "share">): { ok: false; refusal: Refusal } {

@@ -5,7 +5,7 @@
  * may change the queue between two calls. Closures that are given are pure: they may be called again, with what
  * the job is by then, and depend on nothing else but the clock.
  */
-import type { JobNo } from "../job/id.ts";
+import type { FileNo, JobNo } from "../job/id.ts";
 import type { Attempt, Leftover, RunToken, RunTraces } from "../job/attempt.ts";
 import type { Ending } from "../job/ending.ts";
 import type { Asks } from "../job/header.ts";
@@ -54,7 +54,9 @@ export interface JobChanges {
   /** Of an ended job's log. */
   loggedAt?: number;
   changedAt?: number;
-  accessedAt?: number;
+  accessedAt?: number | null;
+  /** What is kept of its attempts goes, logs and all; they count as they did. */
+  forgetsAttempts?: boolean;
   /** An attempt is over, or takes none: what its log ends with. */
   over?: Over;
 }
@@ -71,6 +73,8 @@ export interface Expected {
   state: State;
   /** For an active job: of this run, and not of a later one. */
   run?: RunToken;
+  /** It is this file still. */
+  file?: FileNo;
 }
 
 /** A job just taken to be run. */
@@ -80,8 +84,13 @@ export interface Claim {
   command: Uint8Array;
 }
 
+/** What becomes of the job that has the id: the id is taken; it goes; or its row stays, with the file. */
+export type Fate = "stays" | "goes" | "is-rewritten";
+
 export type Renamed =
   | { kind: "renamed"; job: Job; replaced: Job | undefined }
+  /** `job` was `before`, and is the file now that `by` was, which is gone. */
+  | { kind: "rewritten"; job: Job; before: Job; by: Job }
   | { kind: "missing" }
   | { kind: "taken" };
 
@@ -136,6 +145,8 @@ export interface Store extends AsyncDisposable {
   forgetUsage(): void;
   byId(id: string): Promise<Job | undefined>;
   byNo(number: JobNo): Promise<Job | undefined>;
+  /** The job that is this file in pending/, or was when it was there. */
+  byFile(file: FileNo): Promise<Job | undefined>;
   /** The jobs of a state behind a position, in order. */
   list(state: State, after: number, limit: number): Promise<Listed[]>;
   /** As `list`, the whole of each job. */
@@ -154,17 +165,24 @@ export interface Store extends AsyncDisposable {
     changes: (job: Job, content: () => Uint8Array) => JobChanges,
     durability: Durability,
   ): Promise<Job | undefined>;
+  /** As `update`, of the pending job that is this file then. */
+  updateFile(
+    file: FileNo,
+    changes: (job: Job, content: () => Uint8Array) => JobChanges,
+    durability: Durability,
+  ): Promise<Job | undefined>;
   /**
-   * Gives a job a new id, and the changes with it.
-   * @param mayReplace Whether the job that has the id may be removed; if not, the id is `taken`.
-   * @param changes What else changes, given the job that it replaces, and its command as it was last written.
+   * Gives a job a new id, and the changes with it. Or, where one that waits `is-rewritten`, has that one take over
+   * its file and its text, as far as that is closed, and get the changes; the job goes.
+   * @param fate What becomes of the job that has the id; if it stays, the id is `taken`.
+   * @param changes What else changes, given the job that has the id, and its own command as it was last written.
    */
   rename(
     number: JobNo,
     expected: Expected,
     id: string,
-    mayReplace: (other: Job) => boolean,
-    changes: (job: Job, replaced: Job | undefined, content: () => Uint8Array) => JobChanges,
+    fate: (other: Job) => Fate,
+    changes: (job: Job, other: Job | undefined, content: () => Uint8Array) => JobChanges,
   ): Promise<Renamed>;
   /** @returns Whether it was there. */
   remove(number: JobNo, expected: Expected, durability: Durability): Promise<boolean>;

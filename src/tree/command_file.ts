@@ -33,7 +33,7 @@ export class CommandFile {
   readonly #openers = new Set<Opener>();
   /** Last change, epoch ms; `undefined`: none since it was opened. */
   modifiedAt: number | undefined;
-  /** The job is removed, or has left pending/: who has it open goes on, and nothing of it is stored. */
+  /** The job is removed, has left pending/, or was rewritten by a rename: who has it open goes on, and nothing of it is stored. */
   isRemoved = false;
   /** Why a write failed. What is left would be a command cut short: it is not closed, and so does not run. */
   spoiled: unknown;

@@ -83,7 +83,7 @@ export class CommandHandle implements Handle {
     if (file.isStored) return;
     if (file.isRemoved) return file.requireUnspoiled();
     await file.save("draft", async (bytes, writers) => {
-      const saved = await this.#desk.queue.saveDraft(file.job.number, bytes, writers, file.modifiedAt);
+      const saved = await this.#desk.queue.saveDraft(file.job.file, bytes, writers, file.modifiedAt);
       this.#requireThere(saved);
     });
   }
@@ -116,7 +116,7 @@ export class CommandHandle implements Handle {
       await file.save("closed", async (bytes, writers) => {
         const command = file.isStored ? "as-saved" : bytes;
         const closed = this.#requireThere(
-          await this.#desk.queue.saveClosed(file.job.number, command, writers, file.modifiedAt, header),
+          await this.#desk.queue.saveClosed(file.job.file, command, writers, file.modifiedAt, header),
         );
         if (!closed || !this.#hasWritten) return; // A shell closes a copy before it writes.
         file.left = { bytes, foreignWriter: closed.foreignWriter, by: this };

@@ -1,3 +1,4 @@
+import type { FileNo } from "../job/id.ts";
 import type { Job } from "../job/job.ts";
 import {
   type AttributeChanges,
@@ -25,7 +26,8 @@ const CLOCK_SKEW_MS = 1_000;
 export class CommandNode implements Node {
   readonly #parts: Parts;
 
-  constructor(parts: Parts, readonly number: number) {
+  /** @param file The number of the file, which may be another job's now than it was made as. */
+  constructor(parts: Parts, readonly file: FileNo) {
     this.#parts = parts;
   }
 
@@ -51,7 +53,7 @@ export class CommandNode implements Node {
     const isPending = job.state === "pending";
     const { sizeBytes, mtime } = changes;
     const isByName = changes.fh === undefined;
-    const soughtMtime = isByName && typeof mtime === "number" && makers.isMaker(uid, this.number)
+    const soughtMtime = isByName && typeof mtime === "number" && makers.isMaker(uid, this.file)
       ? mtime
       : undefined;
     if (!isPending) this.#refusePast(changes);
@@ -62,22 +64,21 @@ export class CommandNode implements Node {
       await changeTimes(this.#parts, job, uid, changes);
     }
     await changeOwnership(this.#parts, job, uid, changes);
-    if (soughtMtime !== undefined) makers.seek(this.number, uid, soughtMtime);
+    if (soughtMtime !== undefined) makers.seek(this.file, uid, soughtMtime);
     return asked(await this.#shown(uid, "changed"));
   }
 
   /** @throws {ErrnoError} ESTALE if there is nothing to be shown. */
   async #shown(uid: number, why: "asked-for" | "changed"): Promise<Attributes> {
     const { queue, jobs, makers, now } = this.#parts;
-    const { number } = this;
-    const job = await queue.byNo(number);
+    const job = await queue.byFile(this.file);
     const isPending = job?.state === "pending";
-    const file = jobs.file(number) ?? (isPending ? undefined : jobs.removedFile(number));
+    const file = jobs.file(this.file) ?? (isPending ? undefined : jobs.removedFile(this.file));
     if (file) return commandAttributes(job ?? file.job, file, now());
-    if (job && (isPending || why === "changed" && makers.nameValidMs(number) > 0)) {
+    if (job && (isPending || why === "changed" && makers.nameValidMs(this.file) > 0)) {
       return commandAttributes(job, undefined, now());
     }
-    const mtimeMs = makers.soughtMtime(number, uid);
+    const mtimeMs = makers.soughtMtime(this.file, uid);
     if (!job || mtimeMs === undefined) throw new ErrnoError("ESTALE");
     return pastAttributes(job, mtimeMs, now());
   }
@@ -85,15 +86,15 @@ export class CommandNode implements Node {
   /** The job, if it was made a short while ago, wherever it is now. */
   async #justMade(): Promise<Job | undefined> {
     const { queue, makers } = this.#parts;
-    return makers.nameValidMs(this.number) > 0 ? await queue.byNo(this.number) : undefined;
+    return makers.nameValidMs(this.file) > 0 ? await queue.byFile(this.file) : undefined;
   }
 
   /** @throws {ErrnoError} ESTALE if the job shows something else now. */
   async #pendingJob(): Promise<Job> {
     const { queue, makers } = this.#parts;
-    const job = await queue.byNo(this.number);
+    const job = await queue.byFile(this.file);
     if (job?.state === "pending") return job;
-    makers.endSearch(this.number); // The kernel looks again, and is told that it is not there.
+    makers.endSearch(this.file); // The kernel looks again, and is told that it is not there.
     throw new ErrnoError("ESTALE");
   }
 
@@ -112,8 +113,8 @@ export class CommandNode implements Node {
   /** @returns Whether the job is removed and still open: what is changed of it goes with its last handle. */
   async #changeRemoved(caller: number, changes: AttributeChanges): Promise<boolean> {
     const { queue, jobs, now } = this.#parts;
-    const file = jobs.removedFile(this.number);
-    if (!file || (await queue.byNo(this.number))?.state === "pending") return false;
+    const file = jobs.removedFile(this.file);
+    if (!file || (await queue.byFile(this.file))?.state === "pending") return false;
     requireRight(caller, file.job, changes, "by-handle");
     if (changes.sizeBytes !== undefined) file.truncate(changes.sizeBytes, now());
     file.job = { ...file.job, ...ownershipOf(changes) };

@@ -25,7 +25,7 @@ export async function changeOwnership(
 ): Promise<void> {
   const ownership = ownershipOf(changes);
   if (Object.keys(ownership).length === 0) return;
-  for (let current: Job | undefined = job; current; current = await queue.byNo(job.number)) {
+  for (let current: Job | undefined = job; current; current = await queue.byFile(job.file)) {
     requireRight(caller, current, { ...ownership, privileges: "keep" }, "by-name");
     if (await queue.setOwnership(current, ownership)) return; // else it has just started, or ended
   }
@@ -40,7 +40,7 @@ export async function changeTimes(
 ): Promise<void> {
   const { atime, mtime } = changes;
   if (atime === undefined && mtime === undefined) return;
-  const file = jobs.file(job.number);
+  const file = jobs.file(job.file);
   if (file && mtime !== undefined) file.modifiedAt = undefined; // The store's time counts again.
   const isSubmitted = mtime !== undefined && job.state === "pending" && job.turn === null && !isDraft(job.id);
   if (isSubmitted && job.commandBytes > 0) {

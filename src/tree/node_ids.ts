@@ -20,6 +20,7 @@
  *   that were refused, one after the other.
  */
 import type { NodeId } from "../fuse/mod.ts";
+import type { FileNo } from "../job/id.ts";
 
 const KIND_BITS = 3n;
 const JOB_BITS = 33n;
@@ -64,8 +65,9 @@ export function jobNodeid(kind: number, number: number, ordinal = 0): NodeId {
   return (BigInt.asUintN(Number(ORDINAL_BITS), BigInt(ordinal)) << ORDINAL_AT | job) as NodeId;
 }
 
-export function commandNodeid(number: number): NodeId {
-  return jobNodeid(COMMAND, number);
+/** Of a file in pending/: a rename takes it along to the job that it is renamed onto, as the kernel does. */
+export function commandNodeid(file: FileNo): NodeId {
+  return jobNodeid(COMMAND, file);
 }
 
 /**

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { ErrnoError } from "../fuse/mod.ts";
+import type { FileNo } from "../job/id.ts";
 import type { Accounts } from "./accounts.ts";
 import type { CommandFile } from "./command_file.ts";
 
@@ -24,13 +25,15 @@ const NEXT: Record<Hold, readonly Hold[]> = {
  *   closed          ──▶ let go    it is not
  *   waiting         ──▶ let go    its time is over, or it has another id
  *   closed, waiting ──▶ open      it is opened for writing again
- *   any             ──▶ let go    it is removed, or moved out of pending/
+ *   any             ──▶ let go    it is removed, moved out of pending/, or another is renamed onto it
  * ```
  *
  * A job that is *let go* may start. In each other state it is *held*: the queue does not start it, and it
  * counts for its owner. An *open* one may be written to. Of a *closed* one we take back what was refused. A
  * *waiting* one is held for a time: its maker is not done with it (*unfinished*: makers.ts), mv(1) looks at
  * what it has just moved, or the disk is full.
+ *
+ * It is known by its file: where that is renamed onto another job, it goes on as that one.
  *
  * The file has states of its own, see CommandFile. It is *spoiled* once a write failed, and *removed* once
  * the job is removed or leaves pending/ by hand: who has it open goes on. The job may come back, and has
@@ -51,7 +54,8 @@ export class OpenJob {
   /** `refused`: what it was last closed as may be stored, but whoever closed it was told that it is not: it is not to run. */
   lastClose: "accepted" | "refused" = "accepted";
 
-  constructor(readonly number: number, accounts: Accounts) {
+  /** @param number Of its file. */
+  constructor(readonly number: FileNo, accounts: Accounts) {
     this.#accounts = accounts;
   }
 

@@ -1,3 +1,4 @@
+import type { FileNo } from "../job/id.ts";
 import type { Job, Ownership } from "../job/job.ts";
 import { getLogger } from "@logtape/logtape";
 import { ErrnoError } from "../fuse/mod.ts";
@@ -32,7 +33,8 @@ export class OpenJobs implements Disposable {
   readonly #queue: Queue;
   readonly #accounts: Accounts;
   readonly #desk: CommandDesk;
-  readonly #jobs = new Map<number, OpenJob>();
+  /** By the number of their file, which a rename onto another job takes along. */
+  readonly #jobs = new Map<FileNo, OpenJob>();
 
   constructor(queue: Queue, accounts: Accounts, now: () => number, refusals: Refusals) {
     this.#queue = queue;
@@ -43,13 +45,13 @@ export class OpenJobs implements Disposable {
   }
 
   /** The content of a pending job that is open. */
-  file(number: number): CommandFile | undefined {
-    return this.#jobs.get(number)?.file;
+  file(file: FileNo): CommandFile | undefined {
+    return this.#jobs.get(file)?.file;
   }
 
-  /** The content that somebody still has open of a job that was removed, or moved out of pending/. */
-  removedFile(number: number): CommandFile | undefined {
-    return this.#jobs.get(number)?.removedFile;
+  /** The content that somebody still has open of a job that was removed, moved out of pending/, or rewritten by a rename. */
+  removedFile(file: FileNo): CommandFile | undefined {
+    return this.#jobs.get(file)?.removedFile;
   }
 
   /**
@@ -57,7 +59,7 @@ export class OpenJobs implements Disposable {
    * @param how `isUnfinished`: its maker has more to do to it once it has closed it.
    */
   created(job: Job, how: { isUnfinished: boolean; mayMap: boolean }): CommandHandle {
-    const open = this.#of(job.number);
+    const open = this.#of(job.file);
     open.file = new CommandFile(job, "new", new Charge(this.#accounts, job.uid, 0));
     open.isUnfinished = how.isUnfinished;
     open.open(job.uid);
@@ -69,16 +71,16 @@ export class OpenJobs implements Disposable {
    * more of it in memory, or the job's owner hold no more.
    */
   async open(job: Job, uid: number, opening: Opening): Promise<CommandHandle> {
-    const { number } = job;
+    const { file: fileNo } = job;
     const { access, contents } = opening;
-    const isToBeHeld = access === "write" && !this.#jobs.get(number)?.isHeld;
+    const isToBeHeld = access === "write" && !this.#jobs.get(fileNo)?.isHeld;
     if (isToBeHeld) this.#accounts.requireRoom(job.uid, "heldJobs", 1);
-    const file = this.file(number) ?? this.#load(job, uid);
-    if (access === "write") this.#of(number).open(job.uid);
+    const file = this.file(fileNo) ?? this.#load(job, uid);
+    if (access === "write") this.#of(fileNo).open(job.uid);
     const handle = new CommandHandle(file, uid, access, opening, this.#desk);
     try {
       const [now] = await Promise.all([
-        access === "write" ? this.#queue.hold(number) : this.#queue.byNo(number),
+        access === "write" ? this.#queue.hold(fileNo) : this.#queue.byFile(fileNo),
         file.ready,
       ]);
       if (now?.state !== "pending" && !file.isRemoved) throw new ErrnoError("ESTALE");
@@ -114,12 +116,11 @@ export class OpenJobs implements Disposable {
    * than its owner may have; EDQUOT if its owner has too many jobs or logs.
    */
   async requireSound(draft: Job, uid: number, id: string): Promise<void> {
-    const { number } = draft;
-    const file = this.file(number);
+    const file = this.file(draft.file);
     const now = this.#queue.now();
     const submission = file?.hasWriter
       ? judge(file.bytes, "part", now)
-      : judge(await this.#queue.command(number) ?? new Uint8Array(), "whole", now);
+      : judge(await this.#queue.command(draft.file) ?? new Uint8Array(), "whole", now);
     const { reason, errno } = submission.kind === "refused"
       ? { reason: submission.reason, errno: "EINVAL" as const }
       : {
@@ -147,19 +148,23 @@ export class OpenJobs implements Disposable {
 
   /** Jobs come, go and get other ids by what we are asked, and the queue tells us each time that it is so. */
   #heard(event: QueueEvent) {
-    if (event.kind === "removed") return this.#removed(event.job.number, "removed");
+    if (event.kind === "removed") return this.#removed(event.job.file, "removed");
+    if (event.kind === "rewritten") {
+      this.#removed(event.before.file, "removed");
+      return void this.#renamed(event.job);
+    }
     if (event.kind !== "moved") return;
     const { job, before, replaced } = event;
-    if (replaced) this.#removed(replaced.number, "removed");
+    if (replaced) this.#removed(replaced.file, "removed");
     const [was, is] = [before, job].map(({ state }) => state === "pending");
     if (was && is) void this.#renamed(job);
     else if (is) this.#arrived(job);
-    else if (was) this.#removed(job.number, "moved");
+    else if (was) this.#removed(job.file, "moved");
   }
 
   /** The job has another id: if it waited for that, it may start. */
   async #renamed(job: Job): Promise<void> {
-    const open = this.#jobs.get(job.number);
+    const open = this.#jobs.get(job.file);
     if (!open) return;
     if (open.file) open.file.job = job;
     open.isUnfinished = false;
@@ -168,14 +173,14 @@ export class OpenJobs implements Disposable {
   }
 
   /** The job came to pending/, held by the queue. Whoever has it open for writing already lets it go. */
-  #arrived({ number, uid }: Job) {
-    const open = this.#of(number);
+  #arrived({ file, uid }: Job) {
+    const open = this.#of(file);
     if (open.hold === "let go" || open.hold === "waiting") this.#wait(open, uid, MOVE_WAIT_MS);
   }
 
   /** The job is removed, or was `moved` out of pending/. */
-  #removed(number: number, how: "removed" | "moved") {
-    const open = this.#jobs.get(number);
+  #removed(file: FileNo, how: "removed" | "moved") {
+    const open = this.#jobs.get(file);
     if (!open) return;
     open.remove(how);
     this.#forgetIdle(open);
@@ -187,7 +192,7 @@ export class OpenJobs implements Disposable {
 
   async #released(handle: CommandHandle): Promise<void> {
     const { file } = handle;
-    const open = this.#of(file.job.number);
+    const open = this.#of(file.job.file);
     file.closed(handle);
     const isLastWriter = handle.access === "write" && !file.hasWriter;
     if (isLastWriter) {
@@ -211,19 +216,19 @@ export class OpenJobs implements Disposable {
    * another has left it; one that was made for it vanishes.
    */
   async #takeBackRefused(file: CommandFile): Promise<void> {
-    const { number } = file.job;
+    const { file: fileNo } = file.job;
     const { before, left } = file.forgetKept();
     const last = left && left.by.refusal === undefined ? left : before;
     if (file.isRemoved || file.refused === undefined || file.isClosed || last === undefined) return;
     try {
-      const job = await this.#queue.byNo(number);
+      const job = await this.#queue.byFile(fileNo);
       if (job?.state !== "pending") return;
       if (last !== "none") {
         file.fill(last.bytes);
         const uids = new Set(last.foreignWriter === null ? [] : [last.foreignWriter]);
         const submission = judge(last.bytes, "whole", this.#queue.now());
         const header = submission.kind === "sound" ? submission.header : undefined;
-        await this.#queue.saveClosed(number, last.bytes, { uids, of: "part" }, undefined, header);
+        await this.#queue.saveClosed(fileNo, last.bytes, { uids, of: "part" }, undefined, header);
         file.lastClose = "accepted";
       } else await this.#queue.remove(job);
     } catch (error) {
@@ -257,19 +262,19 @@ export class OpenJobs implements Disposable {
 
   #load(job: Job, uid: number): CommandFile {
     const file = new CommandFile(job, "stored", new Charge(this.#accounts, uid, job.commandBytes));
-    this.#of(job.number).file = file;
+    this.#of(job.file).file = file;
     file.ready = this.#reload(file);
     return file;
   }
 
   async #reload(file: CommandFile): Promise<void> {
     const { version } = file;
-    const bytes = await this.#queue.command(file.job.number);
+    const bytes = await this.#queue.command(file.job.file);
     if (bytes === undefined) throw new ErrnoError("ESTALE");
     if (file.version === version) file.fill(bytes); // else somebody has begun to write meanwhile
   }
 
-  #of(number: number): OpenJob {
+  #of(number: FileNo): OpenJob {
     const known = this.#jobs.get(number);
     if (known) return known;
     const open = new OpenJob(number, this.#accounts);

@@ -7,7 +7,7 @@ import { OpenJobs } from "./open_jobs.ts";
 import { Refusals } from "./refusals.ts";
 
 const [ANN, BOB] = [1_001, 1_002];
-const JOB = { number: 1, id: "x", state: "pending", uid: ANN, commandBytes: 0 } as Job;
+const JOB = { number: 1, file: 1, id: "x", state: "pending", uid: ANN, commandBytes: 0 } as Job;
 const WRITE = { access: "write", contents: "keep", mayMap: false } as const;
 
 /** A queue that has JOB, whose releases end as `release` says. @param listeners Who subscribes. */
@@ -15,7 +15,7 @@ function queueWith(release: () => Promise<void>, listeners: QueueListener[] = []
   const answers = {
     subscribe: (listener: QueueListener) => void listeners.push(listener),
     hold: () => Promise.resolve(JOB),
-    byNo: () => Promise.resolve(JOB),
+    byFile: () => Promise.resolve(JOB),
     command: () => Promise.resolve(new Uint8Array()),
     release,
   };
@@ -70,8 +70,8 @@ Deno.test("who has a job open that is removed keeps its content, and holds it no
   using jobs = openJobs(queueWith(() => Promise.resolve(), listeners), accounts);
   const handle = await jobs.open(JOB, BOB, WRITE);
   for (const listener of listeners) listener({ kind: "removed", job: JOB });
-  assert.deepEqual([jobs.file(JOB.number), jobs.removedFile(JOB.number)], [undefined, handle.file]);
+  assert.deepEqual([jobs.file(JOB.file), jobs.removedFile(JOB.file)], [undefined, handle.file]);
   assert.equal(accounts.of(ANN).heldJobs, 0);
   await handle.release();
-  assert.deepEqual([jobs.removedFile(JOB.number), accounts.users], [undefined, []]);
+  assert.deepEqual([jobs.removedFile(JOB.file), accounts.users], [undefined, []]);
 });

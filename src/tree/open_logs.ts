@@ -61,6 +61,7 @@ export class OpenLogs {
 
   #heard(event: QueueEvent) {
     if (event.kind === "removed") this.#removed(event.job);
+    if (event.kind === "rewritten") this.#removed(event.by);
     if (event.kind === "moved" && event.replaced) this.#removed(event.replaced);
     const hasNewLog = event.kind === "started" ||
       event.kind === "moved" && event.job.ordinal !== event.before.ordinal;

@@ -16,20 +16,20 @@ export class PendingDirectory extends StateDirectory {
 
   protected override shown(job: Job): { nodeid: NodeId; attributes: Attributes } {
     const { jobs, now } = this.parts;
-    const attributes = commandAttributes(job, jobs.file(job.number), now());
-    return { nodeid: commandNodeid(job.number), attributes };
+    const attributes = commandAttributes(job, jobs.file(job.file), now());
+    return { nodeid: commandNodeid(job.file), attributes };
   }
 
   /** The name that its maker goes by stays known, whoever looks for it or lists it. */
-  protected override entryValidMs({ number }: Job): number {
-    return this.parts.makers.nameValidMs(number);
+  protected override entryValidMs({ file }: Job): number {
+    return this.parts.makers.nameValidMs(file);
   }
 
   protected override pastEntry(uid: number, job: Job): Entry | undefined {
-    const mtimeMs = this.parts.makers.soughtMtime(job.number, uid);
+    const mtimeMs = this.parts.makers.soughtMtime(job.file, uid);
     if (mtimeMs === undefined) return undefined;
     return {
-      nodeid: commandNodeid(job.number),
+      nodeid: commandNodeid(job.file),
       attributes: pastAttributes(job, mtimeMs, this.parts.now()),
       attributesValidMs: ATTRIBUTES_VALID_MS,
       entryValidMs: 0,
@@ -41,7 +41,7 @@ export class PendingDirectory extends StateDirectory {
     const { jobs, makers } = this.parts;
     const job = await this.#create(request, id, making);
     const handle = jobs.created(job, { isUnfinished: isLeftUnfinished(making), mayMap: making.mayMap });
-    makers.made(job.number, job.uid);
+    makers.made(job.file, job.uid);
     return { entry: this.entry(job), handle };
   }
 

@@ -142,10 +142,10 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
     }
     if (job?.state !== this.state) throw new ErrnoError("ENOENT");
     if (!isWithin && this.state === "pending") {
-      makers.endSearch(job.number); // Whoever moves it looks for it where it is.
+      makers.endSearch(job.file); // Whoever moves it looks for it where it is.
       // Where it goes, the cached name would still lead to the command, not the log. ESTALE makes the kernel
       // look again.
-      if (makers.takeBackName(job.number)) throw new ErrnoError("ESTALE");
+      if (makers.takeBackName(job.file)) throw new ErrnoError("ESTALE");
     }
     if (!mayTake(job)) throw new ErrnoError("ESTALE");
     if (!isWithin && to.state === "pending") accounts.requireRoom(job.uid, "heldJobs", 1);
@@ -161,7 +161,7 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
    */
   #isLate({ uid }: Request, job: Job, newId: JobId): boolean {
     const isPast = this.state === "pending" && job.state !== "pending";
-    return isPast && !isDraft(newId) && this.parts.makers.isMaker(uid, job.number);
+    return isPast && !isDraft(newId) && this.parts.makers.isMaker(uid, job.file);
   }
 
   /**

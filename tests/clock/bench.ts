@@ -36,14 +36,14 @@ export class ClockBench implements AsyncDisposable {
   async submit(id: string): Promise<void> {
     const created = await this.queue.create(id as JobId, { uid: 0, gid: 0, mode: 0o644 });
     assert.ok(created.ok);
-    const { number } = created.value;
+    const { file } = created.value;
     await this.queue.saveClosed(
-      number,
+      file,
       new TextEncoder().encode("false"),
       { uids: new Set(), of: "all" },
       undefined,
     );
-    await this.queue.release(number);
+    await this.queue.release(file);
   }
 
   /** The run ends with status 1, and its job waits for its next attempt. */

@@ -91,8 +91,8 @@ Deno.test("whatever users open, write, cut, remove and close, they are charged w
       const contentOf = (nodeid: NodeId) => `${nodeid}, ${left.get(nodeid) ?? 0}`;
       const leave = (nodeid: NodeId) => left.set(nodeid, (left.get(nodeid) ?? 0) + 1);
       const nodeidOf = async (job: number) => {
-        const { number, state } = await store.byId(`job${job}`) ?? { number: 0, state: "pending" };
-        return commandNodeid(number) + (state === "pending" ? 0n : 1n) as NodeId;
+        const { file, state } = await store.byId(`job${job}`) ?? { file: 0, state: "pending" };
+        return commandNodeid(file) + (state === "pending" ? 0n : 1n) as NodeId;
       };
       const openNode = async ({ uid, job }: Step, nodeid: NodeId, flags: number) => {
         const isCommand = nodeid !== CONFIG && nodeid !== NEW_ID;

@@ -76,7 +76,7 @@ class Wired implements AsyncDisposable {
     for (const id of ["x", "f"] as JobId[]) {
       const created = await queue.create(id, { uid: 0, gid: 0, mode: 0o644 });
       assert.ok(created.ok);
-      const job = await queue.saveClosed(created.value.number, new TextEncoder().encode(": job"), {
+      const job = await queue.saveClosed(created.value.file, new TextEncoder().encode(": job"), {
         uids: new Set(),
         of: "all",
       }, undefined);

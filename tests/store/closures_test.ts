@@ -28,11 +28,12 @@ function twice<Values extends unknown[], Answer>(
 
 /** The same store, which asks for each change twice. */
 function askingTwice(store: Store): Store {
-  const asking: Pick<Store, "update" | "rename" | "claim" | "settle"> = {
+  const asking: Pick<Store, "update" | "updateFile" | "rename" | "claim" | "settle"> = {
     update: (number, expected, changes, durability) =>
       store.update(number, expected, twice(changes), durability),
-    rename: (number, expected, id, mayReplace, changes) =>
-      store.rename(number, expected, id, twice(mayReplace), twice(changes)),
+    updateFile: (file, changes, durability) => store.updateFile(file, twice(changes), durability),
+    rename: (number, expected, id, fate, changes) =>
+      store.rename(number, expected, id, twice(fate), twice(changes)),
     claim: (runs, header, room) => store.claim(runs, twice(header), room),
     settle: (run, settle, left) => store.settle(run, twice(settle), left),
   };
@@ -69,10 +70,10 @@ Deno.test("what the queue makes of a job depends on nothing but the job, and may
   const end = { droppedBytes: 0, tail: new Uint8Array(), survivors: [] };
   const failure = { kind: "exited", status: 1 } as const;
 
-  const { number } = value(await queue.create(id("a"), { uid: 1, gid: 1, mode: 0o600 }));
-  await queue.saveDraft(number, utf8("echo"), { uids: new Set([2]), of: "part" }, undefined);
-  await queue.saveClosed(number, "as-saved", ALL, undefined);
-  await queue.release(number);
+  const { number, file } = value(await queue.create(id("a"), { uid: 1, gid: 1, mode: 0o600 }));
+  await queue.saveDraft(file, utf8("echo"), { uids: new Set([2]), of: "part" }, undefined);
+  await queue.saveClosed(file, "as-saved", ALL, undefined);
+  await queue.release(file);
   const pending = see(await queue.byNo(number));
   await queue.setTimes(pending, { modifiedAt: place.now - 5, accessedAt: 3 });
   await queue.setOwnership(pending, { mode: 0o640 });
@@ -85,18 +86,22 @@ Deno.test("what the queue makes of a job depends on nothing but the job, and may
   const third = await claim();
   see(value(await queue.move(third.job, "pending", id("b"), () => false)).job);
   await queue.requeue(third.run);
-  await queue.release(number);
+  await queue.release(file);
   const fourth = await claim();
   see(value(await queue.move(fourth.job, "failed", id("b"), () => false)).job);
   await queue.ended(fourth.run, { ...end, ending: failure });
   see(value(await queue.move(see(await queue.byNo(number)), "pending", id("b"), () => false)).job);
-  await queue.release(number);
+  await queue.release(file);
   see(value(await queue.renameLate(see(await queue.byNo(number)), id("c"), () => false)).job);
   const other = value(await queue.create(id("d"), { uid: 1, gid: 1, mode: 0o600 }));
   const moved = value(await queue.move(see(await queue.byNo(number)), "pending", id("d"), () => true));
-  assert.equal(moved.replaced?.number, other.number);
+  assert.deepEqual([moved.job.number, moved.job.file, moved.replaced?.number], [
+    other.number,
+    file,
+    other.number,
+  ]);
   see(value(await queue.move(moved.job, "failed", id("d"), () => false)).job);
-  value(await queue.remove(see(await queue.byNo(number))));
+  value(await queue.remove(see(await queue.byFile(file))));
 
   assert.deepEqual(seen, [
     ...["a pending 0", "a active 1", "a pending 1", "a active 2", "a pending 1", "a active 2", "b pending 0"],

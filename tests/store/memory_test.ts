@@ -172,10 +172,16 @@ class Run {
             number,
             { state: job.state },
             other,
-            (replaced) => replaced.state === job.state && choice % 2 === 0,
+            (replaced) =>
+              replaced.state !== job.state || choice % 2 === 1
+                ? "stays"
+                : isPending && choice % 4 === 0
+                ? "is-rewritten"
+                : "goes",
             () => isPending ? changes : {},
           );
           if (renamed.kind === "renamed" && renamed.replaced) this.#inLine.delete(renamed.replaced.number);
+          if (renamed.kind === "rewritten") this.#inLine.delete(number);
         });
       case "withdraw":
         if (!isPending) return;
@@ -328,7 +334,7 @@ class Run {
         job.number,
         { state: job.state },
         job.id,
-        () => false,
+        () => "stays",
         () => changes,
       );
       if (moved.kind === "renamed") this.#held(job.number, changes, asked);

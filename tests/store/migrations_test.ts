@@ -303,7 +303,7 @@ for (let version = 1; version <= LAST_OLD; version++) {
       9,
       { state: "complete" },
       "complete",
-      () => false,
+      () => "stays",
       () => ({ state: "pending", turn: 0 }),
     );
     await store.claim(["again"], () => utf8("again"));

@@ -1,9 +1,9 @@
-import type { JobNo } from "../../src/job/id.ts";
+import type { FileNo, JobNo } from "../../src/job/id.ts";
 import assert from "node:assert/strict";
 import type { Ending } from "../../src/job/ending.ts";
 import type { Job } from "../../src/job/job.ts";
 import type { State } from "../../src/job/state.ts";
-import type { JobChanges, NewJob, Store } from "../../src/store/store.ts";
+import type { Fate, JobChanges, NewJob, Store } from "../../src/store/store.ts";
 
 /** A place for stores: each `open` sees what the earlier ones stored. */
 export interface StorePlace extends AsyncDisposable {
@@ -21,11 +21,15 @@ const utf8 = (text: string) => new TextEncoder().encode(text);
 const text = (bytes: Uint8Array | undefined) => bytes && new TextDecoder().decode(bytes);
 const header = (command: Uint8Array) => utf8(`>>> ${text(command)}\n`);
 const PENDING = { state: "pending" } as const;
-const KEEP = () => false;
-const REPLACE = () => true;
+const KEEP = (): Fate => "stays";
+const REPLACE = (): Fate => "goes";
+const REWRITE = (): Fate => "is-rewritten";
 const SUCCESS: Ending = { kind: "exited", status: 0 };
 const FAILURE: Ending = { kind: "exited", status: 7 };
 const KILLED: Ending = { kind: "signaled", signal: "SIGKILL" };
+
+/** The file that a job is made as. */
+const fileOf = (job: JobNo): FileNo => job as number;
 
 function newJob(id: string, uid = 1): NewJob {
   return { id, uid, gid: 2, mode: 0o640 };
@@ -80,6 +84,13 @@ async function ids(store: Store, state: State): Promise<string[]> {
   return (await store.list(state, 0, 100)).map(({ id }) => id);
 }
 
+/** What a new file held, what is read of it once it has rewritten a job, also after a crash, and what runs then. */
+const REWRITTEN: [string, JobChanges[], (string | undefined)[], (string | undefined)[], string[]][] = [
+  ["closed", [closed("new")], ["new", "new"], ["new", "new"], ["new"]],
+  ["never closed", [draft("cut")], ["cut", ""], ["cut", "cut"], []],
+  ["closed, and written to since", [closed("new"), draft("cut")], ["cut", "new"], ["new", "new"], ["new"]],
+];
+
 /** What every store promises. */
 export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
   const test = (behaviour: string, run: (store: Store, place: StorePlace) => Promise<void>) =>
@@ -101,6 +112,7 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
     const job = await store.create(newJob("a"));
     assert.deepEqual(job, {
       number: job?.number,
+      file: job?.number,
       id: "a",
       state: "pending",
       commandBytes: 0,
@@ -940,10 +952,107 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
     await change(store, a, { held: true });
     await claim(store, "1");
     assert.equal((await store.byNo(active))?.state, "active");
-    const inPending = ({ state }: { state: string }) => state === "pending";
+    const inPending = ({ state }: { state: string }): Fate => state === "pending" ? "goes" : "stays";
     assert.deepEqual(await store.rename(a, PENDING, "active", inPending, changes), { kind: "taken" });
     const same = await store.rename(a, PENDING, "b", KEEP, () => ({ state: "failed" }));
     assert.ok(same.kind === "renamed" && same.job.state === "failed" && same.replaced === undefined);
+  });
+
+  test("rename() onto a job that is rewritten leaves its row, which is the other's file and text then", async (store) => {
+    const a = await submit(store, "a", "echo of a", 1);
+    await submit(store, "between");
+    const b = await submit(store, "b", "echo b", 2);
+    await claim(store, "1");
+    await end(store, "1", "pending", FAILURE, "failed\n");
+    const before = await store.byNo(a);
+    const by = await store.byNo(b);
+    const changes: JobChanges = { uid: 2, mode: 0o600 };
+    const renamed = await store.rename(b, PENDING, "a", REWRITE, (job, other) => {
+      assert.deepEqual([job.number, other?.number], [b, a]);
+      return changes;
+    });
+    const job = { ...before, file: b, uid: 2, mode: 0o600, commandBytes: 6 };
+    assert.deepEqual(renamed, { kind: "rewritten", job, before, by });
+    assert.deepEqual(await store.byId("a"), job);
+    assert.deepEqual([await store.byId("b"), await store.byNo(b)], [undefined, undefined]);
+    assert.deepEqual([await store.byFile(fileOf(b)), await store.byFile(fileOf(a))], [job, undefined]);
+    assert.deepEqual(await commands(store, a), ["echo b", "echo b"]);
+    assert.equal(await log(store, a), ">>> echo of a\nfailed\n");
+    assert.deepEqual(await claim(store, "2", "3"), ["a", "between"]);
+  });
+
+  test("what is for a file is not for another that took its place", async (store) => {
+    const [a, b] = [await submit(store, "a"), await submit(store, "b")];
+    const isHeld = async (number: JobNo) => {
+      const job = await store.byNo(number);
+      return job?.state === "pending" && job.held;
+    };
+    await store.rename(b, PENDING, "a", REWRITE, () => ({}));
+    assert.equal(await store.updateFile(fileOf(a), () => ({ held: true }), "relaxed"), undefined);
+    assert.equal(await store.updateFile(fileOf(a), () => closed("of the one before"), "durable"), undefined);
+    assert.equal(
+      await store.update(a, { ...PENDING, file: fileOf(a) }, () => ({ mode: 0 }), "durable"),
+      undefined,
+    );
+    assert.deepEqual(await store.rename(a, { ...PENDING, file: fileOf(a) }, "c", KEEP, () => ({})), {
+      kind: "missing",
+    });
+    assert.equal(await store.remove(a, { ...PENDING, file: fileOf(a) }, "durable"), false);
+    assert.deepEqual([await isHeld(a), await commands(store, a)], [false, ["echo b", "echo b"]]);
+    assert.equal((await store.updateFile(fileOf(b), () => ({ held: true }), "relaxed"))?.number, a);
+    await store.updateFile(fileOf(b), () => ({ ...closed("again"), held: false }), "durable");
+    assert.deepEqual([await isHeld(a), await commands(store, a)], [false, ["again", "again"]]);
+  });
+
+  test(
+    "a job may be rewritten by rename again and again, and is one file at a time",
+    async (store, place) => {
+      const a = await submit(store, "a");
+      for (const id of ["b", "c", "d"]) {
+        const number = await submit(store, id);
+        await store.rename(number, PENDING, "a", REWRITE, () => ({}));
+        assert.deepEqual([(await store.byNo(a))?.file, (await store.byFile(fileOf(number)))?.number], [
+          number,
+          a,
+        ]);
+      }
+      // A job that was rewritten so is renamed onto another, as any.
+      const other = await submit(store, "other");
+      await store.rename(a, PENDING, "other", REWRITE, () => ({}));
+      const { file } = await store.byNo(other) ?? {};
+      assert.deepEqual([file, await commands(store, other)], [other - 1, ["echo d", "echo d"]]);
+      await store.remove(other, PENDING, "durable");
+      assert.equal(await store.byFile(other - 1), undefined);
+      await using again = await place.openAfterCrash();
+      assert.deepEqual(await ids(again, "pending"), []);
+      assert.ok(await create(again, "new") > other);
+    },
+  );
+
+  test("what is forgotten of attempts at a rewrite counts on, and their logs are gone", async (store) => {
+    const a = await submit(store, "a");
+    await claim(store, "1");
+    await end(store, "1", "pending", FAILURE, "secret\n");
+    const b = await submit(store, "b");
+    await store.rename(b, PENDING, "a", REWRITE, () => ({ forgetsAttempts: true }));
+    const job = await store.byNo(a);
+    assert.deepEqual([job?.attempts, job?.ordinal], [1, 1]);
+    assert.deepEqual([await store.attempt(a, 1), await log(store, a)], [undefined, ""]);
+    await claim(store, "2");
+    const over = await end(store, "2", "complete");
+    assert.deepEqual([over.ordinal, await log(store, a, 2)], [2, ">>> echo b\n"]);
+  });
+
+  test("a job that was rewritten by one whose processes are left waits for them", async (store) => {
+    await submit(store, "a");
+    const b = await submit(store, "b");
+    await change(store, b, { turn: 1 });
+    await claim(store, "1");
+    await store.rename(b, { state: "active" }, "b", KEEP, () => ({ state: "pending", turn: "next" }));
+    await store.rename(b, PENDING, "a", REWRITE, () => ({}));
+    assert.deepEqual(await claim(store, "2"), []);
+    await store.settle("1", () => ({}));
+    assert.deepEqual(await claim(store, "3"), ["a"]);
   });
 
   test("a job that runs may get another id, which no new job starts under before the run has ended", async (store) => {
@@ -1147,6 +1256,35 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
       assert.deepEqual(await commands(again, number), ["cut", "cut"]);
     },
   );
+
+  for (const [what, changes, open, afterCrash, runs] of REWRITTEN) {
+    test(
+      `what was cut short does not run after a crash where it has rewritten a job: ${what}`,
+      async (store, place) => {
+        const a = await submit(store, "a", "old");
+        const b = await create(store, ".a.new");
+        for (const content of changes) await change(store, b, content);
+        await store.rename(b, PENDING, "a", REWRITE, () => ({ held: false, isEmpty: false }));
+        assert.deepEqual(await commands(store, a), open);
+        await using again = await place.openAfterCrash();
+        assert.deepEqual(await commands(again, a), afterCrash);
+        assert.deepEqual((await again.claim(["1"], header)).map(({ command }) => text(command)), runs);
+      },
+    );
+  }
+
+  test("a job that was rewritten by a text that nobody closes has nothing to run", async (store) => {
+    await submit(store, "a", "old");
+    const b = await create(store, ".a.new");
+    await change(store, b, draft("cut"));
+    await store.rename(b, PENDING, "a", REWRITE, () => ({ held: true, isEmpty: false }));
+    await store.updateFile(fileOf(b), () => ({ ...asClosed(), held: false }), "relaxed");
+    assert.deepEqual(await claim(store, "1"), []);
+    const job = await store.byId("a");
+    assert.deepEqual([job?.commandBytes, job?.state === "pending" && job.isEmpty], [0, true]);
+    await store.updateFile(fileOf(b), () => ({ ...closed("new"), isEmpty: false }), "durable");
+    assert.deepEqual((await store.claim(["1"], header)).map(({ command }) => text(command)), ["new"]);
+  });
 
   test("holds end with a crash", async (store, place) => {
     await submit(store, "held");

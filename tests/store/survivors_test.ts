@@ -15,8 +15,8 @@ const utf8 = (text: string) => new TextEncoder().encode(text);
 async function start(queue: Queue): Promise<Claim> {
   const created = await queue.create("x" as JobId, { uid: 0, gid: 0, mode: 0o600 });
   assert.ok(created.ok);
-  await queue.saveClosed(created.value.number, utf8("x"), { uids: new Set(), of: "all" }, undefined);
-  await queue.release(created.value.number);
+  await queue.saveClosed(created.value.file, utf8("x"), { uids: new Set(), of: "all" }, undefined);
+  await queue.release(created.value.file);
   const [claim] = await queue.claim(1);
   assert.ok(claim);
   await queue.appendLog(claim.run, utf8("a"));

@@ -32,14 +32,16 @@ class Disk {
       if (!isFailing || durability !== "durable") return value;
       throw new UnsyncedError(value, new StoreError("io", "Cannot write the state file"));
     };
-    const failing: Pick<Store, "update" | "rename" | "remove" | "writeSetting"> = {
-      update: (number, expected, changes, durability) => {
+    const failing: Pick<Store, "update" | "updateFile" | "rename" | "remove" | "writeSetting"> = {
+      updateFile: (file, changes, durability) => {
         this.durabilities.push(durability);
         if (durability === "relaxed" && this.refusedReleases-- > 0) {
           return Promise.reject(new StoreError("io", "Cannot write the state file"));
         }
-        return durable(store.update(number, expected, changes, durability), durability);
+        return durable(store.updateFile(file, changes, durability), durability);
       },
+      update: (number, expected, changes, durability) =>
+        durable(store.update(number, expected, changes, durability), durability),
       rename: (...values) => durable(store.rename(...values), "durable"),
       remove: (number, expected, durability) =>
         durable(store.remove(number, expected, durability), durability),
@@ -84,10 +86,10 @@ async function start() {
     return created.value;
   };
   const submit = async (name: string) => {
-    const { number } = await create(name);
-    await queue.saveClosed(number, utf8("echo"), ALL, undefined);
-    await queue.release(number);
-    return await queue.byNo(number) as Job;
+    const { file } = await create(name);
+    await queue.saveClosed(file, utf8("echo"), ALL, undefined);
+    await queue.release(file);
+    return await queue.byFile(file) as Job;
   };
   const claimed = async () => (await queue.claim(9)).map(({ job }) => job.id);
   const owned = starting.move();
@@ -100,15 +102,15 @@ Deno.test("the queue tells of what is made and not on disk, and refuses it", asy
   const { queue, refused, submit } = place;
   const [x, y, z] = [await submit("x"), await submit("y"), await submit("z")];
   const rename = (job: Job, to: Job["state"], name: string) => queue.move(job, to, id(name), () => true);
-  assert.deepEqual(await refused(() => queue.saveClosed(x.number, utf8("true"), ALL, undefined)), [
+  assert.deepEqual(await refused(() => queue.saveClosed(x.file, utf8("true"), ALL, undefined)), [
     "changed x",
   ]);
   assert.deepEqual(await refused(() => queue.setOwnership(x, { mode: 0o640 })), ["changed x"]);
   assert.deepEqual(await refused(() => queue.setTimes(x, { modifiedAt: 5 })), ["changed x"]);
   assert.deepEqual(await refused(() => queue.configure({ maxJobCount: 3 })), ["configured"]);
-  assert.deepEqual(await refused(() => rename(x, "pending", "y")), ["moved pending/x pending/y over y"]);
+  assert.deepEqual(await refused(() => rename(x, "pending", "y")), ["rewritten y"]);
   assert.deepEqual(await refused(() => rename(z, "failed", "z")), ["moved pending/z failed/z over nothing"]);
-  const moved = await queue.byNo(x.number) as Job;
+  const moved = await queue.byFile(x.file) as Job;
   assert.deepEqual(await refused(() => queue.renameLate(moved, id("w"), NOBODY)), [
     "moved pending/y pending/w over nothing",
   ]);
@@ -152,10 +154,10 @@ Deno.test("a job that came to pending/ and is not on disk there holds up the que
   await refused(() => queue.move(failed, "pending", id("x"), NOBODY));
   const behind = await queue.create(id("behind"), ANN);
   assert.ok(behind.ok);
-  await queue.saveClosed(behind.value.number, utf8("echo"), ALL, undefined);
+  await queue.saveClosed(behind.value.file, utf8("echo"), ALL, undefined);
   assert.deepEqual(await claimed(), []);
   await released.promise;
-  await queue.release(behind.value.number);
+  await queue.release(behind.value.file);
   assert.deepEqual(await claimed(), ["x", "behind"]);
 });
 
@@ -172,7 +174,7 @@ Deno.test("a job whose close was refused does not start, until it is closed agai
   await handle.release();
   const stored = await queue.byNo(job.number);
   assert.ok(stored?.state === "pending");
-  assert.deepEqual([stored.held, stored.turn, text(await queue.command(job.number))], [
+  assert.deepEqual([stored.held, stored.turn, text(await queue.command(job.file))], [
     false,
     null,
     "echo x",
@@ -221,19 +223,19 @@ Deno.test("a job starts as it was last closed where a later write to it was refu
 Deno.test("to empty a job is durable, and to close one that is empty is not", async () => {
   await using place = await start();
   const { queue, disk, create } = place;
-  const { number } = await create("x");
+  const { file } = await create("x");
   const lastOf = async (change: () => Promise<unknown>) => {
     await change();
     return disk.durabilities.at(-1);
   };
-  const close = (text: string) => lastOf(() => queue.saveClosed(number, utf8(text), ALL, undefined));
+  const close = (text: string) => lastOf(() => queue.saveClosed(file, utf8(text), ALL, undefined));
   assert.equal(await close(""), "prompt");
   assert.equal(await close("echo"), "durable");
   assert.equal(await close(""), "durable");
   assert.equal(await close("echo"), "durable");
   // A draft may be empty already, of what would run still.
   for (const draft of ["ec", ""]) {
-    assert.equal(await lastOf(() => queue.saveDraft(number, utf8(draft), ALL, undefined)), "durable");
+    assert.equal(await lastOf(() => queue.saveDraft(file, utf8(draft), ALL, undefined)), "durable");
     assert.equal(await close(""), "durable");
     assert.equal(await close("echo"), "durable");
   }

@@ -2,18 +2,21 @@ import type { JobNo } from "../../job/id.ts";
 import { type Attempt, attemptKey, nextOrdinal, type RunToken } from "../../job/attempt.ts";
 import type { Asks } from "../../job/header.ts";
 import type { Job } from "../../job/job.ts";
-import { asksOf } from "./job_columns.ts";
+import { asksOf, fileOf } from "./job_columns.ts";
 import { submissionOf, turnOf } from "../../job/turn.ts";
 import { must } from "../../must.ts";
 import type { Claim, JobChanges, Over } from "../store.ts";
 import { attemptOf } from "./attempts.ts";
-import type { RowChanges } from "./jobs.ts";
+import type { Command, RowChanges } from "./jobs.ts";
 import { NO_LOG } from "./logs.ts";
 import type { RunRow } from "./runs.ts";
 import type { Tables } from "./tables.ts";
 import type { Transactions } from "./transactions.ts";
 
 const EMPTY = new Uint8Array();
+
+/** A job's text, of which nothing was ever closed if it `isFirst`. */
+type Taken = Command & { isFirst: boolean };
 
 /** What changes of a job come to, in all tables. All is called within a change. */
 export class Changes {
@@ -66,13 +69,14 @@ export class Changes {
   /**
    * Makes changes of a job.
    * @param processes `gone`: if it leaves active, nothing is left of its run.
+   * @param taken What it takes over of another job.
    */
   apply(
     job: Job,
     changes: JobChanges,
-    { id, processes = "left" }: { id?: string; processes?: "gone" | "left" } = {},
+    { id, processes = "left", taken }: { id?: string; processes?: "gone" | "left"; taken?: Taken } = {},
   ): Job {
-    const { content, turn, priority, asks, isEmpty, over, loggedAt, ...others } = changes;
+    const { content, turn, priority, asks, isEmpty, over, loggedAt, forgetsAttempts, ...others } = changes;
     const row: RowChanges = { ...others, ...id === undefined ? {} : { id } };
     if (asks !== undefined) row.asks = Object.keys(asks).length > 0 ? JSON.stringify(asks) : null;
     if (isEmpty !== undefined) row.empty = isEmpty ? 1 : 0;
@@ -87,7 +91,12 @@ export class Changes {
       row.state ??= job.state;
       row.turn ??= null;
     }
-    this.#setContent(job.number, content, row);
+    if (taken) this.#takeContent(job.number, taken, row);
+    else this.#setContent(job.number, content, row);
+    if (forgetsAttempts) {
+      this.#dropAttempts(job.number);
+      row.logBytes = null;
+    }
     if (over) this.#end(job, over, row);
     if (row.state === undefined || row.state === job.state) return this.#tables.jobs.change(job.number, row);
     const isEnded = row.state === "complete" || row.state === "failed";
@@ -97,6 +106,18 @@ export class Changes {
     if (run && processes === "left") this.#abandon(run);
     else if (run) this.#tables.runs.remove(run);
     return this.#tables.jobs.change(job.number, row);
+  }
+
+  /** A job that waits becomes what another is, which is gone then. */
+  rewrite(job: Job, by: Job, changes: JobChanges): Job {
+    const row = must(this.#tables.jobs.row(by.number), "a job that is renamed has a row");
+    const command = must(this.#tables.jobs.command(by.number), "a job has a command");
+    const taken = { ...command, isFirst: this.#firstDrafts.has(by.number) };
+    this.remove(by);
+    const file = fileOf(row);
+    const isEmpty = row.empty === 1;
+    const after = this.apply(job, { isEmpty, ...changes }, { taken });
+    return file === after.file ? after : this.#tables.jobs.change(job.number, { file });
   }
 
   #setPriority(number: JobNo, priority: number, row: RowChanges) {
@@ -139,6 +160,16 @@ export class Changes {
       default:
         content satisfies never;
     }
+  }
+
+  /** What the job was before is not fallen back to after a crash either: it was replaced. */
+  #takeContent(number: JobNo, { closed, unclosed, isFirst }: Taken, row: RowChanges) {
+    const turn = row.turn === undefined ? this.#tables.jobs.row(number)?.turn : row.turn;
+    const isCut = isFirst && turn != null; // With a turn, it would run after a crash.
+    row.command = isCut ? EMPTY : closed;
+    row.unclosed = isCut ? closed : unclosed;
+    if (isCut) row.empty = 1; // Nor does it run where its writer goes without closing it.
+    this.#setFirstDraft(number, isFirst && !isCut);
   }
 
   #setFirstDraft(number: JobNo, isFirst: boolean) {

@@ -20,7 +20,7 @@ interface Block {
 /** The numbers in use, for a file that was salvaged: it may have its jobs, and not its counters. */
 const LAST_IN_USE: Record<Sequence, string> = {
   job: `SELECT max(coalesce((SELECT max(number) FROM jobs), 0), coalesce((SELECT max(job) FROM runs), 0),
-    coalesce((SELECT max(attempt) >> 20 FROM attempts), 0))`,
+    coalesce((SELECT max(attempt) >> 20 FROM attempts), 0), coalesce((SELECT max(file) FROM files), 0))`,
   submission: `SELECT max(turn % ${SUBMISSIONS}) FROM jobs`,
   end: "SELECT max(ended) FROM jobs",
   log: "SELECT max(chunk) >> 32 FROM logs",

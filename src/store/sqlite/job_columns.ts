@@ -37,15 +37,17 @@ const COLUMN_OF: Record<keyof JobRow, string> = {
   commandBytes: "length(command)",
   unclosedBytes: "length(unclosed)",
   logBytes: "attempts.log_bytes",
+  file: "files.file",
 };
 export const KEYS = Object.keys(COLUMN_OF) as (keyof JobRow)[];
 /** What an INSERT and an UPDATE name; the rest is read only. */
-const WRITTEN = KEYS.filter((key) => !["commandBytes", "unclosedBytes", "logBytes"].includes(key));
+const WRITTEN = KEYS.filter((key) => !["commandBytes", "unclosedBytes", "logBytes", "file"].includes(key));
 
 /** @param from `jobs`, and the index to be used, if it is named. @returns What a WHERE follows, for `rowOf`. */
 export function selectJobs(from: string): string {
   const columns = KEYS.map((key) => COLUMN_OF[key]).join(", ");
-  return `SELECT ${columns} FROM ${from} LEFT JOIN attempts ON attempt = number << 20 | ordinal`;
+  return `SELECT ${columns} FROM ${from} LEFT JOIN attempts ON attempt = number << 20 | ordinal
+    LEFT JOIN files ON files.job = number`;
 }
 
 export const INSERT_JOB = `INSERT INTO jobs (${WRITTEN.map(nameOf).join(", ")}) VALUES (${
@@ -97,6 +99,8 @@ export function rowOf(row: readonly SqlValue[]) {
     unclosedBytes: row[22] as number | null,
     /** Length of the last attempt's log; `null`: there is none. */
     logBytes: row[23] as number | null,
+    /** Its file in pending/; `null`: the one that it was made as. */
+    file: row[24] as number | null,
   };
 }
 
@@ -122,7 +126,13 @@ export function newRow(number: number, lane: number, { id, uid, gid, mode }: New
     commandBytes: 0,
     unclosedBytes: null,
     logBytes: null,
+    file: null,
   };
+}
+
+/** The number of its file in pending/. */
+export function fileOf({ number, file }: Pick<JobRow, "number" | "file">): number {
+  return file ?? number;
 }
 
 /** Whether a search by `jobs_ready` finds it. */
@@ -143,6 +153,7 @@ export function jobOf(
   const { ordinal } = row;
   const facts = {
     number: row.number,
+    file: fileOf(row),
     id: row.id,
     commandBytes: row.unclosedBytes ?? row.commandBytes,
     asks: asksOf(row),

@@ -4,6 +4,7 @@ import { must } from "../../must.ts";
 import type { NewJob } from "../store.ts";
 import { Holds } from "./holds.ts";
 import {
+  fileOf,
   INSERT_JOB,
   insertedValues,
   isReady,
@@ -58,6 +59,9 @@ export class Jobs {
   readonly #select: StatementSync;
   readonly #selectById: StatementSync;
   readonly #selectCommand: StatementSync;
+  readonly #selectByFile: StatementSync;
+  readonly #putFile: StatementSync;
+  readonly #dropFile: StatementSync;
   readonly #insert: StatementSync;
   readonly #delete: StatementSync;
   readonly #updates = new Map<string, StatementSync>();
@@ -84,6 +88,9 @@ export class Jobs {
     this.#select = prepareForArrays(database, `${selectJobs("jobs")} WHERE number = ?`);
     this.#selectById = prepareForArrays(database, `${selectJobs("jobs")} WHERE id = ?`);
     this.#selectCommand = prepareForArrays(database, "SELECT command, unclosed FROM jobs WHERE number = ?");
+    this.#selectByFile = prepareForArrays(database, "SELECT job FROM files WHERE file = ?");
+    this.#putFile = database.prepare("INSERT OR REPLACE INTO files (job, file) VALUES (?, ?)");
+    this.#dropFile = database.prepare("DELETE FROM files WHERE job = ?");
     this.#insert = database.prepare(INSERT_JOB);
     this.#delete = database.prepare("DELETE FROM jobs WHERE number = ?");
   }
@@ -96,6 +103,14 @@ export class Jobs {
   byId(id: string): Job | undefined {
     const row = this.rowById(id);
     return row && this.jobOf(row);
+  }
+
+  /** The number of the job that has that file. */
+  numberOfFile(file: number): number | undefined {
+    const made = this.row(file);
+    if (made && fileOf(made) === file) return file;
+    const [number] = (this.#selectByFile.get(file) as unknown as [number] | undefined) ?? [];
+    return number;
   }
 
   jobOf(row: JobRow): Job {
@@ -142,7 +157,7 @@ export class Jobs {
   }
 
   /** The job must be there, and an id that it gets be free. */
-  change(number: number, { command, unclosed, closesUnclosed, held, ...others }: RowChanges): Job {
+  change(number: number, { command, unclosed, closesUnclosed, held, file, ...others }: RowChanges): Job {
     const before = must(this.row(number), "a job that is changed has a row");
     if (others.ordinal !== undefined && others.ordinal !== before.ordinal) {
       others = { logBytes: null, ...others }; // Of another attempt, that may have no log.
@@ -179,6 +194,11 @@ export class Jobs {
     for (const [key, value] of Object.entries(others)) {
       if (value !== undefined) set(key as keyof JobRow, value);
     }
+    if (file !== undefined && file !== before.file) {
+      after.file = file;
+      if (file === null) this.#dropFile.run(number);
+      else this.#putFile.run(number, file);
+    }
     if (columns.length > 0) this.#update(columns.join(", ")).run(...values, number);
     this.#leaveLine(before);
     if (held !== undefined) this.#transactions.undo(this.holds.set(number, held, after.turn));
@@ -200,6 +220,7 @@ export class Jobs {
   remove(number: number): void {
     const row = must(this.row(number), "a job that is removed has a row");
     this.#delete.run(number);
+    if (row.file !== null) this.#dropFile.run(number);
     this.#leaveLine(row);
     this.#transactions.undo(this.holds.set(number, false, null));
     this.#replace(row, undefined);

@@ -114,6 +114,9 @@ const INDEXES = `
   CREATE INDEX edges_unresolved ON edges (id) WHERE open AND parent IS NULL;
 `;
 
+/** The file in pending/ of a job that a rename has given another than it was made as: by that one's number. */
+const FILES = "CREATE TABLE files (job INTEGER PRIMARY KEY, file INTEGER NOT NULL UNIQUE) STRICT;";
+
 /** What makes a new file. */
 export const SCHEMA = `
   ${TABLES}
@@ -129,6 +132,7 @@ export const SCHEMA = `
   ) STRICT, WITHOUT ROWID;
 
   ${INDEXES}
+  ${FILES}
 `;
 
 /**
@@ -283,4 +287,5 @@ export const MIGRATIONS = [
 
   ${INDEXES}
   `,
+  FILES,
 ];

@@ -62,9 +62,9 @@ export class Runs {
     return run?.isAbandoned ? undefined : run;
   }
 
-  /** Whether a job has a run, or an earlier job of its id has one. */
-  areLeftOf({ number, id }: { number: number; id: string }): boolean {
-    return this.#ofJob.has(number) || this.#ids.has(id);
+  /** Whether a job has a run, or one has it that was renamed onto the job, or an earlier job of its id. */
+  areLeftOf({ number, file, id }: { number: number; file: number; id: string }): boolean {
+    return this.#ofJob.has(number) || this.#ofJob.has(file) || this.#ids.has(id);
   }
 
   all(): RunRow[] {

@@ -1,4 +1,4 @@
-import type { JobNo } from "../../job/id.ts";
+import type { FileNo, JobNo } from "../../job/id.ts";
 import type { DatabaseSync } from "node:sqlite";
 import { type Attempt, attemptKey, type RunToken, type RunTraces } from "../../job/attempt.ts";
 import type { Asks } from "../../job/header.ts";
@@ -12,6 +12,7 @@ import type {
   Claim,
   Durability,
   Expected,
+  Fate,
   JobChanges,
   Listed,
   LogPosition,
@@ -34,6 +35,7 @@ import { openWalFile } from "./wal_file.ts";
 import { writeBack } from "./write_back.ts";
 
 const EMPTY = new Uint8Array();
+const PENDING = { state: "pending" } as const;
 
 /** A store in one SQLite file, for one process at a time; other processes may read it (`sqlite3 -readonly`). */
 export class SqliteStore implements Store {
@@ -144,6 +146,11 @@ export class SqliteStore implements Store {
     return Promise.resolve(this.#tables.jobs.byNo(number));
   }
 
+  byFile(file: FileNo): Promise<Job | undefined> {
+    const number = this.#tables.jobs.numberOfFile(file);
+    return Promise.resolve(number === undefined ? undefined : this.#tables.jobs.byNo(number));
+  }
+
   list(state: State, after: number, limit: number): Promise<Listed[]> {
     return Promise.resolve(this.#tables.listing.names(state, after, limit));
   }
@@ -176,23 +183,38 @@ export class SqliteStore implements Store {
     return this.#transactions.run(durability, () => this.#changes.apply(job, wanted));
   }
 
+  updateFile(
+    file: FileNo,
+    changes: (job: Job, content: () => Uint8Array) => JobChanges,
+    durability: Durability,
+  ): Promise<Job | undefined> {
+    const number = this.#tables.jobs.numberOfFile(file);
+    return number === undefined ? this.#refuseLost(file) : this.update(number, PENDING, changes, durability);
+  }
+
   rename(
     number: JobNo,
     expected: Expected,
     id: string,
-    mayReplace: (other: Job) => boolean,
-    changes: (job: Job, replaced: Job | undefined, content: () => Uint8Array) => JobChanges,
+    fate: (other: Job) => Fate,
+    changes: (job: Job, other: Job | undefined, content: () => Uint8Array) => JobChanges,
   ): Promise<Renamed> {
     return this.#transactions.run("durable", () => {
       const job = this.#expect(number, expected);
       if (!job) return { kind: "missing" };
       const holder = this.#tables.jobs.byId(id);
       const replaced = holder?.number === number ? undefined : holder;
+      const content = () => this.#written(number);
       if (replaced) {
-        if (!mayReplace(replaced)) return { kind: "taken" };
+        const what = fate(replaced);
+        if (what === "stays") return { kind: "taken" };
+        if (what === "is-rewritten") {
+          const rewritten = this.#changes.rewrite(replaced, job, changes(job, replaced, content));
+          return { kind: "rewritten", job: rewritten, before: replaced, by: job };
+        }
         this.#changes.remove(replaced);
       }
-      const wanted = changes(job, replaced, () => this.#written(number));
+      const wanted = changes(job, replaced, content);
       const renamed = this.#changes.apply(job, wanted, { id });
       const run = this.#tables.runs.of(number);
       if (run && run.id !== id) this.#tables.runs.change(run, { id });
@@ -377,7 +399,7 @@ export class SqliteStore implements Store {
   }
 
   /** Of a job that was answered for, and then could not be stored, its maker hears once. */
-  #refuseLost(number: JobNo): Promise<undefined> {
+  #refuseLost(number: number): Promise<undefined> {
     const failure = this.#lost.get(number);
     this.#lost.delete(number);
     return failure === undefined ? Promise.resolve(undefined) : Promise.reject(failure);
@@ -387,6 +409,7 @@ export class SqliteStore implements Store {
   #expect(number: JobNo, expected: Expected): Job | undefined {
     const job = this.#tables.jobs.byNo(number);
     if (job?.state !== expected.state) return undefined;
+    if (expected.file !== undefined && job.file !== expected.file) return undefined;
     const isOfAnother = expected.run !== undefined && job.state === "active" && job.run !== expected.run;
     return isOfAnother ? undefined : job;
   }
