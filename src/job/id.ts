@@ -44,6 +44,12 @@ export function backupOf(id: string): string {
   return `${id}~`;
 }
 
+/** The job that a file of this name may be about to replace: npm's write-file-atomic adds a hash. */
+export function replacedBy(id: string): string | undefined {
+  return HASHED.exec(id)?.[1];
+}
+
+const HASHED = /^(.+)\.\d{6,10}$/su;
 /** What Emacs keeps while somebody types. */
 const AUTO_SAVE = /^#.+#$/su;
 /**

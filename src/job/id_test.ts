@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isDraft, parseJobId } from "./id.ts";
+import { isDraft, parseJobId, replacedBy } from "./id.ts";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
 
@@ -62,3 +62,12 @@ const IDS = [
   ],
 ];
 for (const id of IDS) Deno.test(`${id} is the name of a job`, () => assert.ok(!isDraft(id)));
+
+const REPLACED = [["x.1310408140", "x"], ["x.sh.123456", "x.sh"], ["x.1", undefined], [
+  ".123456",
+  undefined,
+]] as const;
+for (const [id, replaced] of REPLACED) {
+  Deno.test(`${id} may be about to replace ${replaced ?? "no other"}`, () =>
+    assert.equal(replacedBy(id), replaced));
+}

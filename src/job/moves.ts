@@ -25,23 +25,6 @@ export function moveBetween(from: State, to: State): Move | "busy" | "forbidden"
   return MOVES[from][to];
 }
 
-/** How soon an editor writes the new file, once it has set the old one aside. */
-const SET_ASIDE_MS = 1_000;
-
-/**
- * When a new job may start. Some editors rewrite a file by renaming it to a backup (`x~`) and making another: that waits for
- * the same time.
- * @param backup What has the name of the new job's backup.
- * @returns Epoch ms, or `null`: at once.
- */
-export function startOfNew(
-  backup: { state: State; visibleAt?: number | null; changedAt: number } | undefined,
-  now: number,
-): number | null {
-  const isJustSetAside = backup?.state === "pending" && backup.changedAt > now - SET_ASIDE_MS;
-  return isJustSetAside ? backup.visibleAt ?? null : null;
-}
-
 /** What the rules below look at. */
 interface Movable {
   state: State;
@@ -52,11 +35,18 @@ interface Movable {
  * What a move changes of a job, besides its log.
  * @param id The job's id afterwards.
  * @param now Epoch ms.
+ * @param former The turn that it had a moment ago under that id.
  */
-export function changesOfMove(move: Move, job: Movable, id: string, now: number) {
+export function changesOfMove(
+  move: Move,
+  job: Movable,
+  id: string,
+  now: number,
+  former: number | null = null,
+) {
   switch (move) {
     case "rename":
-      return { changedAt: now, ...job.state === "pending" ? turnOf(job, id) : {} };
+      return { changedAt: now, ...job.state === "pending" ? turnOf(job, id, former) : {} };
     case "retry":
     case "restart":
       return {
@@ -82,9 +72,9 @@ export function changesOfMove(move: Move, job: Movable, id: string, now: number)
   }
 }
 
-/** The turn of a pending job that gets another id. */
-function turnOf(job: Movable, id: string) {
+/** The turn of a pending job that gets another id. @param former The one that it had under that id a moment ago. */
+function turnOf(job: Movable, id: string, former: number | null) {
   if (isDraft(id)) return { turn: null };
   if (job.commandBytes === 0) return {};
-  return { turn: "first" as const };
+  return { turn: former ?? "first" as const };
 }

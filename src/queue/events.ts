@@ -21,6 +21,8 @@ export type QueueEvent =
   | { kind: "moved"; job: Job; before: Job; replaced: Job | undefined }
   /** A job that waits, `before`, became what `by` was: that was renamed onto it, and is gone. */
   | { kind: "rewritten"; job: Job; before: Job; by: Job }
+  /** The file of `job` is another, that was made when it was set aside; and what it was is `aside`. */
+  | { kind: "exchanged"; job: Job; aside: Job }
   /** Owner, mode, times, or its text. */
   | { kind: "changed"; job: Job }
   /** `job` as it was. */
@@ -45,6 +47,7 @@ export function changedStates(event: QueueEvent): readonly State[] {
       return [event.before.state, event.job.state];
     case "removed":
     case "rewritten":
+    case "exchanged":
       return [event.job.state];
     case "elsewhere":
       return event.states;

@@ -6,7 +6,7 @@ import { type Asks, type Header, NO_ASKS } from "../job/header.ts";
 import { backupOf, type FileNo, isDraft, type JobId, type JobNo } from "../job/id.ts";
 import type { Job, Ownership, Pending } from "../job/job.ts";
 import { concat, type LogEnd, logEnd, logHeader, NEWLINE, survivorsLine } from "../job/log_text.ts";
-import { changesOfMove, type Move, moveBetween, startOfNew } from "../job/moves.ts";
+import { changesOfMove, type Move, moveBetween } from "../job/moves.ts";
 import { randomStart, shortId } from "../job/new_id.ts";
 import { changesOfRewrite } from "../job/rewrite.ts";
 import { settle } from "../job/settle.ts";
@@ -31,6 +31,8 @@ import {
 } from "../store/store.ts";
 import { Counter } from "./counter.ts";
 import { Listeners, type QueueEvent, type QueueListener } from "./events.ts";
+
+import { SetAside } from "./set_aside.ts";
 
 export { type Claim, type Listed, StoreError, UnsyncedError } from "../store/store.ts";
 
@@ -67,6 +69,7 @@ export class Queue {
   readonly #ownUid: number;
   readonly #listeners: Listeners;
   readonly #newIds: Counter;
+  readonly #aside: SetAside;
   /** Where the logs end of the runs that this process started: it alone writes them. */
   readonly #logEnds = new Map<RunToken, LogPosition>();
   /** The settings as they were last read. */
@@ -78,6 +81,7 @@ export class Queue {
     this.#ownUid = ownUid;
     this.#newIds = new Counter((count) => store.reserve("new-id", count, randomStart()));
     this.#listeners = new Listeners(() => store.now());
+    this.#aside = new SetAside(() => store.now());
     store.watch((event) => this.#listeners.tell(event));
   }
 
@@ -149,7 +153,10 @@ export class Queue {
     return this.#store.retainLog(number, ordinal);
   }
 
-  /** Adds an empty job, held until `release`; it is on disk at the latest with what is saved of it. */
+  /**
+   * Adds an empty job, held until `release`; it is on disk at the latest with what is saved of it. Where one of that id
+   * was set aside just before, it is that one again.
+   */
   async create(id: JobId, owner: Ownership): Promise<Result<Pending>> {
     const share = shareOf(await this.#settings());
     const job = await this.#store.create({ id, ...owner }, share);
@@ -159,10 +166,9 @@ export class Queue {
       return reason ? { ok: false, refusal: { kind: "share", reason } } : refuse("taken");
     }
     this.#listeners.tell({ kind: "created", job });
-    const visibleAt = startOfNew(await this.#store.byId(backupOf(id)), this.now());
-    if (visibleAt === null) return { ok: true, value: job };
-    const later = await this.#update(job, () => ({ visibleAt }), "relaxed");
-    return later?.state === "pending" ? { ok: true, value: later } : refuse("missing");
+    const aside = this.#aside.take(id);
+    const isMine = aside && (owner.uid === aside.uid || owner.uid === ROOT);
+    return { ok: true, value: isMine ? await this.#continue(aside, job) : job };
   }
 
   // A file in pending/ is a job's as long as no other is renamed onto that: what is for the file is not for the
@@ -253,6 +259,7 @@ export class Queue {
     if (move !== "rename" && job.state === "pending" && isDraft(job.id)) return refuse("forbidden");
     const over = await this.#overByHand(move, job);
     const config = await this.config();
+    const aside = to === "pending" ? this.#aside.take(id) : undefined;
     return await this.#rename(
       job,
       id,
@@ -266,7 +273,8 @@ export class Queue {
         if (now.state === "pending" && replaced?.state === "pending") {
           return this.#rewritten(replaced, now, content, config);
         }
-        const changes = changesOfMove(move, now, id, this.now());
+        const former = aside?.file === now.file ? aside.turn : null;
+        const changes = changesOfMove(move, now, id, this.now(), former);
         return this.#withAsks(now, changes, content, config);
       },
       over,
@@ -554,7 +562,7 @@ export class Queue {
       ...changesOfMove("withdraw", now, now.id, this.now()),
       deadlineAt: null,
     });
-    const ended = await this.#rename(job, job.id as JobId, () => "stays", changes, over);
+    const ended = await this.#rename(job, job.id, () => "stays", changes, over);
     return ended.ok ? ended.value.job : undefined;
   }
 
@@ -614,6 +622,21 @@ export class Queue {
     return { ...changes, priority: this.#priorityOf(changes.asks, by.uid, config) };
   }
 
+  /** A job that was set aside goes on with the file that was just made under its id, and that one as its backup. */
+  async #continue(aside: Pending, made: Pending): Promise<Pending> {
+    const config = await this.config();
+    const taken = await this.#rename(
+      made,
+      backupOf(aside.id),
+      (other) => other.state === "pending" && other.file === aside.file ? "is-exchanged" : "stays",
+      (made, other, content) => {
+        if (made.state !== "pending" || other?.state !== "pending") return {};
+        return this.#rewritten({ ...other, id: aside.id, turn: aside.turn }, made, content, config);
+      },
+    );
+    return taken.ok && taken.value.job.state === "pending" ? taken.value.job : made;
+  }
+
   #priorityOf(asks: Asks, uid: number, config: Config): number {
     return priorityOf(asks, config, this.#capsOf(uid));
   }
@@ -637,7 +660,7 @@ export class Queue {
   /** As `rename` of the store. @param over What becomes of an attempt with it. */
   async #rename(
     before: Job,
-    id: JobId,
+    id: string,
     fate: (other: Job) => Fate,
     changes: (job: Job, other: Job | undefined, content: () => Uint8Array) => JobChanges,
     over?: Over,
@@ -648,8 +671,9 @@ export class Queue {
     });
     const renaming = this.#store.rename(before.number, expectedOf(before), id, fate, all);
     const renamed = await this.#told(renaming, (renamed) => {
-      if (renamed.kind === "rewritten") return renamed;
+      if (renamed.kind === "rewritten" || renamed.kind === "exchanged") return renamed;
       if (renamed.kind !== "renamed") return undefined;
+      this.#aside.renamed(before, renamed.job);
       if (over && before.state === "active") this.#logged(before.run, over.bytes);
       return { ...renamed, kind: "moved", before };
     });
@@ -658,6 +682,8 @@ export class Queue {
         return { ok: true, value: renamed };
       case "rewritten":
         return { ok: true, value: { job: renamed.job, replaced: renamed.before } };
+      case "exchanged":
+        return { ok: true, value: { job: renamed.job, replaced: renamed.aside } };
       default:
         return refuse(renamed.kind);
     }

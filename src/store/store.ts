@@ -84,13 +84,18 @@ export interface Claim {
   command: Uint8Array;
 }
 
-/** What becomes of the job that has the id: the id is taken; it goes; or its row stays, with the file. */
-export type Fate = "stays" | "goes" | "is-rewritten";
+/**
+ * What becomes of the job that has the id: the id is taken; it goes; its row stays, with the other's file; or both
+ * rows stay, and their files and ids change places.
+ */
+export type Fate = "stays" | "goes" | "is-rewritten" | "is-exchanged";
 
 export type Renamed =
   | { kind: "renamed"; job: Job; replaced: Job | undefined }
   /** `job` was `before`, and is the file now that `by` was, which is gone. */
   | { kind: "rewritten"; job: Job; before: Job; by: Job }
+  /** `job` has the file and id of the job that was renamed, and `aside`, of its row, those that `job` had. */
+  | { kind: "exchanged"; job: Job; aside: Job }
   | { kind: "missing" }
   | { kind: "taken" };
 
@@ -173,7 +178,8 @@ export interface Store extends AsyncDisposable {
   ): Promise<Job | undefined>;
   /**
    * Gives a job a new id, and the changes with it. Or, where one that waits `is-rewritten`, has that one take over
-   * its file and its text, as far as that is closed, and get the changes; the job goes.
+   * its file and its text, as far as that is closed, and get the changes; the job goes. Where it `is-exchanged`,
+   * that one has its id as well, and the job stays as what the other was, as a draft.
    * @param fate What becomes of the job that has the id; if it stays, the id is `taken`.
    * @param changes What else changes, given the job that has the id, and its own command as it was last written.
    */

@@ -22,7 +22,7 @@ export function isLeftUnfinished({ mode, contents }: Making): boolean {
  * Programs that are not done when they close. The last close submits a job, and it may have left pending/ a
  * moment later; but those that made it go on:
  *
- * 1. Some made it so that we can tell (`isLeftUnfinished`). The job waits then, for `FINISH_WAIT_MS` or
+ * 1. Some made it so that we can tell (`isLeftUnfinished`, or its name: `replacedBy`). The job waits then, for `FINISH_WAIT_MS` or
  *    until it has another name: see `OpenJob.isUnfinished`.
  * 2. Some change mode, owner or times by its name, or rename it, and we can't tell before. The kernel is
  *    told of a new name that it may resolve it for `MAKER_MS` without asking. So what they do reaches the

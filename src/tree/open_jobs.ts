@@ -153,6 +153,10 @@ export class OpenJobs implements Disposable {
       this.#removed(event.before.file, "removed");
       return void this.#renamed(event.job);
     }
+    if (event.kind === "exchanged") {
+      void this.#renamed(event.aside);
+      return void this.#renamed(event.job);
+    }
     if (event.kind !== "moved") return;
     const { job, before, replaced } = event;
     if (replaced) this.#removed(replaced.file, "removed");

@@ -1,6 +1,6 @@
 import { type Attributes, type Entry, ErrnoError, type NodeId, type Request } from "../fuse/mod.ts";
 import type { Job } from "../job/job.ts";
-import type { JobId } from "../job/id.ts";
+import { type JobId, replacedBy } from "../job/id.ts";
 import { commandAttributes, pastAttributes } from "./attributes.ts";
 import { CommandNode } from "./command_node.ts";
 import { isLeftUnfinished } from "./makers.ts";
@@ -39,8 +39,9 @@ export class PendingDirectory extends StateDirectory {
   /** @throws {ErrnoError} EEXIST, EDQUOT, ENOSPC, ESTALE. */
   async create(request: Request, id: JobId, making: Making): Promise<{ entry: Entry; handle: Handle }> {
     const { jobs, makers } = this.parts;
+    const isUnfinished = isLeftUnfinished(making) || await this.#isToReplace(id);
     const job = await this.#create(request, id, making);
-    const handle = jobs.created(job, { isUnfinished: isLeftUnfinished(making), mayMap: making.mayMap });
+    const handle = jobs.created(job, { isUnfinished, mayMap: making.mayMap });
     makers.made(job.file, job.uid);
     return { entry: this.entry(job), handle };
   }
@@ -52,6 +53,12 @@ export class PendingDirectory extends StateDirectory {
     await handle.flush();
     await handle.release();
     return this.entry(job);
+  }
+
+  /** Whether it has the name of a file that will take the place of a job that waits. */
+  async #isToReplace(id: JobId): Promise<boolean> {
+    const replaced = replacedBy(id);
+    return replaced !== undefined && (await this.parts.queue.byId(replaced))?.state === "pending";
   }
 
   async #create(request: Request, id: JobId, making: Making): Promise<Job> {

@@ -10,15 +10,20 @@ const writeTwice = (options: string) =>
     ["written", ":q\\r"],
   ], `vim -u DEFAULTS -i NONE --cmd "set backupskip= ${options}" "$P/$ID" > said`);
 
-/** A job that waits for a time to come is rewritten by the script; it waits on, and then runs once, as written last. */
+/**
+ * A job that waits for a time to come is rewritten by the script; it is the same, its inode tells, and waits on; and then
+ * runs once, as written last.
+ */
 function rewrites(name: string, script: string, ...drafts: string[]): Trial {
   return holds(
-    `${name} rewrites a job, which keeps its time`,
+    `${name} rewrites a job, which stays the same one and keeps its time`,
     async (queue) => {
       await queue.ok(
         'echo "echo before" > "$P/.$ID" && touch -d 2099-01-01 "$P/.$ID" && mv "$P/.$ID" "$P/$ID"',
       );
+      const inode = await inodeOf(queue);
       await queue.ok(script);
+      assert.equal(await inodeOf(queue), inode, "it is another job");
       assert.equal(await mtimeOf(queue), "2099-01-01", "it would start now");
       for (const draft of drafts) await queue.ok(`rm "$P/$ID${draft}"`);
       await queue.ok('touch "$P/$ID"');
@@ -31,6 +36,10 @@ function rewrites(name: string, script: string, ...drafts: string[]): Trial {
 
 async function mtimeOf(queue: Queue): Promise<string> {
   return (await queue.ok('stat -c %y "$P/$ID"')).slice(0, 10);
+}
+
+async function inodeOf(queue: Queue): Promise<string> {
+  return await queue.ok('stat -c %i "$P/$ID"');
 }
 
 const nano = (options: string) =>
@@ -91,6 +100,26 @@ tryAll("editors", [
     assert.equal(await queue.finished(queue.id), ">>> echo after\nafter\n");
   }, "patch"),
   rewrites("perl -pi", 'perl -pi -e s/before/after/ "$P/$ID"'),
+  rewrites("rsync", 'echo "echo after" > new && rsync new "$P/$ID"'),
+  rewrites("rsync -a", 'echo "echo after" > new && touch -d 2099-01-01 new && rsync -a new "$P/$ID"'),
+  rewrites("rsync --inplace", 'echo "echo after" > new && rsync --inplace new "$P/$ID"'),
+  rewrites("cp", 'echo "echo after" > new && cp new "$P/$ID"'),
+  rewrites("jq", `echo '{"after":"echo after"}' | jq -r .after > "$P/.$ID.new" && mv "$P/.$ID.new" "$P/$ID"`),
+  rewrites(
+    "python3 as write-file-atomic does",
+    `python3 - "$P/$ID" <<'END'
+import os, sys
+path = sys.argv[1]
+mode = os.stat(path).st_mode
+temporary = os.open(path + ".1310408140", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+os.write(temporary, b"echo after\\n")
+os.fsync(temporary)
+os.fchmod(temporary, mode & 0o777)
+os.close(temporary)
+os.rename(path + ".1310408140", path)
+END
+`,
+  ),
   rewrites("sponge", 'sed s/before/after/ "$P/$ID" | sponge "$P/$ID"'),
   rewrites(
     "python3 os.replace",

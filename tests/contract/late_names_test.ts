@@ -46,7 +46,7 @@ Deno.test("the last name of another job that waits is taken over, and that one i
   await using filed = await startFiled();
   using gate = await Gate.make(filed.place);
   await ok(filed.sh("cd $M/pending; echo 'echo old' > .x; touch -d '+1 hour' .x; mv .x x"));
-  assert.equal(await ok(writeAtomically(filed, gate)), "renamed\n");
+  assert.equal(await ok(writeAtomically(filed, gate, { from: "x.4711" })), "renamed\n");
   assert.deepEqual([await filed.list("pending"), await filed.list("active")], [[], ["x"]]);
   gate.open();
   await filed.finished("x");

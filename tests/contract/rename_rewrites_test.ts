@@ -343,6 +343,64 @@ assert not errors, errors
   await filed.finished("x");
 });
 
+Deno.test("a job that is set aside as a backup and written anew, as vim and Emacs do, is the same job", async () => {
+  await using filed = await startPaused();
+  for (const id of ["a", "x", "z"]) await filed.submit(id, "echo old");
+  const { ino } = await stat(filed, "pending/x");
+  await ok(filed.sh("cd $M/pending; mv x x~ && echo 'echo new' > x; cat x~ > ../../saved"));
+  assert.deepEqual([(await stat(filed, "pending/x")).ino, await read(filed, "pending/x")], [
+    ino,
+    "echo new\n",
+  ]);
+  assert.equal(await Deno.readTextFile(`${filed.place.path}/saved`), "echo old");
+  assert.notEqual((await stat(filed, "pending/x~")).ino, ino);
+  await ok(filed.sh("cd $M/pending; mv a a~; mv a~ a; rm x~")); // Somebody thinks better of it.
+  await filed.configure({ max_job_count: 1 });
+  await assertStarted(filed, "a", "x", "z");
+  assert.equal(await filed.finished("x"), ">>> echo new\nnew\n");
+});
+
+Deno.test("who has a job open that is set aside goes on with the backup, and its attempts stay the job's", async () => {
+  await using filed = await startRetrying("exit 3");
+  const before = await stat(filed, "pending/x");
+  const said = await ok(filed.python(`
+os.chdir(M + "/pending")
+reader, writer = os.open("x", os.O_RDONLY), os.open("x", os.O_WRONLY | os.O_APPEND)
+os.rename("x", "x~")
+file = os.open("x", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+os.write(file, b"exit 4")
+os.write(writer, b" # saved")
+print(os.pread(reader, 99, 0).decode(), open("x~").read(), open("x").read(), os.fstat(reader).st_nlink, sep="|")
+print(os.fstat(file).st_ino == os.stat("x").st_ino, os.fstat(reader).st_ino == os.stat("x~").st_ino)
+os.close(writer)
+os.close(file)
+os.unlink("x~")
+print(os.pread(reader, 99, 0).decode(), os.fstat(reader).st_nlink, sep="|")
+`));
+  assert.deepEqual(said.split("\n"), [
+    "exit 3 # saved|exit 3 # saved|exit 4|1",
+    "True True",
+    "exit 3 # saved|0",
+    "",
+  ]);
+  const after = await stat(filed, "pending/x");
+  assert.deepEqual([after.ino, after.mtimeMs], [before.ino, before.mtimeMs]);
+  await ok(filed.sh("touch $M/pending/x"));
+  const ended = await filed.event("attempt ended", { job: "x", state: "failed" });
+  assert.equal(ended.properties.attempt, 2);
+});
+
+rootTest("a name that another user's job had a moment ago is a new job's", async () => {
+  await using filed = await startPaused();
+  await Deno.chmod(filed.place.path, 0o711);
+  await ok(filed.sh("chmod 1777 $M/pending; echo ': of ann' > $M/pending/x", { user: "root" }));
+  await ok(filed.sh(`chown ${ANN} $M/pending/x`));
+  const { ino } = await stat(filed, "pending/x");
+  await ok(filed.sh("mv $M/pending/x $M/pending/x~", { user: ANN }));
+  await ok(filed.sh("echo ': of bob' > $M/pending/x", { user: BOB }));
+  assert.equal((await stat(filed, "pending/x~")).ino, ino);
+});
+
 rootTest("a new owner reads nothing of what the job printed before", async () => {
   await using filed = await startRetrying("echo secret; exit 3");
   await Deno.chmod(filed.place.path, 0o711);

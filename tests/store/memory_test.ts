@@ -177,11 +177,13 @@ class Run {
                 ? "stays"
                 : isPending && choice % 4 === 0
                 ? "is-rewritten"
+                : isPending && choice % 4 === 2
+                ? "is-exchanged"
                 : "goes",
             () => isPending ? changes : {},
           );
           if (renamed.kind === "renamed" && renamed.replaced) this.#inLine.delete(renamed.replaced.number);
-          if (renamed.kind === "rewritten") this.#inLine.delete(number);
+          if (renamed.kind === "rewritten" || renamed.kind === "exchanged") this.#inLine.delete(number);
         });
       case "withdraw":
         if (!isPending) return;

@@ -24,6 +24,7 @@ const PENDING = { state: "pending" } as const;
 const KEEP = (): Fate => "stays";
 const REPLACE = (): Fate => "goes";
 const REWRITE = (): Fate => "is-rewritten";
+const EXCHANGE = (): Fate => "is-exchanged";
 const SUCCESS: Ending = { kind: "exited", status: 0 };
 const FAILURE: Ending = { kind: "exited", status: 7 };
 const KILLED: Ending = { kind: "signaled", signal: "SIGKILL" };
@@ -1042,6 +1043,62 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
     const over = await end(store, "2", "complete");
     assert.deepEqual([over.ordinal, await log(store, a, 2)], [2, ">>> echo b\n"]);
   });
+
+  test(
+    "rename() onto a job that is exchanged has both rows stay, with each other's files, texts and ids",
+    async (store, place) => {
+      const old = await submit(store, "x", "echo old", 1);
+      await claim(store, "1");
+      await end(store, "1", "pending", FAILURE);
+      await change(store, old, { asks: { nice: 3 }, visibleAt: T0 + 9 });
+      await store.rename(old, PENDING, "x~", KEEP, () => ({ turn: null }));
+      const made = await create(store, "x", 2);
+      const renamed = await store.rename(
+        made,
+        PENDING,
+        "x~",
+        EXCHANGE,
+        () => ({ turn: 5, uid: 2, held: true }),
+      );
+      assert.ok(renamed.kind === "exchanged" && renamed.job.state === "pending");
+      const { job, aside } = renamed;
+      assert.deepEqual([job.number, job.id, job.file, job.turn, job.uid, job.held], [
+        old,
+        "x",
+        made,
+        5,
+        2,
+        true,
+      ]);
+      assert.deepEqual([job.ordinal, job.attempts, job.commandBytes, job.isEmpty], [1, 1, 0, true]);
+      assert.deepEqual([aside.number, aside.id, aside.file, aside.uid, aside.attempts], [
+        made,
+        "x~",
+        old,
+        1,
+        0,
+      ]);
+      assert.deepEqual([aside.asks, aside.state === "pending" && aside.visibleAt], [{ nice: 3 }, T0 + 9]);
+      assert.deepEqual([await commands(store, old), await commands(store, made)], [["", ""], [
+        "echo old",
+        "echo old",
+      ]]);
+      assert.deepEqual([(await store.byFile(fileOf(made)))?.id, (await store.byFile(fileOf(old)))?.id], [
+        "x",
+        "x~",
+      ]);
+      assert.equal(await log(store, old), ">>> echo old\n");
+      await store.updateFile(
+        fileOf(made),
+        () => ({ ...closed("new"), visibleAt: null, held: false }),
+        "durable",
+      );
+      await using again = await place.openAfterCrash();
+      assert.deepEqual(await ids(again, "pending"), ["x", "x~"]);
+      assert.deepEqual(await claim(again, "2", "3"), ["x"]);
+      assert.deepEqual([(await again.byId("x"))?.ordinal, (await again.byId("x~"))?.file], [2, old]);
+    },
+  );
 
   test("a job that was rewritten by one whose processes are left waits for them", async (store) => {
     await submit(store, "a");

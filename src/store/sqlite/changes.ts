@@ -120,6 +120,26 @@ export class Changes {
     return file === after.file ? after : this.#tables.jobs.change(job.number, { file });
   }
 
+  /** As `rewrite`, and the job that it was goes on as a draft in the other's row. */
+  exchange(job: Job, by: Job, changes: JobChanges): { job: Job; aside: Job } {
+    const { jobs } = this.#tables;
+    const row = must(jobs.row(job.number), "a job that is exchanged has a row");
+    const { closed, unclosed } = must(jobs.command(job.number), "a job has a command");
+    const held = jobs.holds.has(job.number);
+    const { id, number } = by;
+    this.#setFirstDraft(job.number, false);
+    jobs.change(job.number, { id: "" }); // No job has that, and two of one id there can't be.
+    this.rewrite(job, by, changes);
+    const after = jobs.change(job.number, { id });
+    jobs.add(number, row, this.#now());
+    const { uid, gid, mode, foreignWriter, writtenAt, accessedAt, createdAt, visibleAt, asks, empty } = row;
+    const aside = jobs.change(number, {
+      ...{ uid, gid, mode, foreignWriter, writtenAt, accessedAt, createdAt, visibleAt, asks },
+      ...{ command: closed, unclosed, empty, held, file: fileOf(row) },
+    });
+    return { job: after, aside };
+  }
+
   #setPriority(number: JobNo, priority: number, row: RowChanges) {
     const turn = row.turn === undefined ? this.#tables.jobs.row(number)?.turn : row.turn;
     if (turn != null) row.turn = turnOf(submissionOf(turn), priority);

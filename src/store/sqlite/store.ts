@@ -212,6 +212,12 @@ export class SqliteStore implements Store {
           const rewritten = this.#changes.rewrite(replaced, job, changes(job, replaced, content));
           return { kind: "rewritten", job: rewritten, before: replaced, by: job };
         }
+        if (what === "is-exchanged") {
+          return {
+            kind: "exchanged",
+            ...this.#changes.exchange(replaced, job, changes(job, replaced, content)),
+          };
+        }
         this.#changes.remove(replaced);
       }
       const wanted = changes(job, replaced, content);
