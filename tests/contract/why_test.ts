@@ -1,6 +1,6 @@
 /** why/: for whom it says what of a submission that was refused. src/tree/refusals_test.ts has what is kept. */
 import assert from "node:assert/strict";
-import { fails, Filed, ok, Place, type Ran, rootTest, startFiled } from "../harness.ts";
+import { fails, Filed, ok, Place, type Ran, rootTest, startFiled, until } from "../harness.ts";
 import { assertWithin, during, mtime, mv, open, read, refuses, startPaused, stat, write } from "./expect.ts";
 
 /** Users that every Debian has, with their numbers. */
@@ -15,6 +15,11 @@ const NUL = "refused: it has a NUL byte (byte 2), which no command can have\n" +
 /** Submits what is refused for its second byte. */
 async function refuse(filed: Filed, id: string, user?: string): Promise<void> {
   await fails(filed.sh(`printf 'a\\0b' > "$M/pending/${id}"`, user ? { user } : {}), INVALID);
+}
+
+/** The kernel reports a file's last close later, so that it may be another user's for a moment still. */
+async function vanished(filed: Filed, id: string): Promise<void> {
+  await until("the refused file to be gone", async () => !(await filed.list("pending")).includes(id));
 }
 
 const why = (filed: Filed, user: string, id: string): Promise<Ran> => filed.sh(`cat $M/why/${id}`, { user });
@@ -279,6 +284,7 @@ rootTest("each user reads the own refusal of an id, and can't tell that another 
   await shared(filed);
   await refuse(filed, "x", ANN);
   await refuse(filed, "y", BOB);
+  await vanished(filed, "x");
   await fails(filed.sh("printf 'echo a\\r\\n' > $M/pending/x", { user: BOB }), INVALID);
   assert.equal(await ok(why(filed, ANN, "x")), NUL);
   assert.match(await ok(why(filed, BOB, "x")), /^refused: it has a carriage return/);
@@ -348,8 +354,10 @@ rootTest("what a new time submits after a crash is not said to be refused any mo
 rootTest("a job that one user submits leaves the refusals of others", async () => {
   await using filed = await startPaused();
   await shared(filed);
-  await refuse(filed, "x", ANN);
-  await refuse(filed, "x", BOB);
+  for (const user of [ANN, BOB]) {
+    await refuse(filed, "x", user);
+    await vanished(filed, "x");
+  }
   await ok(filed.sh("echo true > $M/pending/x", { user: BOB }));
   await fails(why(filed, BOB, "x"), NOT_THERE);
   assert.equal(await ok(why(filed, ANN, "x")), NUL);
@@ -372,6 +380,7 @@ rootTest("users who read the same name at the same time each read their own", as
   await using filed = await startFiled();
   await shared(filed);
   await refuse(filed, "x", ANN);
+  await vanished(filed, "x");
   await fails(filed.sh("printf 'echo a\\r\\n' > $M/pending/x", { user: BOB }), INVALID);
   const reader = "for n in $(seq 300); do head -n 1 $M/why/x; done | sort -u";
   const [ann, bob, nobody] = await Promise.all([
