@@ -60,8 +60,8 @@ export class LogNode implements Node {
     if (!job || !attempt) throw new ErrnoError("ESTALE");
     const { ordinal, logBytes, over } = attempt;
     const now = await queue.byNo(this.number);
-    const { uid, gid, mode, changedAt } = now?.ordinal === ordinal ? now : job;
+    const { uid, gid, mode, changedAt, accessedAt } = now?.ordinal === ordinal ? now : job;
     const log = { ordinal, bytes: logBytes, writtenAt: over?.at ?? job.log.writtenAt };
-    return { ...job, uid, gid, mode, changedAt, log };
+    return { ...job, uid, gid, mode, changedAt, accessedAt, log };
   }
 }
