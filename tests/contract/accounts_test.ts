@@ -56,6 +56,7 @@ const step = fc.record({
       "close",
       "close",
       "remove",
+      "rename onto the next",
       "fail",
       "retry",
     ],
@@ -139,6 +140,12 @@ Deno.test("whatever users open, write, cut, remove and close, they are charged w
           case "remove": {
             const nodeid = await nodeidOf(job);
             await tree.unlink(by(0), size % 2 ? PENDING : FAILED, name(job));
+            return void leave(nodeid);
+          }
+          case "rename onto the next": {
+            const next = (job + 1) % 6;
+            const nodeid = await nodeidOf(next);
+            await tree.rename(by(0), PENDING, name(job), PENDING, name(next), 0);
             return void leave(nodeid);
           }
           case "fail": {

@@ -30,6 +30,7 @@ def facts(found):
         "uid": found.st_uid,
         "gid": found.st_gid,
         "links": found.st_nlink,
+        "inode": found.st_ino,
         "modifiedAt": found.st_mtime_ns / 1e6,
         "accessedAt": found.st_atime_ns / 1e6,
     }

@@ -23,6 +23,8 @@ export class Command {
 }
 
 export interface Job {
+  /** What its inode number stands for: no other job has it, but one that it rewrote by a rename. */
+  inode: number;
   name: string;
   directory: Directory | "removed";
   mode: number;

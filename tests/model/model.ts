@@ -36,6 +36,7 @@ type Arguments<Name extends Call["call"]> = Extract<Call, { call: Name }>;
 export class Model {
   readonly #jobs = new Map<string, Job>();
   readonly #open = new Map<string, OpenFile>();
+  #inodes = 0;
 
   constructor() {
     for (const name of PENDING) this.#populate(name, "pending", `: ${name}`, "");
@@ -204,6 +205,7 @@ export class Model {
     if (directory !== "pending") throw new Refusal("EPERM");
     if (this.#jobs.has(name)) throw new Refusal("EEXIST");
     const job: Job = {
+      inode: ++this.#inodes,
       ...{ name, directory, mode: mode & ~UMASK & 0o777, uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 },
       ...{ command: new Command(), log: "", modifiedAt: JUST_NOW, accessedAt: undefined },
     };
@@ -295,6 +297,7 @@ export class Model {
     if (other && other !== job) {
       if (path.directory !== to.directory || other.directory !== to.directory) throw new Refusal("EEXIST");
       this.#remove(other);
+      if (path.directory === "pending") job.inode = other.inode; // It is the same job, rewritten.
       // A rewrite by rename waits for what the job waited for that it replaces.
       if (waits(other) && !waits(job)) job.modifiedAt = undefined;
     }
@@ -338,7 +341,7 @@ function attributesOf(job: Job, command: Command | undefined) {
   return {
     ...command?.isVague ? {} : { size: command ? command.bytes.length : job.log.length },
     mode: job.directory === "removed" ? undefined : command ? mode : mode & ~WRITE_BITS,
-    ...{ uid, gid, links: job.directory === "removed" ? 0 : 1 },
+    ...{ uid, gid, links: job.directory === "removed" ? 0 : 1, inode: command ? job.inode : undefined },
     ...{ modifiedAt, accessedAt },
   };
 }

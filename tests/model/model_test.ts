@@ -26,9 +26,10 @@ Deno.test("random system calls of several processes do what the contract says", 
   const property = fc.asyncProperty(sequence, async (calls) => {
     await prepare(filed, all);
     const model = new Model();
+    const inodes = new Inodes();
     const made: Call[] = [];
-    for (const call of calls) await compare(model, all, call, made);
-    for (const call of inspection(model)) await compare(model, all, call, made);
+    for (const call of calls) await compare(model, inodes, all, call, made);
+    for (const call of inspection(model)) await compare(model, inodes, all, call, made);
   });
   await fc.assert(property, { numRuns: RUNS, seed: SEED, endOnFailure: false });
 });
@@ -91,7 +92,13 @@ function inspection(model: Model): Call[] {
 }
 
 /** @param made The calls so far, for the message. */
-async function compare(model: Model, clients: Client[], call: Call, made: Call[]): Promise<void> {
+async function compare(
+  model: Model,
+  inodes: Inodes,
+  clients: Client[],
+  call: Call,
+  made: Call[],
+): Promise<void> {
   const resolved = model.resolve(call);
   if (!resolved) return;
   made.push(resolved);
@@ -99,7 +106,7 @@ async function compare(model: Model, clients: Client[], call: Call, made: Call[]
   const found = await (clients[resolved.client] as Client).ask(withNames(resolved));
   const history = made.map((call) => JSON.stringify(call)).join("\n");
   assert.deepEqual(
-    comparable(found, expected),
+    comparable(found, expected, inodes),
     expected ?? found,
     `${inspect({ found, expected })} after\n${history}`,
   );
@@ -117,18 +124,37 @@ function withNames({ client: _client, ...call }: Call): object {
 }
 
 /** What was found, as far as something is expected. */
-function comparable(found: Answer, expected: Expected): Answer {
+function comparable(found: Answer, expected: Expected, inodes: Inodes): Answer {
   if (!("value" in found) || !expected || !("value" in expected)) return found;
   const [facts, expectedFacts] = [found.value, expected.value];
   if (!isRecord(facts) || !isRecord(expectedFacts)) return found;
   const value = Object.fromEntries(
     Object.keys(expectedFacts).map((key) => {
+      if (key === "inode" && typeof expectedFacts[key] === "number") {
+        return [key, inodes.inModel(Number(facts[key]), expectedFacts[key])];
+      }
       const isJustNow = expectedFacts[key] === JUST_NOW &&
         Math.abs(Number(facts[key]) - Date.now()) < JUST_NOW_MS;
       return [key, isJustNow ? JUST_NOW : expectedFacts[key] === undefined ? undefined : facts[key]];
     }),
   );
   return { value };
+}
+
+/** Which inode number of the mount stands for which of the model. */
+class Inodes {
+  readonly #inModel = new Map<number, number>();
+  readonly #found = new Set<number>();
+
+  /** @param expected What it is to be, if it is new. @returns That of the model; NaN if it is none. */
+  inModel(inode: number, expected: number): number {
+    const known = this.#inModel.get(inode);
+    if (known !== undefined) return known;
+    if (this.#found.has(expected)) return NaN;
+    this.#inModel.set(inode, expected);
+    this.#found.add(expected);
+    return expected;
+  }
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
