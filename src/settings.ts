@@ -54,5 +54,5 @@ export interface EnvironmentOptions {
 const OF_A_JOB = ["FILED_JOB_ID", "FILED_ATTEMPT", "FILED_RUN"];
 /** Whether jobs can be given a variable of that name. */
 export function isSettable(name: string): boolean {
-  return !OF_A_JOB.includes(name);
+  return !OF_A_JOB.includes(name) && !name.startsWith("FILED_POOL_");
 }

@@ -15,4 +15,5 @@ export const DEFAULTS = {
   max_open_files: 0,
   nice: 0,
   at_most: {},
+  pools: {},
 };

@@ -1,4 +1,5 @@
 import { type Limits, NO_LIMITS } from "./limits.ts";
+import { faultOfPools, type Pools } from "./pools.ts";
 import type { Unit } from "./units.ts";
 
 /** The settings of a queue. */
@@ -20,6 +21,7 @@ export interface Config extends Limits {
   maxLogBytes: number;
   /** What jobs may ask for, by the names of config.json. */
   atMost: Caps;
+  pools: Pools;
 }
 
 /** The settings that a job may ask for more of than config.json has; the others are the most themselves. */
@@ -39,6 +41,7 @@ export const DEFAULT_CONFIG: Readonly<Config> = {
   maxLogBytes: 16_777_216,
   ...NO_LIMITS,
   atMost: {},
+  pools: {},
 };
 
 /** What a setting may be. */
@@ -52,7 +55,7 @@ export interface Rule {
 }
 
 /** How each setting is spelled in config.json, in the order shown, and what it may be. */
-export const RULES: Record<Exclude<keyof Config, "atMost">, Rule> = {
+export const RULES: Record<Exclude<keyof Config, "atMost" | "pools">, Rule> = {
   maxAttempts: { key: "max_attempts", kind: "whole", min: 1, max: 1_000_000 },
   timeoutSec: { key: "timeout_sec", kind: "whole", min: 0, max: 1_000_000_000, unit: "seconds" },
   maxJobCount: { key: "max_job_count", kind: "whole", min: 0, max: 10_000 },
@@ -70,13 +73,14 @@ export const RULES: Record<Exclude<keyof Config, "atMost">, Rule> = {
 };
 const SETTINGS = Object.entries(RULES) as [keyof typeof RULES, Rule][];
 const AT_MOST = "at_most";
+const POOLS = "pools";
 /** A job's place before others, which is no setting. */
 export const PRIORITY: Rule = { key: "priority", kind: "whole", min: -100, max: 100 };
 
 /** The settings as config.json shows them: every key, indented, ending in a newline. */
 export function formatConfig(config: Config): string {
   const shown = Object.fromEntries(SETTINGS.map(([name, { key }]) => [key, config[name]]));
-  return JSON.stringify({ ...shown, [AT_MOST]: config.atMost }, null, 2) + "\n";
+  return JSON.stringify({ ...shown, [AT_MOST]: config.atMost, [POOLS]: config.pools }, null, 2) + "\n";
 }
 
 export type ParsedConfig =
@@ -108,9 +112,15 @@ export function parseConfig(text: string): ParsedConfig {
       settings.atMost = value as Caps;
       continue;
     }
+    if (key === POOLS) {
+      const fault = faultOfPools(value);
+      if (fault !== undefined) return { kind: "invalid", reason: fault };
+      settings.pools = value as Pools;
+      continue;
+    }
     const setting = SETTINGS.find(([, rule]) => rule.key === key);
     if (!setting) {
-      const known = [...SETTINGS.map(([, rule]) => rule.key), AT_MOST].join(", ");
+      const known = [...SETTINGS.map(([, rule]) => rule.key), AT_MOST, POOLS].join(", ");
       return { kind: "invalid", reason: `unknown key ${JSON.stringify(key)}; the keys are ${known}` };
     }
     const [name, rule] = setting;

@@ -20,7 +20,8 @@ Deno.test("formatConfig() shows every key, indented, and parseConfig() reads it 
   "max_file_mb": 0,
   "max_open_files": 0,
   "nice": 0,
-  "at_most": {}
+  "at_most": {},
+  "pools": {}
 }
 `,
   );
@@ -38,6 +39,8 @@ const SETTINGS = [
   ['{"max_memory_mb": 64, "nice": 19}', { maxMemoryMb: 64, nice: 19 }],
   ['{"at_most": {"timeout_sec": 86400, "priority": 10}}', { atMost: { timeout_sec: 86_400, priority: 10 } }],
   ['{"at_most": {}}', { atMost: {} }],
+  ['{"pools": {"gpu": 2, "api": 0}}', { pools: { gpu: 2, api: 0 } }],
+  ['{"pools": {}}', { pools: {} }],
 ] as const;
 for (const [text, settings] of SETTINGS) {
   Deno.test(`parseConfig() takes ${JSON.stringify(text)}`, () => {
@@ -91,6 +94,8 @@ const INVALID = [
   ['{"at_most": {"nice": 3}}', /at_most: unknown key "nice"; the keys are timeout_sec, max_attempts/],
   ['{"at_most": {"timeout_sec": "3"}}', /at_most: timeout_sec is "3"; it takes a whole number/],
   ['{"at_most": {"priority": 101}}', /at_most: priority is 101; it takes a whole number from -100 to 100/],
+  ['{"pools": {"gpu": -1}}', /pools: gpu is -1; it takes a whole number from 0 to 1000/],
+  ['{"pools": 3}', /pools is 3; it takes an object/],
   ['{"max_job_count": 4, "nope": 1}', /unknown key "nope"/],
 ] as const;
 for (const [text, reason] of INVALID) {

@@ -1,6 +1,8 @@
 import leven from "leven";
 import { split } from "shlex";
 import { type Config, expectation, obeys, PRIORITY, RULES } from "./config.ts";
+import { type Lock, parseLock } from "./locks.ts";
+import { MAX_SLOTS, parseUse, type Use } from "./pools.ts";
 import { MOMENT_EXAMPLES, parseMoment, parseQuantity, UNIT_EXAMPLES } from "./units.ts";
 
 /** The settings of config.json that a job may have its own of. */
@@ -27,6 +29,9 @@ export interface Asks extends Partial<Pick<Config, typeof OWN_SETTINGS[number]>>
   deadlineAt?: number;
   /** -100 to 100, higher first. */
   priority?: number;
+  /** Slots of pools that it has while it runs. */
+  use?: Use;
+  lock?: Lock;
   /** Exit statuses that no further attempt can mend, each from and to. */
   finalStatuses?: [from: number, to: number][];
   /** It hears SIGUSR1 so many seconds before its timeout. */
@@ -172,6 +177,16 @@ const KEYS: ReadonlyMap<string, Key> = new Map<string, Key>([
     },
     takes: expectation(PRIORITY),
     example: "10",
+  }],
+  ["use", {
+    read: (value) => asked("use", parseUse(value)),
+    takes: `pools, each once, with how many of its slots (1 to ${MAX_SLOTS}), such as gpu:2,api`,
+    example: "gpu:2",
+  }],
+  ["lock", {
+    read: (value) => asked("lock", parseLock(value)),
+    takes: "a name without a comma, up to 255 bytes, and behind a comma coalesce",
+    example: "deploy",
   }],
   ["final", {
     read: (value) => asked("finalStatuses", parseStatuses(value)),

@@ -1,4 +1,6 @@
 import type { Pending } from "./job.ts";
+import type { LockObstacle } from "./locks.ts";
+import type { PoolObstacle } from "./pools.ts";
 
 /** Why a pending job can't start now. */
 export type Obstacle =
@@ -15,7 +17,9 @@ export type Obstacle =
   /** Processes of an earlier run of it, or of its id, are left. */
   | { kind: "leftover" }
   /** Its user may start no more now. */
-  | { kind: "share" };
+  | { kind: "share" }
+  | LockObstacle
+  | PoolObstacle;
 
 /** What around a job decides whether it can start. */
 export interface Surroundings {
@@ -25,11 +29,16 @@ export interface Surroundings {
   hasLeftover(job: Pending): boolean;
   /** How many more of a user's jobs may start. */
   room(uid: number): number;
+  lock(job: Pending): LockObstacle | undefined;
+  pools(job: Pending): PoolObstacle[];
   now: number;
 }
 
 /** All that keeps a job from starting; a job with none can start. What searches for such jobs only narrows. */
-export function obstacles(job: Pending, { line, hasLeftover, room, now }: Surroundings): Obstacle[] {
+export function obstacles(
+  job: Pending,
+  { line, hasLeftover, room, lock, pools, now }: Surroundings,
+): Obstacle[] {
   const found: Obstacle[] = [];
   if (job.turn === null) found.push({ kind: "not-submitted" });
   if (job.isEmpty) found.push({ kind: "empty" });
@@ -39,5 +48,8 @@ export function obstacles(job: Pending, { line, hasLeftover, room, now }: Surrou
   if (job.deadlineAt !== null && job.deadlineAt <= now) found.push({ kind: "deadline", at: job.deadlineAt });
   if (hasLeftover(job)) found.push({ kind: "leftover" });
   if (room(job.uid) <= 0) found.push({ kind: "share" });
+  const locked = job.asks.lock && lock(job);
+  if (locked) found.push(locked);
+  if (job.asks.use) found.push(...pools(job));
   return found;
 }

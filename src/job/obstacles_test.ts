@@ -26,7 +26,16 @@ const FREE: Pending = {
   changedAt: NOW,
   accessedAt: null,
 };
-const QUIET: Surroundings = { line: Infinity, hasLeftover: () => false, room: () => 1, now: NOW };
+const QUIET: Surroundings = {
+  line: Infinity,
+  hasLeftover: () => false,
+  room: () => 1,
+  lock: () => undefined,
+  pools: () => [],
+  now: NOW,
+};
+const HELD: Obstacle = { kind: "lock", name: "deploy", because: "held" };
+const FULL: Obstacle = { kind: "pool", pool: "gpu", wants: 1, size: 2, because: "full" };
 
 const CASES: [name: string, job: Partial<Pending>, around: Partial<Surroundings>, expected: Obstacle[]][] = [
   ["a job that nothing keeps", {}, {}, []],
@@ -48,6 +57,10 @@ const CASES: [name: string, job: Partial<Pending>, around: Partial<Surroundings>
   ["one whose user has no room", {}, { room: () => 0 }, [{ kind: "share" }]],
   ["one whose user has more than there is room for", {}, { room: () => -2 }, [{ kind: "share" }]],
   ["one where another user has no room", {}, { room: (uid) => uid === 6 ? 0 : 1 }, []],
+  ["one whose lock is held", { asks: { lock: { name: "deploy" } } }, { lock: () => HELD }, [HELD]],
+  ["one whose lock is free", { asks: { lock: { name: "deploy" } } }, {}, []],
+  ["one whose pool is full", { asks: { use: [["gpu", 1]] } }, { pools: () => [FULL] }, [FULL]],
+  ["one that wants no pool and no lock", {}, { lock: () => HELD, pools: () => [FULL] }, []],
   ["one that all keeps", { turn: null, isEmpty: true, held: true, visibleAt: NOW + 5, deadlineAt: NOW - 1 }, {
     line: 0,
     hasLeftover: () => true,

@@ -18,7 +18,8 @@ export type QueueEvent =
   | { kind: "put-back"; job: Job | undefined; run: RunToken }
   /** The last process is gone that was left of a run. */
   | { kind: "gone"; run: RunToken }
-  | { kind: "moved"; job: Job; before: Job; replaced: Job | undefined }
+  /** `ending`: of an attempt that is over by that, or that there never is. */
+  | { kind: "moved"; job: Job; before: Job; replaced: Job | undefined; ending?: Ending | undefined }
   /** A job that waits, `before`, became what `by` was: that was renamed onto it, and is gone. */
   | { kind: "rewritten"; job: Job; before: Job; by: Job }
   /** The file of `job` is another, that was made when it was set aside; and what it was is `aside`. */

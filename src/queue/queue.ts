@@ -6,8 +6,10 @@ import { type Asks, type Header, NO_ASKS } from "../job/header.ts";
 import { backupOf, type FileNo, isDraft, type JobId, type JobNo } from "../job/id.ts";
 import type { Job, Ownership, Pending } from "../job/job.ts";
 import { concat, type LogEnd, logEnd, logHeader, NEWLINE, survivorsLine } from "../job/log_text.ts";
+import { replacedBy } from "../job/locks.ts";
 import { changesOfMove, type Move, moveBetween } from "../job/moves.ts";
 import { randomStart, shortId } from "../job/new_id.ts";
+import { faultOfUse, MAX_USES, NO_USE } from "../job/pools.ts";
 import { changesOfRewrite } from "../job/rewrite.ts";
 import { settle } from "../job/settle.ts";
 import { describeUsedUp, isUsedUp, type Share, shareOf, type Submitted, type Usage } from "../job/shares.ts";
@@ -51,6 +53,13 @@ export type Refusal =
 
 export type Result<T> = { ok: true; value: T } | { ok: false; refusal: Refusal };
 
+/** Why a job can't ask for what it does; `reason` says what would be right. */
+export interface AskingFault {
+  /** Of jobs of that owner; of any; or of so many. */
+  kind: "not-allowed" | "impossible" | "too-many";
+  reason: string;
+}
+
 /** A job as it is under its id now, and the one that had that id. */
 export interface Moved {
   job: Job;
@@ -61,6 +70,7 @@ const PLAIN_END = { droppedBytes: 0, tail: new Uint8Array(), survivors: [] };
 const ROOT = 0;
 /** So many jobs that are too late are ended by one commit. */
 const LATE_AT_ONCE = 100;
+const TOO_LATE = "too late";
 const NOTHING = new Uint8Array();
 
 /** The queue: the jobs, their states and moves. All times are epoch ms. */
@@ -240,7 +250,9 @@ export class Queue {
         ...isDraft(job.id) ? {} : this.#submitted(job, header?.asks ?? NO_ASKS, config),
       };
     }, isEmptied && wasEmpty ? "prompt" : "durable");
-    return await this.#told(closed, changed);
+    const job = await this.#told(closed, changed);
+    if (job) await this.#replaceOlder(job);
+    return job;
   }
 
   /**
@@ -260,7 +272,7 @@ export class Queue {
     const over = await this.#overByHand(move, job);
     const config = await this.config();
     const aside = to === "pending" ? this.#aside.take(id) : undefined;
-    return await this.#rename(
+    const moved = await this.#rename(
       job,
       id,
       (other) =>
@@ -279,6 +291,8 @@ export class Queue {
       },
       over,
     );
+    if (moved.ok) await this.#replaceOlder(moved.value.job);
+    return moved;
   }
 
   /**
@@ -338,7 +352,9 @@ export class Queue {
         ...visibleAt === undefined ? {} : { visibleAt },
       };
     };
-    return await this.#told(this.#update(job, changes, "durable"), changed);
+    const changing = await this.#told(this.#update(job, changes, "durable"), changed);
+    if (changing) await this.#replaceOlder(changing);
+    return changing;
   }
 
   /**
@@ -347,7 +363,8 @@ export class Queue {
    */
   async claim(limit: number, room?: (uid: number) => number): Promise<Claim[]> {
     const runs = Array.from({ length: limit }, () => crypto.randomUUID());
-    const claims = await this.#store.claim(runs, logHeader, room);
+    const { pools } = await this.config();
+    const claims = await this.#store.claim(runs, logHeader, room, pools);
     for (const { job, run } of claims) {
       this.#logEnds.set(run, { bytes: job.log.bytes, lastByte: NEWLINE }); // It begins with a line.
       this.#listeners.tell({ kind: "started", job, run });
@@ -371,7 +388,7 @@ export class Queue {
    */
   async endLate(): Promise<Job[]> {
     const late = await Promise.all(
-      (await this.#store.late(LATE_AT_ONCE)).map((number) => this.#endLate(number)),
+      (await this.#store.late(LATE_AT_ONCE)).map((number) => this.#endUnrun(number, TOO_LATE)),
     );
     return late.filter((job) => job !== undefined);
   }
@@ -464,9 +481,16 @@ export class Queue {
     return job.asks === NO_ASKS ? config : settingsOf(config, job.asks, this.#capsOf(job.uid));
   }
 
-  /** What of it is more than jobs of that user may have, in words; `undefined`: nothing. */
-  async excessOf(asks: Asks, uid: number): Promise<string | undefined> {
-    return this.#capsOf(uid) === "none" ? undefined : excessOf(asks, await this.config());
+  /** Why a job of that user can't ask for that; `undefined`: it can. */
+  async faultOfAsks(asks: Asks, uid: number): Promise<AskingFault | undefined> {
+    const config = await this.config();
+    const { use = NO_USE } = asks;
+    const undeclared = faultOfUse(use, config.pools);
+    if (undeclared !== undefined) return { kind: "impossible", reason: undeclared };
+    const excess = this.#capsOf(uid) === "none" ? undefined : excessOf(asks, config);
+    if (excess !== undefined) return { kind: "not-allowed", reason: excess };
+    if (use.length === 0 || await this.#store.usesOf(uid, use) <= MAX_USES) return undefined;
+    return { kind: "too-many", reason: `use: the user's jobs have ${MAX_USES} different ones already` };
   }
 
   /**
@@ -554,10 +578,23 @@ export class Queue {
     return { ending, log: "new", bytes: concat(logHeader(command, job.asks), logEnd(end, NEWLINE)) };
   }
 
-  async #endLate(number: JobNo): Promise<Job | undefined> {
+  /** A job that coalesces has come to its place: those before it for the same lock, which could as well, don't run. */
+  async #replaceOlder(job: Job): Promise<void> {
+    if (!job.asks.lock?.coalesce || job.state !== "pending" || job.turn === null) return;
+    try {
+      for (const number of await this.#store.replacedBy(job.number)) {
+        await this.#endUnrun(number, replacedBy(job.id));
+      }
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error; // The job itself is stored: those before it run as well.
+    }
+  }
+
+  /** @param reason Why it does not run. */
+  async #endUnrun(number: JobNo, reason: string): Promise<Job | undefined> {
     const job = await this.#store.byNo(number);
     if (job?.state !== "pending") return undefined;
-    const over = await this.#overWithoutRun(job, { kind: "not-run", reason: "too late" });
+    const over = await this.#overWithoutRun(job, { kind: "not-run", reason });
     const changes = (now: Job) => ({
       ...changesOfMove("withdraw", now, now.id, this.now()),
       deadlineAt: null,
@@ -675,7 +712,7 @@ export class Queue {
       if (renamed.kind !== "renamed") return undefined;
       this.#aside.renamed(before, renamed.job);
       if (over && before.state === "active") this.#logged(before.run, over.bytes);
-      return { ...renamed, kind: "moved", before };
+      return { ...renamed, kind: "moved", before, ending: over?.ending };
     });
     switch (renamed.kind) {
       case "renamed":

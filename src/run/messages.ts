@@ -1,6 +1,7 @@
 import type { Leftover, RunToken, RunTraces } from "../job/attempt.ts";
 import type { ContentKind } from "../job/content.ts";
 import type { Limits, ReachedLimit } from "../job/limits.ts";
+import type { Slots } from "../job/pools.ts";
 import type { LogEnd, Survivor } from "../job/log_text.ts";
 import type { SandboxSettings } from "./sandbox_rules.ts";
 import type { Obstacle } from "./shortage.ts";
@@ -44,6 +45,8 @@ export interface StartMessage {
   stdin: Uint8Array | undefined;
   /** Where it starts, or it does not; `undefined`: where its user's jobs do. */
   cwd: string | undefined;
+  /** What it has of pools. */
+  slots: Slots;
   /** `undefined`: as the daemon. */
   runAs: TargetUser | undefined;
   /** 0: no limit. */

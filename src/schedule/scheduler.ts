@@ -150,6 +150,9 @@ export class Scheduler implements ExecutorEvents {
   #heard(event: QueueEvent) {
     const abandoned = abandonedRun(event);
     if (abandoned !== undefined) this.#executor?.end(abandoned, END_GRACE_MS);
+    if (event.kind === "moved" && event.ending?.kind === "not-run") {
+      log.info("job not run", { job: event.job.id, reason: event.ending.reason });
+    }
     if (mayAllowStart(event)) this.#wake();
   }
 
@@ -304,7 +307,7 @@ export class Scheduler implements ExecutorEvents {
   /** Ends the jobs that were to have started by now. */
   async #endLate() {
     while ((await this.#queue.nextDeadlineAt() ?? Infinity) <= this.#queue.now()) {
-      for (const { id } of await this.#queue.endLate()) log.info("job not run: too late", { job: id });
+      await this.#queue.endLate();
     }
   }
 
@@ -391,7 +394,7 @@ export class Scheduler implements ExecutorEvents {
   }
 
   #execute(
-    { job, run, command }: Claim,
+    { job, run, command, slots }: Claim,
     { timeoutSec, maxLogBytes, maxMemoryMb, maxCpuSec, maxFileMb, maxOpenFiles, nice }: Config,
     identity: Exclude<Identity, { kind: "refused" }>,
   ) {
@@ -400,6 +403,7 @@ export class Scheduler implements ExecutorEvents {
       jobId: job.id,
       attempt: job.attempts,
       ...asked(command, job.asks),
+      slots,
       runAs: identity.kind === "other" ? identity.user : undefined,
       timeoutMs: timeoutSec * 1_000,
       maxLogBytes,

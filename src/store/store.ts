@@ -10,6 +10,7 @@ import type { Attempt, Leftover, RunToken, RunTraces } from "../job/attempt.ts";
 import type { Ending } from "../job/ending.ts";
 import type { Asks } from "../job/header.ts";
 import type { Job, Ownership, Pending } from "../job/job.ts";
+import type { Pools, Slots, Use } from "../job/pools.ts";
 import type { Share, Usage } from "../job/shares.ts";
 import type { State } from "../job/state.ts";
 
@@ -82,6 +83,8 @@ export interface Claim {
   job: Job & { state: "active" };
   run: RunToken;
   command: Uint8Array;
+  /** What it has of pools, until the last of its processes is gone. */
+  slots: Slots;
 }
 
 /**
@@ -212,12 +215,18 @@ export interface Store extends AsyncDisposable {
    * Takes up to `runs.length` jobs that have no obstacle, in order of their turns. Makes them active, counts the
    * attempt, and begins its log with `header`. Two callers never get the same job.
    * @param room How many more jobs of a user may start; asked anew for each. Those taken count for the account.
+   * @param pools How many slots each pool has. Runs that have more, since before, keep them.
    */
   claim(
     runs: readonly RunToken[],
     header: (command: Uint8Array, asks: Asks) => Uint8Array,
     room?: (uid: number) => number,
+    pools?: Pools,
   ): Promise<Claim[]>;
+  /** How many different `use` the jobs of a user have that wait or run, this one included. */
+  usesOf(uid: number, use: Use): Promise<number>;
+  /** The jobs that this one, which coalesces, replaces: those before it that its lock's line could do without. */
+  replacedBy(number: JobNo): Promise<JobNo[]>;
   /**
    * Forgets the run, whose processes are gone, and, if its job still is of that run, applies what `settle`
    * makes of the job; an attempt that it does not say is `over` has not been made, but for its ordinal.

@@ -6,6 +6,7 @@ import type { Job } from "../job/job.ts";
 import { judge, type Submission } from "../job/submission.ts";
 import { type Queue, UnsyncedError } from "../queue/queue.ts";
 import type { CommandFile } from "./command_file.ts";
+import { ERRNO_OF_FAULT } from "./errors.ts";
 import type { Handle, Writing } from "./node.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Warnings } from "./warnings.ts";
@@ -51,7 +52,7 @@ export class CommandHandle implements Handle {
   }
 
   /**
-   * @throws {ErrnoError} EFBIG, EINVAL, EPERM, EDQUOT; what the store answers. Nothing is written then, and close fails too.
+   * @throws {ErrnoError} EDQUOT, EFBIG, EINVAL, EPERM; what the store answers. Nothing is written then, and close fails too.
    */
   async write(offset: number, data: Uint8Array, { where, source }: Writing): Promise<number> {
     const { file } = this;
@@ -91,7 +92,7 @@ export class CommandHandle implements Handle {
   /**
    * What was written is on disk, and is what would run.
    * @param moment "release": nobody writes through this handle any more.
-   * @throws What an earlier write threw; {ErrnoError} EINVAL, EPERM, EDQUOT.
+   * @throws What an earlier write threw; {ErrnoError} EDQUOT, EINVAL, EPERM.
    */
   async flush(moment: "close" | "release" = "close"): Promise<void> {
     const { file } = this;
@@ -153,7 +154,7 @@ export class CommandHandle implements Handle {
     return job;
   }
 
-  /** @throws {ErrnoError} EINVAL, EPERM, EDQUOT: what no later write mends. */
+  /** @throws {ErrnoError} EDQUOT, EINVAL, EPERM: what no later write mends. */
   async #judgeWrite(data: Uint8Array): Promise<void> {
     try {
       const submission = judge(this.file.bytes, "part", this.#desk.now(), data);
@@ -166,10 +167,10 @@ export class CommandHandle implements Handle {
     }
   }
 
-  /** @throws {ErrnoError} EPERM for more than the job's owner may have. */
+  /** @throws {ErrnoError} As `ERRNO_OF_FAULT`. */
   async #requireMayAsk(asks: Asks): Promise<void> {
-    const excess = await this.#desk.queue.excessOf(asks, this.file.job.uid);
-    if (excess !== undefined) throw this.#refuse(excess, "EPERM");
+    const fault = await this.#desk.queue.faultOfAsks(asks, this.file.job.uid);
+    if (fault) throw this.#refuse(fault.reason, ERRNO_OF_FAULT[fault.kind]);
   }
 
   /** @throws {ErrnoError} EDQUOT where the job joins the queue, and its owner has too many jobs or logs. */

@@ -1,4 +1,4 @@
-import { type Refusal, type Result, StoreError } from "../queue/queue.ts";
+import { type AskingFault, type Refusal, type Result, StoreError } from "../queue/queue.ts";
 import { ErrnoError, type ErrnoName } from "../fuse/mod.ts";
 
 /** The one place where a refusal of the queue gets its errno. */
@@ -8,6 +8,13 @@ const ERRNO_OF: Record<Refusal["kind"], ErrnoName> = {
   busy: "EBUSY",
   forbidden: "EPERM",
   share: "EDQUOT",
+};
+
+/** The same for what a job asks for. */
+export const ERRNO_OF_FAULT: Record<AskingFault["kind"], ErrnoName> = {
+  "not-allowed": "EPERM",
+  impossible: "EINVAL",
+  "too-many": "EDQUOT",
 };
 
 /** The value, or the refusal as what the kernel must hear. @throws {ErrnoError} */

@@ -9,6 +9,7 @@ import type { Queue } from "../queue/queue.ts";
 import { type Accounts, Charge } from "./accounts.ts";
 import { CommandFile } from "./command_file.ts";
 import { type CommandDesk, CommandHandle } from "./command_handle.ts";
+import { ERRNO_OF_FAULT } from "./errors.ts";
 import { FINISH_WAIT_MS } from "./makers.ts";
 import type { Opening } from "./node.ts";
 import { OpenJob } from "./open_job.ts";
@@ -112,8 +113,8 @@ export class OpenJobs implements Disposable {
 
   /**
    * That user submits a draft, under that id.
-   * @throws {ErrnoError} EINVAL if the draft, which is to be submitted, can never run; EPERM if it asks for more
-   * than its owner may have; EDQUOT if its owner has too many jobs or logs.
+   * @throws {ErrnoError} EINVAL if the draft, which is to be submitted, can never run; EDQUOT if its owner has too
+   * many jobs or logs; else as `ERRNO_OF_FAULT`.
    */
   async requireSound(draft: Job, uid: number, id: string): Promise<void> {
     const file = this.file(draft.file);
@@ -121,16 +122,14 @@ export class OpenJobs implements Disposable {
     const submission = file?.hasWriter
       ? judge(file.bytes, "part", now)
       : judge(await this.#queue.command(draft.file) ?? new Uint8Array(), "whole", now);
-    const { reason, errno } = submission.kind === "refused"
-      ? { reason: submission.reason, errno: "EINVAL" as const }
-      : {
-        reason: await this.#queue.excessOf(submission.header?.asks ?? NO_ASKS, draft.uid),
-        errno: "EPERM" as const,
-      };
-    if (reason === undefined) return await this.requireShare(draft, uid, id);
+    const fault = submission.kind === "refused"
+      ? { kind: "impossible" as const, reason: submission.reason }
+      : await this.#queue.faultOfAsks(submission.header?.asks ?? NO_ASKS, draft.uid);
+    if (!fault) return await this.requireShare(draft, uid, id);
+    const { reason } = fault;
     this.#desk.warnings.warn(draft.uid, "content refused", { job: draft.id, reason });
     this.#desk.refusals.note(uid, id, reason, draft);
-    throw new ErrnoError(errno);
+    throw new ErrnoError(ERRNO_OF_FAULT[fault.kind]);
   }
 
   /** As above. @throws {ErrnoError} EDQUOT. */

@@ -51,6 +51,7 @@ Deno.test("the least of every setting is allowed", async () => {
     max_open_files: 0,
     nice: 0,
     at_most: {},
+    pools: {},
   };
   await filed.configure(least);
   assert.deepEqual(await config(filed), least);

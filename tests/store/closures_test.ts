@@ -34,7 +34,7 @@ function askingTwice(store: Store): Store {
     updateFile: (file, changes, durability) => store.updateFile(file, twice(changes), durability),
     rename: (number, expected, id, fate, changes) =>
       store.rename(number, expected, id, twice(fate), twice(changes)),
-    claim: (runs, header, room) => store.claim(runs, twice(header), room),
+    claim: (runs, header, room, pools) => store.claim(runs, twice(header), room, pools),
     settle: (run, settle, left) => store.settle(run, twice(settle), left),
   };
   return new Proxy(store, {

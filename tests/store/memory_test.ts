@@ -3,6 +3,7 @@ import type { JobNo } from "../../src/job/id.ts";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { attemptKey } from "../../src/job/attempt.ts";
+import type { Asks } from "../../src/job/header.ts";
 import type { Job } from "../../src/job/job.ts";
 import { STATES } from "../../src/job/state.ts";
 import type { JobChanges, Store } from "../../src/store/store.ts";
@@ -13,6 +14,14 @@ import { submissionOf } from "../../src/job/turn.ts";
 import { SqlitePlace } from "./sqlite_place.ts";
 import { T0 } from "./suite.ts";
 
+/** What jobs ask for that wait for others. */
+const WAITING: Asks[] = [
+  { use: [["gpu", 1]] },
+  { use: [["api", 1], ["gpu", 2]] },
+  { lock: { name: "lock" } },
+  { lock: { name: "lock", coalesce: true }, use: [["gpu", 1]] },
+];
+const POOLS = { api: 1, gpu: 2 };
 const IDS = ["a", "b", "c", "d"] as const;
 const UIDS = [1, 2, 3] as const;
 const PENDING = { state: "pending" } as const;
@@ -130,6 +139,7 @@ class Run {
           turn: "first",
           ...choice % 2 ? { held: false } : {},
           ...choice % 3 ? {} : { asks: { nice: choice }, isEmpty: choice % 2 === 0, priority: choice - 3 },
+          ...choice % 3 === 1 ? { asks: WAITING[choice % WAITING.length] as Asks } : {},
           ...choice % 4 ? {} : { deadlineAt: T0 + choice },
         });
       case "close as saved":
@@ -391,8 +401,9 @@ class Run {
     const room = (uid: number) => choice % 3 === 0 ? Infinity : (uid + choice) % 4;
     const runs = Array.from({ length: limit }, () => `run ${this.#counter++}`);
     const found = async (store: Store) => {
-      const claims = await store.claim(runs, (command) => command.subarray(0, 2_000), room);
-      return claims.map(({ job, run, command }) => ({ job, run, command: text(command) }));
+      const pools = choice % 4 === 0 ? { ...POOLS, gpu: choice % 3 } : POOLS;
+      const claims = await store.claim(runs, (command) => command.subarray(0, 2_000), room, pools);
+      return claims.map(({ job, run, command, slots }) => ({ job, run, command: text(command), slots }));
     };
     const expected = await found(fresh);
     assert.deepEqual(await found(this.#store), expected);
@@ -425,6 +436,9 @@ class Run {
     for (const uid of UIDS) {
       for (const what of ["pendingJobs", "logBytes"] as const) {
         assert.equal(await store.usageOf(uid, what), await fresh.usageOf(uid, what));
+      }
+      for (const { use = [] } of WAITING) {
+        assert.equal(await store.usesOf(uid, use), await fresh.usesOf(uid, use));
       }
     }
     assert.equal(await store.nextVisibleAt(), await fresh.nextVisibleAt());

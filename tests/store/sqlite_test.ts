@@ -50,7 +50,7 @@ const REFUSED: [string, (path: string) => void | Promise<void>, StoreError["kind
     "a newer filed's",
     (path) => newer(path),
     "newer",
-    /a newer filed wrote it \(version 99, this one reads up to 8\)/,
+    /a newer filed wrote it \(version 99, this one reads up to \d+\)/,
   ],
 ];
 for (const [name, prepare, kind, message] of REFUSED) {

@@ -23,6 +23,7 @@ executor.start({
   runAs: undefined,
   timeoutMs: 0,
   warnMs: 0,
+  slots: [],
   maxLogBytes: 1_000,
   limits: NO_LIMITS,
 });

@@ -125,6 +125,7 @@ export class Workshop implements AsyncDisposable {
       runAs: undefined,
       timeoutMs: 0,
       warnMs: 0,
+      slots: [],
       maxLogBytes: 16 * MIB,
       limits: NO_LIMITS,
       ...rest,

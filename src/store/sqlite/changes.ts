@@ -2,6 +2,7 @@ import type { JobNo } from "../../job/id.ts";
 import { type Attempt, attemptKey, nextOrdinal, type RunToken } from "../../job/attempt.ts";
 import type { Asks } from "../../job/header.ts";
 import type { Job } from "../../job/job.ts";
+import type { Slots } from "../../job/pools.ts";
 import { asksOf, fileOf } from "./job_columns.ts";
 import { submissionOf, turnOf } from "../../job/turn.ts";
 import { must } from "../../must.ts";
@@ -14,6 +15,7 @@ import type { Tables } from "./tables.ts";
 import type { Transactions } from "./transactions.ts";
 
 const EMPTY = new Uint8Array();
+const NO_SLOTS: Slots = [];
 
 /** A job's text, of which nothing was ever closed if it `isFirst`. */
 type Taken = Command & { isFirst: boolean };
@@ -54,6 +56,9 @@ export class Changes {
       ...{ leader: undefined, cgroup: undefined, uid: undefined },
       ...log,
     }, this.host);
+    const { use, lock } = asksOf(before);
+    const slots = use ? this.#tables.slots.take(number, use) : NO_SLOTS;
+    if (lock) this.#tables.slots.lock(number, before.uid, lock.name);
     const attempts = before.attempts + 1;
     const job = this.#tables.jobs.change(number, {
       state: "active",
@@ -63,7 +68,7 @@ export class Changes {
       changedAt: now,
     });
     if (job.state !== "active") throw new Error("Not so: a job that has a run is active");
-    return { job, run, command };
+    return { job, run, command, slots };
   }
 
   /**

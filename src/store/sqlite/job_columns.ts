@@ -33,6 +33,8 @@ const COLUMN_OF: Record<keyof JobRow, string> = {
   changedAt: "changed_at",
   accessedAt: "accessed_at",
   deadlineAt: "deadline",
+  behind: "behind",
+  lock: "lock",
   asks: "asks",
   commandBytes: "length(command)",
   unclosedBytes: "length(unclosed)",
@@ -91,16 +93,20 @@ export function rowOf(row: readonly SqlValue[]) {
     changedAt: row[17] as number,
     accessedAt: row[18] as number | null,
     deadlineAt: row[19] as number | null,
+    /** 1: its lock is another's, or another is before it. */
+    behind: row[20] as number,
+    /** Of a job that waits for one, or has it. */
+    lock: row[21] as string | null,
     /** JSON; `null`: the job has no header. */
-    asks: row[20] as string | null,
+    asks: row[22] as string | null,
     /** Length of the command. */
-    commandBytes: row[21] as number,
+    commandBytes: row[23] as number,
     /** Length of what somebody writes in its place, and has not closed; `null`: nobody does. */
-    unclosedBytes: row[22] as number | null,
+    unclosedBytes: row[24] as number | null,
     /** Length of the last attempt's log; `null`: there is none. */
-    logBytes: row[23] as number | null,
+    logBytes: row[25] as number | null,
     /** Its file in pending/; `null`: the one that it was made as. */
-    file: row[24] as number | null,
+    file: row[26] as number | null,
   };
 }
 
@@ -122,6 +128,8 @@ export function newRow(number: number, lane: number, { id, uid, gid, mode }: New
     changedAt: now,
     accessedAt: null,
     deadlineAt: null,
+    behind: 0,
+    lock: null,
     asks: null,
     commandBytes: 0,
     unclosedBytes: null,
@@ -137,7 +145,8 @@ export function fileOf({ number, file }: Pick<JobRow, "number" | "file">): numbe
 
 /** Whether a search by `jobs_ready` finds it. */
 export function isReady(row: JobRow): row is JobRow & { turn: number } {
-  return row.state === "pending" && row.turn !== null && row.empty === 0 && row.visibleAt === null;
+  return row.state === "pending" && row.turn !== null && row.empty === 0 && row.visibleAt === null &&
+    row.behind === 0;
 }
 
 export function asksOf({ asks }: JobRow): Asks {

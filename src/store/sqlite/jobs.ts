@@ -1,9 +1,11 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Job } from "../../job/job.ts";
+import { NO_USE, type Use } from "../../job/pools.ts";
 import { must } from "../../must.ts";
 import type { NewJob } from "../store.ts";
 import { Holds } from "./holds.ts";
 import {
+  asksOf,
   fileOf,
   INSERT_JOB,
   insertedValues,
@@ -18,7 +20,9 @@ import {
   type SqlValue,
 } from "./job_columns.ts";
 import { Line } from "./line.ts";
+import { LockLines } from "./lock_lines.ts";
 import type { Runs } from "./runs.ts";
+import type { Slots } from "./slots.ts";
 import type { Transactions } from "./transactions.ts";
 import type { Usages } from "./usages.ts";
 
@@ -50,6 +54,7 @@ export interface Command {
 export class Jobs {
   readonly line: Line;
   readonly holds = new Holds();
+  readonly locks: LockLines;
   /** Called when the time may be another at which a job that waits may start. */
   onTimes: () => void = () => {};
   readonly #database: DatabaseSync;
@@ -68,11 +73,14 @@ export class Jobs {
   readonly #rows = new Map<number, JobRow>();
   readonly #numberOf = new Map<string, number>();
   readonly #absent = new Set<string>();
+  /** A line before a lock is being put right, by changes that are none of its reasons. */
+  #isSettling = false;
 
   constructor(
     database: DatabaseSync,
     transactions: Transactions,
     runs: Runs,
+    slots: Slots,
     usages: Usages,
     accountOf: (uid: number) => number,
   ) {
@@ -81,6 +89,12 @@ export class Jobs {
     this.#runs = runs;
     this.#usages = usages;
     this.line = new Line(database, (number) => this.holds.has(number), accountOf);
+    this.locks = new LockLines(
+      database,
+      (uid, lock) => slots.isLocked(uid, lock),
+      (number, behind) => this.change(number, { behind }),
+    );
+    slots.onLockFreed = (uid, lock) => this.#settleLine(uid, lock);
     transactions.onRollback = () => {
       this.line.reset();
       usages.forget();
@@ -148,7 +162,7 @@ export class Jobs {
 
   /** Within a change, as what follows: adds an empty pending job, held. Its id must be free. */
   add(number: number, job: NewJob, now: number): Job {
-    const lane = this.line.laneOf(job.uid, (step) => this.#transactions.undo(step));
+    const lane = this.#laneOf(job.uid, NO_USE);
     const row = newRow(number, lane, job, now);
     this.#insert.run(...insertedValues(row));
     this.#transactions.undo(this.holds.set(number, true, null));
@@ -187,9 +201,6 @@ export class Jobs {
       columns.push("unclosed = ?");
       values.push(unclosed);
     }
-    if (others.uid !== undefined && others.uid !== before.uid) {
-      set("lane", this.line.laneOf(others.uid, (step) => this.#transactions.undo(step)));
-    }
     if (after.commandBytes !== before.commandBytes) set("empty", after.commandBytes === 0 ? 1 : 0);
     for (const [key, value] of Object.entries(others)) {
       if (value !== undefined) set(key as keyof JobRow, value);
@@ -199,13 +210,16 @@ export class Jobs {
       if (file === null) this.#dropFile.run(number);
       else this.#putFile.run(number, file);
     }
+    this.#place(before, after, set);
     if (columns.length > 0) this.#update(columns.join(", ")).run(...values, number);
     this.#leaveLine(before);
     if (held !== undefined) this.#transactions.undo(this.holds.set(number, held, after.turn));
     else if (after.turn !== before.turn) this.#transactions.undo(this.holds.move(number, after.turn));
     this.#replace(before, after);
     this.#joinLine(after);
-    return this.jobOf(after);
+    if (before.lock === null && after.lock === null) return this.jobOf(after);
+    this.#settleLines(before, after);
+    return must(this.byNo(number), "a job that is changed is there");
   }
 
   /** Holds a job, or lets it go, for good: nothing of that is stored. */
@@ -224,6 +238,7 @@ export class Jobs {
     this.#leaveLine(row);
     this.#transactions.undo(this.holds.set(number, false, null));
     this.#replace(row, undefined);
+    this.#settleLines(row, undefined);
   }
 
   /** Forgets what is known of the table: a statement has changed it at large. */
@@ -242,11 +257,54 @@ export class Jobs {
     this.#usages.replaced(before, after);
     this.#drop(before);
     if (after) this.#keep(after);
+    if (before?.lane !== after?.lane) this.#count(before, after);
     this.#transactions.undo(() => {
       this.onTimes();
       this.#drop(after);
       if (before) this.#keep(before);
+      if (before?.lane !== after?.lane) this.#count(after, before);
     });
+  }
+
+  /** Where a job waits comes of whose it is, and of what it asks for; over, it waits nowhere. */
+  #place(before: JobRow, after: JobRow, set: (key: keyof JobRow, value: SqlValue) => void) {
+    const mayAsk = before.asks !== null || after.asks !== null;
+    const isSame = after.uid === before.uid && after.state === before.state && after.asks === before.asks;
+    if (!mayAsk && after.uid !== before.uid) set("lane", this.#laneOf(after.uid, NO_USE));
+    if (!mayAsk || isSame) return;
+    const isOver = after.state === "complete" || after.state === "failed";
+    const { use = NO_USE, lock } = isOver ? {} : asksOf(after);
+    set("lane", this.#laneOf(after.uid, use));
+    set("lock", lock?.name ?? null);
+    const isOfOtherLine = after.lock !== before.lock || after.uid !== before.uid;
+    if (after.lock === null) set("behind", 0);
+    else if (isOfOtherLine || after.state !== before.state) set("behind", 1);
+  }
+
+  #laneOf(uid: number, use: Use): number {
+    return this.line.laneOf(uid, use, (step) => this.#transactions.undo(step));
+  }
+
+  #count(before: JobRow | undefined, after: JobRow | undefined) {
+    if (before) this.line.count(before.lane, -1);
+    if (after) this.line.count(after.lane, 1);
+  }
+
+  /** Within a change, once all of it is written: who is first in the lines that these rows stand in. */
+  #settleLines(before: JobRow | undefined, after: JobRow | undefined) {
+    if (before?.lock != null) this.#settleLine(before.uid, before.lock);
+    if (after?.lock == null || after.uid === before?.uid && after.lock === before.lock) return;
+    this.#settleLine(after.uid, after.lock);
+  }
+
+  #settleLine(uid: number, lock: string) {
+    if (this.#isSettling) return;
+    this.#isSettling = true;
+    try {
+      this.locks.settle(uid, lock);
+    } finally {
+      this.#isSettling = false;
+    }
   }
 
   #leaveLine(row: JobRow) {

@@ -1,5 +1,8 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { Asks } from "../../job/header.ts";
+import { formatUse, MAX_USES, NO_USE, parseUse, type Use } from "../../job/pools.ts";
 import { Lane } from "./lane.ts";
+import { must } from "../../must.ts";
 import { order, type Ready, Turns } from "./turns.ts";
 
 /** A lane, with what is known of it. */
@@ -8,6 +11,10 @@ interface UserLane {
   readonly uid: number;
   /** The user's, whose room lanes of several ids may share. */
   readonly account: number;
+  /** What its jobs want of pools: all the same. */
+  readonly use: Use;
+  /** How many jobs it has, those included that are not ready. Of lanes without pools nobody asks. */
+  count: number;
   jobs: Lane;
   /** Its place in the order of all lanes; `undefined`: it has no job, and is not asked before one comes to it. */
   head: Head | undefined;
@@ -28,10 +35,12 @@ interface Cursor {
 const UNKNOWN = -(2 ** 40);
 /** Whose a lane is that is missing in a file that was salvaged. */
 const NOBODY = -1;
+/** So many lanes of pools without a job are kept for the next. */
+const KEPT_IDLE = 2 * MAX_USES;
 
 /**
- * The line before the slots. It has a lane for each user, and later for each kind of place that jobs ask for:
- * whose share is used up, their lane is not asked, however many wait in it. The first of each lane is kept in
+ * The line before the slots. It has a lane for each user, and for each of what a user's jobs want of pools: whose
+ * share is used up, or whose pools are, their lane is not asked, however many wait in it. The first of each lane is kept in
  * order, so that a search costs what it finds, however many lanes there are.
  */
 export class Line {
@@ -42,6 +51,9 @@ export class Line {
   readonly #insert: StatementSync;
   readonly #lanes = new Map<number, UserLane>();
   readonly #laneOfUser = new Map<number, number>();
+  /** The lanes of pools, by user and `use`. */
+  readonly #laneOfUse = new Map<string, UserLane>();
+  readonly #delete: StatementSync;
   readonly #heads = new Turns<Head>();
 
   constructor(
@@ -52,7 +64,8 @@ export class Line {
     this.#database = database;
     this.#isHeld = isHeld;
     this.#accountOf = accountOf;
-    this.#insert = database.prepare("INSERT INTO lanes (uid, host, use) VALUES (?, '', '') RETURNING lane");
+    this.#insert = database.prepare("INSERT INTO lanes (uid, host, use) VALUES (?, '', ?) RETURNING lane");
+    this.#delete = database.prepare("DELETE FROM lanes WHERE lane = ?");
     this.#select = database.prepare(
       `SELECT number, turn FROM jobs INDEXED BY jobs_ready
        WHERE ready AND lane = ?1 AND turn >= ?2 AND (turn > ?2 OR number > ?3) ORDER BY turn, number LIMIT ?4`,
@@ -61,8 +74,17 @@ export class Line {
   }
 
   #read() {
-    for (const { lane, uid } of this.#database.prepare("SELECT lane, uid FROM lanes").all()) {
-      this.#open(lane as number, uid as number);
+    for (const { lane, uid, use } of this.#database.prepare("SELECT lane, uid, use FROM lanes").all()) {
+      this.#open(lane as number, uid as number, use === "" ? NO_USE : parseUse(use as string) ?? NO_USE);
+    }
+    if (this.#laneOfUse.size === 0) return;
+    const counts = this.#database.prepare(
+      `SELECT lane, count(*) AS count FROM jobs
+       WHERE ended IS NULL AND lane IN (SELECT lane FROM lanes WHERE use <> '') GROUP BY lane`,
+    );
+    for (const { lane, count } of counts.all()) {
+      const known = this.#lanes.get(lane as number);
+      if (known) known.count = count as number;
     }
   }
 
@@ -76,15 +98,40 @@ export class Line {
       for (const lane of [...this.#lanes.values()]) this.#close(lane);
     });
     this.#read();
+    const asking = this.#database.prepare(
+      "SELECT number, uid, asks FROM jobs WHERE ended IS NULL AND asks IS NOT NULL",
+    );
+    const setLane = this.#database.prepare("UPDATE jobs SET lane = ? WHERE number = ?");
+    for (const { number, uid, asks } of asking.all()) {
+      const { use } = JSON.parse(asks as string) as Asks;
+      if (!use) continue;
+      const lane = this.laneOf(uid as number, use, undo);
+      setLane.run(lane, number as number);
+      this.count(lane, 1);
+    }
   }
 
-  /** Within a change: the lane of a user's jobs. @param undo As of `Transactions`. */
-  laneOf(uid: number, undo: (step: () => void) => void): number {
-    const known = this.#laneOfUser.get(uid);
+  /** Within a change: the lane of a user's jobs that want this of pools. @param undo As of `Transactions`. */
+  laneOf(uid: number, use: Use, undo: (step: () => void) => void): number {
+    const known = use.length === 0 ? this.#laneOfUser.get(uid) : this.#laneOfUse.get(keyOf(uid, use))?.number;
     if (known !== undefined) return known;
-    const lane = this.#open(this.#insert.get(uid)?.lane as number, uid);
+    if (use.length > 0) this.#removeIdle(undo);
+    const lane = this.#open(this.#insert.get(uid, formatUse(use))?.lane as number, uid, use);
     undo(() => this.#close(lane)); // Another user's may get the number.
     return lane.number;
+  }
+
+  /** A job comes to a lane, or leaves it (-1). */
+  count(number: number, by: 1 | -1): void {
+    const lane = this.#lanes.get(number);
+    if (lane) lane.count += by;
+  }
+
+  /** How many different `use` a user's jobs have, that one included. */
+  usesOf(uid: number, use: Use): number {
+    let uses = this.#laneOfUse.get(keyOf(uid, use))?.count ? 0 : 1;
+    for (const lane of this.#laneOfUse.values()) if (lane.uid === uid && lane.count > 0) uses++;
+    return uses;
   }
 
   /** A job is ready, and not held; or is again. */
@@ -111,18 +158,22 @@ export class Line {
   /**
    * The first `limit` that may start, in order, none of them from the turn `line` on.
    * @param room How many more of a user may start; not asked again for those found, which count for the account.
+   * @param isClosed Whether no job can start that wants this of pools; asked before each of them.
+   * @param mayStart Asked once of each job: one that may has what it wants of pools from then on.
    */
   find(
     limit: number,
     line: number,
     room: (uid: number) => number,
+    isClosed: (use: Use) => boolean,
     mayStart: (ready: Ready) => boolean,
   ): number[] {
     this.#learnHeads();
     const found: number[] = [];
     const taken = new Map<number, number>();
     const hasRoom = ({ uid, account }: UserLane) => (taken.get(account) ?? 0) < room(uid);
-    /** The lanes that have had their turn, and have room. */
+    const isShut = ({ use }: UserLane) => use.length > 0 && isClosed(use);
+    /** The lanes that have had their turn, and may have another. */
     const begun: Cursor[] = [];
     const drop = (cursor: Cursor) => begun.splice(begun.indexOf(cursor), 1);
     for (let next = 0; found.length < limit;) {
@@ -137,7 +188,7 @@ export class Line {
       if (!first || first.ready.turn >= line) break;
       const { cursor, ready } = first;
       const { lane } = cursor;
-      if (!hasRoom(lane)) {
+      if (!hasRoom(lane) || isShut(lane)) {
         drop(cursor);
         continue;
       }
@@ -168,21 +219,39 @@ export class Line {
     if (lane.head) this.#heads.add(lane.head);
   }
 
-  #open(number: number, uid: number): UserLane {
+  /** Of all users' lanes of pools those without a job, once they are many. */
+  #removeIdle(undo: (step: () => void) => void) {
+    if (this.#laneOfUse.size < KEPT_IDLE) return;
+    const idle = [...this.#laneOfUse.values()].filter(({ count }) => count === 0);
+    if (idle.length < KEPT_IDLE) return;
+    for (const { number, uid, use } of idle) {
+      this.#delete.run(number);
+      this.#close(must(this.#lanes.get(number), "a lane of pools is one of all"));
+      undo(() => this.#open(number, uid, use));
+    }
+  }
+
+  #open(number: number, uid: number, use: Use = NO_USE): UserLane {
     const known = this.#lanes.get(number);
     if (known) this.#close(known);
     const account = this.#accountOf(uid);
-    const lane: UserLane = { number, uid, account, jobs: this.#stored(number), head: undefined };
+    const lane: UserLane = {
+      ...{ number, uid, account, use, count: 0 },
+      jobs: this.#stored(number),
+      head: undefined,
+    };
     this.#lanes.set(number, lane);
-    this.#laneOfUser.set(uid, number);
+    if (use.length > 0) this.#laneOfUse.set(keyOf(uid, use), lane);
+    else this.#laneOfUser.set(uid, number);
     this.#putHead(lane);
     return lane;
   }
 
-  #close({ number, uid, head }: UserLane) {
+  #close({ number, uid, use, head }: UserLane) {
     if (head) this.#heads.remove(head);
     this.#lanes.delete(number);
-    this.#laneOfUser.delete(uid);
+    if (use.length > 0) this.#laneOfUse.delete(keyOf(uid, use));
+    else this.#laneOfUser.delete(uid);
   }
 
   #stored(number: number): Lane {
@@ -191,6 +260,10 @@ export class Line {
         .map(({ number, turn }) => ({ number, turn }));
     return new Lane(fetch, this.#isHeld);
   }
+}
+
+function keyOf(uid: number, use: Use): string {
+  return `${uid} ${formatUse(use)}`;
 }
 
 function firstOf(cursors: readonly Cursor[]): { cursor: Cursor; ready: Ready } | undefined {

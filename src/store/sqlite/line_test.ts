@@ -14,6 +14,7 @@ interface Queued {
 const NO_LIMIT = () => Infinity;
 /** The last two are ids of one user. */
 const accountOf = (uid: number) => Math.min(uid, USERS - 2);
+const NOTHING_IS_CLOSED = () => false;
 
 /** A queue in a database, whose owner tells the line what it does, and what a search of all would find in it. */
 class Queue implements Disposable {
@@ -60,7 +61,7 @@ class Queue implements Disposable {
   }
 
   find(limit: number, line: number, room: (uid: number) => number): number[] {
-    return this.line.find(limit, line, room, (ready) => this.#mayStart(ready));
+    return this.line.find(limit, line, room, NOTHING_IS_CLOSED, (ready) => this.#mayStart(ready));
   }
 
   expected(limit: number, line: number, room: (uid: number) => number): number[] {
@@ -83,7 +84,7 @@ class Queue implements Disposable {
   }
 
   #lane(uid: number): number {
-    return this.line.laneOf(uid, () => {});
+    return this.line.laneOf(uid, [], () => {});
   }
 
   #leave(number: number) {
@@ -160,12 +161,12 @@ Deno.test("Line finds what a search of all would, past who is held, busy or has 
 Deno.test("Line gives a user one lane, and takes it back with what made it", () => {
   using queue = new Queue();
   const steps: (() => void)[] = [];
-  const lane = queue.line.laneOf(7, (step) => steps.push(step));
-  assert.equal(queue.line.laneOf(7, () => assert.fail("it is there")), lane);
-  assert.notEqual(queue.line.laneOf(8, () => {}), lane);
+  const lane = queue.line.laneOf(7, [], (step) => steps.push(step));
+  assert.equal(queue.line.laneOf(7, [], () => assert.fail("it is there")), lane);
+  assert.notEqual(queue.line.laneOf(8, [], () => {}), lane);
   queue.line.add(lane, { number: 1, turn: 1 });
   for (const step of steps) step();
-  assert.deepEqual(queue.line.find(1, Infinity, NO_LIMIT, () => true), []);
+  assert.deepEqual(queue.line.find(1, Infinity, NO_LIMIT, NOTHING_IS_CLOSED, () => true), []);
 });
 
 Deno.test("Line takes no more of all ids of a user than there is room for", () => {
@@ -180,10 +181,16 @@ Deno.test("Line does not ask a lane whose user has no room, however many wait in
   for (let number = 1; number <= 1_000; number++) queue.put(number, 1, number);
   queue.put(1_001, 2, 1_001);
   const asked: number[] = [];
-  const found = queue.line.find(5, Infinity, (uid) => uid === 1 ? 0 : Infinity, ({ number }) => {
-    asked.push(number);
-    return true;
-  });
+  const found = queue.line.find(
+    5,
+    Infinity,
+    (uid) => uid === 1 ? 0 : Infinity,
+    NOTHING_IS_CLOSED,
+    ({ number }) => {
+      asked.push(number);
+      return true;
+    },
+  );
   assert.deepEqual([found, asked], [[1_001], [1_001]]);
 });
 

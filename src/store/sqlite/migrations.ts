@@ -1,3 +1,5 @@
+import { LOCK_INDEXES } from "./lock_lines.ts";
+
 /** A turn of priority 0: 100 * 2^44, and the number of the submission. */
 const FIRST_TURN = "1759218604441600";
 /** They are the low 20 bits of an attempt's key. */
@@ -133,6 +135,7 @@ export const SCHEMA = `
 
   ${INDEXES}
   ${FILES}
+  ${LOCK_INDEXES}
 `;
 
 /**
@@ -288,4 +291,6 @@ export const MIGRATIONS = [
   ${INDEXES}
   `,
   FILES,
+  // The lines before locks: what is first in each, found by one search.
+  LOCK_INDEXES,
 ];

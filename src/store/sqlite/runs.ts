@@ -2,6 +2,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Leftover, RunToken, RunTraces } from "../../job/attempt.ts";
 import { must } from "../../must.ts";
 import type { StoredLog } from "./logs.ts";
+import type { Slots } from "./slots.ts";
 import type { Transactions } from "./transactions.ts";
 import type { Usages } from "./usages.ts";
 
@@ -25,6 +26,7 @@ type Change = Partial<Pick<RunRow, "id" | "isAbandoned" | "bytes" | "loggedAt" |
  */
 export class Runs {
   readonly #transactions: Transactions;
+  readonly #slots: Slots;
   readonly #usages: Usages;
   readonly #insert: StatementSync;
   readonly #update: StatementSync;
@@ -35,8 +37,9 @@ export class Runs {
   /** How many there are of each id. */
   readonly #ids = new Map<string, number>();
 
-  constructor(database: DatabaseSync, transactions: Transactions, usages: Usages) {
+  constructor(database: DatabaseSync, transactions: Transactions, slots: Slots, usages: Usages) {
     this.#transactions = transactions;
+    this.#slots = slots;
     this.#usages = usages;
     this.#insert = database.prepare(
       `INSERT INTO runs (job, id, run, ordinal, host, started_at, log, log_bytes, logged_at, head)
@@ -60,6 +63,11 @@ export class Runs {
   of(number: number): RunRow | undefined {
     const run = this.#ofJob.get(number);
     return run?.isAbandoned ? undefined : run;
+  }
+
+  /** Whether a job has a run, which may be abandoned. */
+  has(number: number): boolean {
+    return this.#ofJob.has(number);
   }
 
   /** Whether a job has a run, or one has it that was renamed onto the job, or an earlier job of its id. */
@@ -95,6 +103,7 @@ export class Runs {
   remove(run: RunRow): void {
     this.#delete.run(run.number);
     this.#replace(run, undefined);
+    this.#slots.free(run.number);
   }
 
   #replace(before: RunRow | undefined, after: RunRow | undefined) {

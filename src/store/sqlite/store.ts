@@ -3,7 +3,9 @@ import type { DatabaseSync } from "node:sqlite";
 import { type Attempt, attemptKey, type RunToken, type RunTraces } from "../../job/attempt.ts";
 import type { Asks } from "../../job/header.ts";
 import type { Active, Job, Ownership, Pending } from "../../job/job.ts";
-import { obstacles } from "../../job/obstacles.ts";
+import type { LockObstacle } from "../../job/locks.ts";
+import { obstacles, type Surroundings } from "../../job/obstacles.ts";
+import { FreeSlots, mayReserve, NO_USE, type Pools, type Use } from "../../job/pools.ts";
 import type { Share, Usage } from "../../job/shares.ts";
 import type { State } from "../../job/state.ts";
 import { must } from "../../must.ts";
@@ -74,8 +76,10 @@ export class SqliteStore implements Store {
       const store = new SqliteStore(database, wal, { path, lock, now, accountOf });
       store.#transactions.first(() => {
         dropLeftovers(database);
+        store.#tables.slots.freeOthers((job) => store.#tables.runs.has(job));
         store.#tables.jobs.line.restore((step) => store.#transactions.undo(step));
         store.#tables.jobs.forget();
+        store.#tables.jobs.locks.settleAll();
         store.#changes.host = hostNumber(database);
       });
       opening.move();
@@ -278,20 +282,32 @@ export class SqliteStore implements Store {
     runs: readonly RunToken[],
     header: (command: Uint8Array, asks: Asks) => Uint8Array,
     room: (uid: number) => number = () => Infinity,
+    pools: Pools = {},
   ): Promise<Claim[]> {
     const now = this.#now();
     const isSomeDue = (this.#tables.waiting.next() ?? Infinity) <= now;
     // Asked at each wake-up: where there is nothing, nothing is written, and no disk waited for.
     const isFinal = !isSomeDue && this.#transactions.isReady;
-    const found = isFinal ? this.#findReady(runs.length, room, now) : undefined;
+    const found = isFinal ? this.#findReady(runs.length, room, pools, now) : undefined;
     if (found?.length === 0) return Promise.resolve([]);
     return this.#transactions.run("prompt", () => {
       if (isSomeDue) this.#tables.waiting.makeVisible(now);
-      const ready = found ?? this.#findReady(runs.length, room, now);
+      const ready = found ?? this.#findReady(runs.length, room, pools, now);
       return ready.map((number, index) =>
         this.#changes.start(number, must(runs[index], "no more are found than asked for"), header, now)
       );
     });
+  }
+
+  usesOf(uid: number, use: Use): Promise<number> {
+    return Promise.resolve(this.#tables.jobs.line.usesOf(uid, use));
+  }
+
+  replacedBy(number: JobNo): Promise<JobNo[]> {
+    const row = this.#tables.jobs.row(number);
+    if (!row || row.state !== "pending" || row.lock === null || row.turn === null) return Promise.resolve([]);
+    const { uid, lock, turn } = row;
+    return Promise.resolve(this.#tables.jobs.locks.replacedBy({ uid, lock, number, turn }));
   }
 
   settle(
@@ -443,13 +459,36 @@ export class SqliteStore implements Store {
   }
 
   /** The first jobs in the queue that can start. */
-  #findReady(limit: number, room: (uid: number) => number, now: number): number[] {
-    const { line } = this.#tables.jobs.holds;
-    const around = { line, room, now, hasLeftover: (job: Pending) => this.#tables.runs.areLeftOf(job) };
-    return this.#tables.jobs.line.find(limit, line, room, ({ number }) => {
-      const job = must(this.#tables.jobs.byNo(number), "a job in line has a row");
-      return job.state === "pending" && obstacles(job, around).length === 0;
+  #findReady(limit: number, room: (uid: number) => number, pools: Pools, now: number): number[] {
+    const { jobs, runs, slots } = this.#tables;
+    const { line } = jobs.holds;
+    const free = new FreeSlots(pools, (pool) => slots.used(pool));
+    const around: Surroundings = {
+      ...{ line, room, now },
+      hasLeftover: (job) => runs.areLeftOf(job),
+      lock: (job) => this.#lockObstacle(job),
+      pools: (job) => free.obstacles(job.asks.use ?? NO_USE),
+    };
+    const isClosed = (use: Use) => !mayReserve(free.obstacles(use));
+    return jobs.line.find(limit, line, room, isClosed, ({ number }) => {
+      const job = must(jobs.byNo(number), "a job in line has a row");
+      if (job.state !== "pending") return false;
+      const found = obstacles(job, around);
+      if (job.asks.use && mayReserve(found)) {
+        if (found.length === 0) free.take(job.asks.use);
+        else free.reserve(job.asks.use);
+      }
+      return found.length === 0;
     });
+  }
+
+  #lockObstacle({ number, uid, asks: { lock } }: Pending): LockObstacle | undefined {
+    if (!lock) return undefined;
+    if (this.#tables.slots.isLocked(uid, lock.name)) {
+      return { kind: "lock", name: lock.name, because: "held" };
+    }
+    const isBehind = this.#tables.jobs.row(number)?.behind === 1;
+    return isBehind ? { kind: "lock", name: lock.name, because: "behind" } : undefined;
   }
 }
 

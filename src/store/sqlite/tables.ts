@@ -7,6 +7,7 @@ import { Logs } from "./logs.ts";
 import { RetainedLogs } from "./retained_logs.ts";
 import { Runs } from "./runs.ts";
 import { SettingsTable } from "./settings_table.ts";
+import { Slots } from "./slots.ts";
 import type { Transactions } from "./transactions.ts";
 import { Usages } from "./usages.ts";
 import { Waiting } from "./waiting.ts";
@@ -21,11 +22,12 @@ export function openTables(
 ) {
   const counters = new Counters(database, transactions);
   const usages = new Usages(database, accountOf);
-  const runs = new Runs(database, transactions, usages);
-  const jobs = new Jobs(database, transactions, runs, usages, accountOf);
+  const slots = new Slots(database, transactions);
+  const runs = new Runs(database, transactions, slots, usages);
+  const jobs = new Jobs(database, transactions, runs, slots, usages, accountOf);
   const logs = new Logs(database, counters);
   return {
-    ...{ counters, usages, runs, jobs, logs },
+    ...{ counters, usages, slots, runs, jobs, logs },
     attempts: new Attempts(database, usages),
     retained: new RetainedLogs(database, transactions, logs),
     waiting: new Waiting(database, jobs),

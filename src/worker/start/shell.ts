@@ -1,5 +1,6 @@
 import type { ProcessIdentity } from "../../job/attempt.ts";
 import type { Limits } from "../../job/limits.ts";
+import { poolVariables } from "../../job/pools.ts";
 import type { StartMessage } from "../../run/messages.ts";
 import { type Obstacle, obstacleOf, type Point } from "../../run/shortage.ts";
 import { changeOwner, close, pipe } from "../../sys/files/file.ts";
@@ -207,7 +208,7 @@ function rlimitsBySide(
 }
 
 function environmentOf(
-  { run, jobId, attempt }: StartMessage,
+  { run, jobId, attempt, slots }: StartMessage,
   account: Account | undefined,
   confinement: Confinement | undefined,
   { environment }: WorkerContext,
@@ -220,6 +221,8 @@ function environmentOf(
     FILED_ATTEMPT: String(attempt),
     FILED_RUN: run,
   };
-  for (const [name, value] of Object.entries(own)) env.set(name, `${name}=${value}`);
+  for (const [name, value] of [...Object.entries(own), ...poolVariables(slots)]) {
+    env.set(name, `${name}=${value}`);
+  }
   return [...env.values()];
 }
