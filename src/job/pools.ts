@@ -1,3 +1,5 @@
+import type { Obstacle } from "./obstacles.ts";
+
 /** The pools of a queue, by name: how many slots each has. 0: it is paused. */
 export type Pools = Readonly<Record<string, number>>;
 
@@ -123,17 +125,13 @@ export class FreeSlots {
 }
 
 /** Whether a job with these obstacles reserves what it wants: nothing but full pools keeps it. */
-export function mayReserve(obstacles: readonly { kind: string }[]): boolean {
-  return obstacles.every((obstacle) => isPool(obstacle) && obstacle.because === "full");
+export function mayReserve(obstacles: readonly Obstacle[]): boolean {
+  return obstacles.every((obstacle) => obstacle.kind === "pool" && obstacle.because === "full");
 }
 
 /** The environment of a run: `FILED_POOL_gpu=0,1`. */
 export function poolVariables(slots: Slots): [name: string, value: string][] {
   return slots.map(([pool, numbers]) => [`FILED_POOL_${pool}`, numbers.join(",")]);
-}
-
-function isPool(obstacle: { kind: string }): obstacle is PoolObstacle {
-  return obstacle.kind === "pool";
 }
 
 /** `undefined`: there is no such pool. Names are anybody's, and an object has some that nobody gave it. */
