@@ -111,7 +111,7 @@ class World {
         return await this.#submit(step.uid, step.asks);
       case "rewrite": {
         const job = await this.#pick("pending", step.which);
-        if (job && !job.id.startsWith(".")) await this.#close(job.number, step.asks);
+        if (job && !job.id.startsWith(".")) await this.#close(job, step.asks);
         return;
       }
       case "claim":
