@@ -190,7 +190,13 @@ class Run {
                 : isPending && choice % 4 === 2
                 ? "is-exchanged"
                 : "goes",
-            () => isPending ? changes : {},
+            // Who has a job open holds it under its new id as well.
+            (now, replaced) =>
+              now.state !== "pending"
+                ? {}
+                : replaced && choice % 2 === 0
+                ? { ...changes, held: now.held }
+                : changes,
           );
           if (renamed.kind === "renamed" && renamed.replaced) this.#inLine.delete(renamed.replaced.number);
           if (renamed.kind === "rewritten" || renamed.kind === "exchanged") this.#inLine.delete(number);
