@@ -199,7 +199,9 @@ class Run {
                 : changes,
           );
           if (renamed.kind === "renamed" && renamed.replaced) this.#inLine.delete(renamed.replaced.number);
-          if (renamed.kind === "rewritten" || renamed.kind === "exchanged") this.#inLine.delete(number);
+          if (renamed.kind === "rewritten" || renamed.kind === "exchanged") {
+            for (const one of [number, renamed.job.number]) this.#inLine.delete(one);
+          }
         });
       case "withdraw":
         if (!isPending) return;
