@@ -32,6 +32,7 @@ import {
   UnsyncedError,
 } from "../store/store.ts";
 import { Counter } from "./counter.ts";
+import { Placing } from "./placing.ts";
 import { Listeners, type QueueEvent, type QueueListener } from "./events.ts";
 
 import { SetAside } from "./set_aside.ts";
@@ -78,6 +79,7 @@ export class Queue {
   readonly #store: Store;
   readonly #ownUid: number;
   readonly #listeners: Listeners;
+  readonly #placing: Placing;
   readonly #newIds: Counter;
   readonly #aside: SetAside;
   /** Where the logs end of the runs that this process started: it alone writes them. */
@@ -92,6 +94,7 @@ export class Queue {
     this.#newIds = new Counter((count) => store.reserve("new-id", count, randomStart()));
     this.#listeners = new Listeners(() => store.now());
     this.#aside = new SetAside(() => store.now());
+    this.#placing = new Placing(store, (job, config) => this.#priorityOf(job.asks, job, config));
     store.watch((event) => this.#listeners.tell(event));
   }
 
@@ -238,11 +241,12 @@ export class Queue {
     const before = isEmptied ? await this.#store.byFile(file) : undefined;
     // With a turn, it may be a draft alone that is empty, of a command that would run still.
     const wasEmpty = before?.state === "pending" && before.commandBytes === 0 && before.turn === null;
-    const closed = this.#store.updateFile(file, (job) => {
+    const closed = this.#store.updateFile(file, (before) => {
+      const job = { ...before, foreignWriter: foreignWriter(before, writers) };
       const hasNothing = command === "as-saved" ? job.commandBytes === 0 : isEmptied;
       return {
         content: { is: "closed", bytes: command },
-        foreignWriter: foreignWriter(job, writers),
+        foreignWriter: job.foreignWriter,
         writtenAt: writtenAt ?? job.writtenAt,
         changedAt: this.now(),
         isEmpty: header?.isAlone ?? hasNothing,
@@ -335,7 +339,7 @@ export class Queue {
         : mode & ~WRITE_BITS | job.mode & WRITE_BITS,
       ...job.asks.priority === undefined
         ? {}
-        : { priority: this.#priorityOf(job.asks, uid ?? job.uid, config) },
+        : { priority: this.#priorityOf(job.asks, { ...job, uid: uid ?? job.uid }, config) },
       changedAt: this.now(),
     }), "durable");
     return await this.#told(changing, changed);
@@ -370,6 +374,11 @@ export class Queue {
       this.#listeners.tell({ kind: "started", job, run });
     }
     return claims;
+  }
+
+  /** To be awaited before a claim: no job is placed by a cap on priorities that is not the settings' any more. */
+  placed(): Promise<void> {
+    return this.#placing.follow(() => this.config());
   }
 
   /** When the next job that waits may start. */
@@ -478,18 +487,21 @@ export class Queue {
 
   /** The settings of a job's attempt: what it asks for counts, as far as its owner may have that. */
   settingsOf(job: Job, config: Config): Config {
-    return job.asks === NO_ASKS ? config : settingsOf(config, job.asks, this.#capsOf(job.uid));
+    return job.asks === NO_ASKS ? config : settingsOf(config, job.asks, this.#capsOf(job));
   }
 
-  /** Why a job of that user can't ask for that; `undefined`: it can. */
-  async faultOfAsks(asks: Asks, uid: number): Promise<AskingFault | undefined> {
+  /**
+   * Why a job can't ask for that; `undefined`: it can.
+   * @param by Whose it is, and who else has written to it.
+   */
+  async faultOfAsks(asks: Asks, by: Pick<Job, "uid" | "foreignWriter">): Promise<AskingFault | undefined> {
     const config = await this.config();
     const { use = NO_USE } = asks;
     const undeclared = faultOfUse(use, config.pools);
     if (undeclared !== undefined) return { kind: "impossible", reason: undeclared };
-    const excess = this.#capsOf(uid) === "none" ? undefined : excessOf(asks, config);
+    const excess = this.#capsOf(by) === "none" ? undefined : excessOf(asks, config);
     if (excess !== undefined) return { kind: "not-allowed", reason: excess };
-    if (use.length === 0 || await this.#store.usesOf(uid, use) <= MAX_USES) return undefined;
+    if (use.length === 0 || await this.#store.usesOf(by.uid, use) <= MAX_USES) return undefined;
     return { kind: "too-many", reason: `use: the user's jobs have ${MAX_USES} different ones already` };
   }
 
@@ -609,7 +621,7 @@ export class Queue {
     const isPlaced = (asks.priority ?? job.asks.priority) !== undefined;
     return {
       ...changesOfSubmission(job, asks, this.now()),
-      ...isPlaced ? { priority: this.#priorityOf(asks, job.uid, config) } : {},
+      ...isPlaced ? { priority: this.#priorityOf(asks, job, config) } : {},
     };
   }
 
@@ -623,7 +635,7 @@ export class Queue {
     if (!isRetried && !isSubmitted) {
       if (changes.state !== undefined) return { ...changes, deadlineAt: null };
       return typeof changes.turn === "number"
-        ? { ...changes, priority: this.#priorityOf(job.asks, job.uid, config) }
+        ? { ...changes, priority: this.#priorityOf(job.asks, job, config) }
         : changes;
     }
     const submission = job.asks.old ? undefined : judge(content(), "whole", this.now());
@@ -631,7 +643,7 @@ export class Queue {
     const header = submission?.kind === "sound" ? submission.header : undefined;
     const asks = header?.asks ?? (job.asks.old ? job.asks : NO_ASKS);
     const isEmpty = header?.isAlone ?? job.commandBytes === 0;
-    const priority = this.#priorityOf(asks, job.uid, config);
+    const priority = this.#priorityOf(asks, job, config);
     if (isRetried) return { ...changes, isEmpty, asks: asksOfRetry(asks), deadlineAt: null, priority };
     const { visibleAt = null, deadlineAt = null } = job.state === "pending" ? { ...job, ...changes } : {};
     const waiting = { asks: job.asks, attempts: job.attempts, visibleAt, deadlineAt };
@@ -656,7 +668,7 @@ export class Queue {
       return { asks: header?.asks ?? NO_ASKS, isEmpty: header?.isAlone ?? false };
     };
     const changes = changesOfRewrite(job, by, read, this.now());
-    return { ...changes, priority: this.#priorityOf(changes.asks, by.uid, config) };
+    return { ...changes, priority: this.#priorityOf(changes.asks, by, config) };
   }
 
   /** A job that was set aside goes on with the file that was just made under its id, and that one as its backup. */
@@ -674,12 +686,15 @@ export class Queue {
     return taken.ok && taken.value.job.state === "pending" ? taken.value.job : made;
   }
 
-  #priorityOf(asks: Asks, uid: number, config: Config): number {
-    return priorityOf(asks, config, this.#capsOf(uid));
+  #priorityOf(asks: Asks, by: Pick<Job, "uid" | "foreignWriter">, config: Config): number {
+    return priorityOf(asks, config, this.#capsOf(by));
   }
 
-  #capsOf(uid: number): "held-to" | "none" {
-    return uid === ROOT || uid === this.#ownUid ? "none" : "held-to";
+  /** What somebody else wrote to a job of root is not what root asks for. */
+  #capsOf({ uid, foreignWriter }: Pick<Job, "uid" | "foreignWriter">): "held-to" | "none" {
+    return [uid, foreignWriter ?? uid].every((uid) => uid === ROOT || uid === this.#ownUid)
+      ? "none"
+      : "held-to";
   }
 
   /** Bytes were added at the end of a run's log. */

@@ -325,13 +325,15 @@ export class Scheduler implements ExecutorEvents {
       const config = await this.#queue.config();
       const free = Math.min(config.maxJobCount - this.#living, this.#allowed());
       if (free <= 0 || this.#isStopped()) return "taken";
+      await this.#queue.placed();
       const limit = Math.min(free, CLAIM_LIMIT);
       const claims = await this.#queue.claim(limit, (uid) => this.#room(uid, config));
       if (this.#isStopped()) {
         for (const { run } of claims) await this.#queue.requeue(run);
         return "taken";
       }
-      for (const claim of claims) this.#begin(claim, this.#queue.settingsOf(claim.job, config));
+      const now = await this.#queue.config(); // They may have been changed meanwhile, and hold for each start from then on.
+      for (const claim of claims) this.#begin(claim, this.#queue.settingsOf(claim.job, now));
       if (claims.length < limit) return "free";
     }
   }

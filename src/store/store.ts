@@ -244,6 +244,8 @@ export interface Store extends AsyncDisposable {
   nextVisibleAt(): Promise<number | undefined>;
   /** When the next job is too late that has not started. */
   nextDeadlineAt(): Promise<number | undefined>;
+  /** Up to `limit` jobs behind that number, in order, that have not ended and ask for a priority. */
+  withPriority(after: JobNo, limit: number): Promise<JobNo[]>;
   /** Up to `limit` jobs whose deadline has passed. */
   late(limit: number): Promise<JobNo[]>;
   /** Has retries whose last attempt ended in the future wait as if it had ended now: the clock was set back. */

@@ -169,7 +169,8 @@ export class CommandHandle implements Handle {
 
   /** @throws {ErrnoError} As `ERRNO_OF_FAULT`. */
   async #requireMayAsk(asks: Asks): Promise<void> {
-    const fault = await this.#desk.queue.faultOfAsks(asks, this.file.job.uid);
+    const by = { uid: this.file.job.uid, foreignWriter: this.uid };
+    const fault = await this.#desk.queue.faultOfAsks(asks, by);
     if (fault) throw this.#refuse(fault.reason, ERRNO_OF_FAULT[fault.kind]);
   }
 

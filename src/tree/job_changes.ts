@@ -44,7 +44,7 @@ export async function changeTimes(
   if (file && mtime !== undefined) file.modifiedAt = undefined; // The store's time counts again.
   const isSubmitted = mtime !== undefined && job.state === "pending" && job.turn === null && !isDraft(job.id);
   if (isSubmitted && job.commandBytes > 0) {
-    if (!file) await jobs.requireSound(job, caller, job.id);
+    if (!file?.hasWriter) await jobs.requireSound(job, caller, job.id);
     else await jobs.requireShare(job, caller, job.id);
   }
   await queue.setTimes(job, {

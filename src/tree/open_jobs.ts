@@ -124,7 +124,7 @@ export class OpenJobs implements Disposable {
       : judge(await this.#queue.command(draft.file) ?? new Uint8Array(), "whole", now);
     const fault = submission.kind === "refused"
       ? { kind: "impossible" as const, reason: submission.reason }
-      : await this.#queue.faultOfAsks(submission.header?.asks ?? NO_ASKS, draft.uid);
+      : await this.#queue.faultOfAsks(submission.header?.asks ?? NO_ASKS, draft);
     if (!fault) return await this.requireShare(draft, uid, id);
     const { reason } = fault;
     this.#desk.warnings.warn(draft.uid, "content refused", { job: draft.id, reason });

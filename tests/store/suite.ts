@@ -273,6 +273,25 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
     assert.deepEqual(await claim(store, "1", "2"), ["first", "second"]);
   });
 
+  test("those that have not ended and ask for a priority are found, page by page, in order", async (store) => {
+    const numbers: JobNo[] = [];
+    for (const id of ["a", "b", "c", "d", "e"]) {
+      const number = await submit(store, id);
+      await change(store, number, {
+        asks: id === "b" ? { nice: 3, cwd: "/priority" } : { priority: id === "c" ? 0 : 5 },
+      });
+      if (id !== "b") numbers.push(number);
+    }
+    await submit(store, "plain");
+    await claim(store, "1", "2", "3", "4", "5", "6");
+    await end(store, "4", "failed", FAILURE); // d
+    await end(store, "3", "pending", FAILURE);
+    const [a, c, , e] = numbers as [JobNo, JobNo, JobNo, JobNo];
+    assert.deepEqual(await store.withPriority(0, 2), [a, c]);
+    assert.deepEqual(await store.withPriority(c, 2), [e]);
+    assert.deepEqual(await store.withPriority(e, 2), []);
+  });
+
   const usages = (store: Store, ...uids: number[]) =>
     Promise.all(
       uids.map(async (

@@ -28,6 +28,7 @@ export class Listing {
   readonly #endedNames: StatementSync;
   readonly #open: StatementSync;
   readonly #ended: StatementSync;
+  readonly #withPriority: StatementSync;
   readonly #countOpen: StatementSync;
   readonly #countEnded: StatementSync;
 
@@ -44,6 +45,9 @@ export class Listing {
     const whole = (from: string, page: string) => prepareForArrays(database, `${selectJobs(from)} ${page}`);
     this.#open = whole(OPEN, pageOfOpen);
     this.#ended = whole(ENDED, pageOfEnded);
+    this.#withPriority = database.prepare(
+      `SELECT number FROM ${OPEN} ${WHERE_OPEN} AND number > ? AND asks ->> 'priority' IS NOT NULL ORDER BY number LIMIT ?`,
+    );
     this.#countOpen = database.prepare(`SELECT count(*) AS jobs FROM ${OPEN} ${WHERE_OPEN}`);
     this.#countEnded = database.prepare(`SELECT count(*) AS jobs FROM ${ENDED} ${WHERE_ENDED}`);
   }
@@ -65,6 +69,11 @@ export class Listing {
       ended: () => this.#jobs.rowsOf(this.#ended, state, after, limit),
     });
     return rows.map((row) => ({ position: row.ended ?? row.number, job: this.#jobs.jobOf(row) }));
+  }
+
+  /** The numbers of those that have not ended and ask for a priority. */
+  withPriority(after: number, limit: number): number[] {
+    return this.#withPriority.all(after, limit).map(({ number }) => number as number);
   }
 
   count(state: State): number {

@@ -350,6 +350,10 @@ export class SqliteStore implements Store {
     return Promise.resolve(this.#tables.waiting.nextDeadline());
   }
 
+  withPriority(after: JobNo, limit: number): Promise<JobNo[]> {
+    return Promise.resolve(this.#tables.listing.withPriority(after, limit));
+  }
+
   late(limit: number): Promise<JobNo[]> {
     return Promise.resolve(this.#tables.waiting.late(this.#now(), limit));
   }
