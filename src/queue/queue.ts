@@ -326,22 +326,34 @@ export class Queue {
     return isRemoved ? { ok: true, value: undefined } : refuse("missing");
   }
 
-  /** Owner and mode; the write bits of a job that is not pending stay as they are, for its next time there. */
-  async setOwnership(job: Job, { uid, gid, mode }: Partial<Ownership>): Promise<Job | undefined> {
+  /**
+   * Owner and mode; the write bits of a job that is not pending stay as they are, for its next time there.
+   * @param shown `unclosed`: its text, of which whoever gives it away has seen that, may be taken back to what was
+   * closed last. Who owned it till now is somebody else who has written that.
+   */
+  async setOwnership(
+    job: Job,
+    { uid, gid, mode }: Partial<Ownership>,
+    shown: "closed" | "unclosed" = "closed",
+  ): Promise<Job | undefined> {
     const config = await this.config();
-    const changing = this.#update(job, (job) => ({
-      uid: uid ?? job.uid,
-      gid: gid ?? job.gid,
-      mode: mode === undefined
-        ? job.mode
-        : job.state === "pending"
-        ? mode
-        : mode & ~WRITE_BITS | job.mode & WRITE_BITS,
-      ...job.asks.priority === undefined
-        ? {}
-        : { priority: this.#priorityOf(job.asks, { ...job, uid: uid ?? job.uid }, config) },
-      changedAt: this.now(),
-    }), "durable");
+    const changing = this.#update(job, (before) => {
+      const writers = { uids: new Set(shown === "unclosed" ? [before.uid] : []), of: "part" } as const;
+      const job = { ...before, uid: uid ?? before.uid };
+      job.foreignWriter = foreignWriter(job, writers);
+      return {
+        uid: job.uid,
+        foreignWriter: job.foreignWriter,
+        gid: gid ?? job.gid,
+        mode: mode === undefined
+          ? job.mode
+          : job.state === "pending"
+          ? mode
+          : mode & ~WRITE_BITS | job.mode & WRITE_BITS,
+        ...job.asks.priority === undefined ? {} : { priority: this.#priorityOf(job.asks, job, config) },
+        changedAt: this.now(),
+      };
+    }, "durable");
     return await this.#told(changing, changed);
   }
 

@@ -4,9 +4,10 @@ import { MAX_COMMAND_BYTES } from "../job/settle.ts";
 import type { Writers } from "../job/writers.ts";
 import type { Charge } from "./accounts.ts";
 
-/** What a file held, closed, and who had written to it. */
+/** What a file held, closed, whose it was then, and who had written to it. */
 export interface Content {
   bytes: Uint8Array;
+  owner: number;
   foreignWriter: number | null;
 }
 

@@ -120,7 +120,7 @@ export class CommandHandle implements Handle {
           await this.#desk.queue.saveClosed(file.job.file, command, writers, file.modifiedAt, header),
         );
         if (!closed || !this.#hasWritten) return; // A shell closes a copy before it writes.
-        file.left = { bytes, foreignWriter: closed.foreignWriter, by: this };
+        file.left = { bytes, owner: closed.uid, foreignWriter: closed.foreignWriter, by: this };
         this.#desk.refusals.clear(this.uid, file.job.id);
       });
     } catch (error) {

@@ -18,7 +18,7 @@ export function ownershipOf({ mode, uid, gid }: AttributeChanges): Partial<Owner
 
 /** @throws {ErrnoError} ESTALE if the job is removed meanwhile, EPERM if it is given away. */
 export async function changeOwnership(
-  { queue }: Parts,
+  { queue, jobs }: Parts,
   job: Job,
   caller: number,
   changes: AttributeChanges,
@@ -27,7 +27,8 @@ export async function changeOwnership(
   if (Object.keys(ownership).length === 0) return;
   for (let current: Job | undefined = job; current; current = await queue.byFile(job.file)) {
     requireRight(caller, current, { ...ownership, privileges: "keep" }, "by-name");
-    if (await queue.setOwnership(current, ownership)) return; // else it has just started, or ended
+    const shown = jobs.file(job.number)?.isClosed === false ? "unclosed" : "closed";
+    if (await queue.setOwnership(current, ownership, shown)) return; // else it has just started, or ended
   }
   throw new ErrnoError("ESTALE");
 }

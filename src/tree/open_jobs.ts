@@ -86,7 +86,7 @@ export class OpenJobs implements Disposable {
       ]);
       if (now?.state !== "pending" && !file.isRemoved) throw new ErrnoError("ESTALE");
       if (access === "write" && now) {
-        file.before ??= { bytes: file.bytes, foreignWriter: now.foreignWriter };
+        file.before ??= { bytes: file.bytes, owner: now.uid, foreignWriter: now.foreignWriter };
         file.job = now;
       }
       if (contents === "truncate") {
@@ -228,10 +228,11 @@ export class OpenJobs implements Disposable {
       if (job?.state !== "pending") return;
       if (last !== "none") {
         file.fill(last.bytes);
-        const uids = new Set(last.foreignWriter === null ? [] : [last.foreignWriter]);
+        // Who owned it then has not written what root has looked at since, and given away.
+        const uids = new Set([last.owner, ...last.foreignWriter === null ? [] : [last.foreignWriter]]);
         const submission = judge(last.bytes, "whole", this.#queue.now());
         const header = submission.kind === "sound" ? submission.header : undefined;
-        await this.#queue.saveClosed(fileNo, last.bytes, { uids, of: "part" }, undefined, header);
+        await this.#queue.saveClosed(fileNo, last.bytes, { uids, of: "all" }, undefined, header);
         file.lastClose = "accepted";
       } else await this.#queue.remove(job);
     } catch (error) {

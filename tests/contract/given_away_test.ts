@@ -2,7 +2,7 @@
  * Who owned a job and has a handle of it: what that is good for once root has given the job to somebody else.
  */
 import assert from "node:assert/strict";
-import { Filed, ok, rootTest } from "../harness.ts";
+import { Filed, ok, Place, rootTest } from "../harness.ts";
 import { startPaused } from "./expect.ts";
 
 /** Users that every Debian has, each with a group of the same name. */
@@ -142,3 +142,34 @@ rootTest("who may write to a job, and does not own it, may touch it and nothing 
     "chmod EPERM; chmod by /proc EPERM; chown EPERM; chgrp EPERM; times EPERM; now done; ",
   );
 });
+
+/** What takes a text back to what it was before, once root has looked at it and given it away. */
+const TAKE_BACK: Record<string, [program: string, said: string]> = {
+  "a refused write": ['tell("write", lambda: os.pwrite(fd, b"#filed no=1\\n", 0))', "write EINVAL\n"],
+  "a refused write, after a close": [
+    'os.close(os.dup(fd)); wait(); tell("write", lambda: os.pwrite(fd, b"#filed no=1\\n", 0))',
+    "write EINVAL\n",
+  ],
+  "a write that fails": ['tell("write", lambda: os.pwrite(fd, b"x" * 200_000, 0))', "write EFBIG\n"],
+  "a crash": ["wait()", ""],
+};
+for (const [what, [program, said]] of Object.entries(TAKE_BACK)) {
+  rootTest(`what ${what} takes a job back to does not run as who was given another text`, async () => {
+    await using place = await Place.make();
+    await using first = await Filed.start(place, { config: { max_job_count: 0, max_attempts: 1 } });
+    await first.admitAll();
+    await ok(first.sh("echo 'id -un' > $M/pending/x", { user: ANN }));
+    const open = 'fd = os.open(M + "/pending/x", os.O_RDWR)\nos.pwrite(fd, b"true   #", 0)\n';
+    const isLater = program.includes("wait()");
+    const heard = await asAnn(first, `${open}${isLater ? "" : "wait()\n"}${program}`, async () => {
+      assert.equal(await ok(first.sh("cat $M/pending/x")), "true   #");
+      await ok(first.sh(`chown ${BOB} $M/pending/x`));
+      if (what === "a crash") await first.stop("SIGKILL");
+    });
+    assert.equal(heard, said);
+    if (what !== "a crash") await first.stop();
+    await using again = await Filed.start(place);
+    await again.configure({ max_job_count: 20 });
+    assert.match(await again.finished("x"), /\[System Error\]: not started: user 1 wrote to it/);
+  });
+}
