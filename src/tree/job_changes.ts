@@ -27,7 +27,7 @@ export async function changeOwnership(
   if (Object.keys(ownership).length === 0) return;
   for (let current: Job | undefined = job; current; current = await queue.byFile(job.file)) {
     requireRight(caller, current, { ...ownership, privileges: "keep" }, "by-name");
-    const shown = jobs.file(job.number)?.isClosed === false ? "unclosed" : "closed";
+    const shown = jobs.file(job.file)?.isClosed === false ? "unclosed" : "closed";
     if (await queue.setOwnership(current, ownership, shown)) return; // else it has just started, or ended
   }
   throw new ErrnoError("ESTALE");

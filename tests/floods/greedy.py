@@ -1,22 +1,30 @@
-"""A user who tries to have more of the queue than the share: any call, at any time, on several mounts.
+"""A user who tries to have more of the queue than is allowed: any call, at any time, on several mounts.
 
-greedy.py SEED STOP JOB OTHER_UID MOUNT...: until STOP is there. JOB is what each file holds.
+greedy.py SEED STOP JOB OTHER_UID MOUNT...: until STOP is there. JOB is what each file holds, with one of the words of
+each {of|these} in it. Prints how often which errno was the answer.
 """
+import collections
 import errno
+import json
+import mmap
 import os
 import random
+import re
 import sys
 
 seed, stop, job, other, *mounts = sys.argv[1:]
 rng = random.Random(int(seed))
-text = job.encode()
-FULL = 0
+refused = collections.Counter()
 
 
-def put(path, flags, mode=0o666, data=text):
+def text():
+    return re.sub(r"\{(.*?)\}", lambda found: rng.choice(found[1].split("|")), job).encode()
+
+
+def put(path, flags, mode=0o666, data=None):
     fd = os.open(path, flags, mode)
     try:
-        os.write(fd, data)
+        os.write(fd, data or text())
     finally:
         os.close(fd)
 
@@ -34,9 +42,20 @@ def finish(path, name):
 def keep_open(path, name):
     fd = os.open(path, os.O_CREAT | os.O_WRONLY, 0o644)
     try:
-        os.write(fd, text)
+        os.write(fd, text())
         os.rename(path, name)
-        os.write(fd, b"\n:")
+        os.pwrite(fd, text(), 0)
+    finally:
+        os.close(fd)
+
+
+def mapped(path):
+    fd = os.open(path, os.O_RDWR)
+    try:
+        data = text()
+        os.ftruncate(fd, len(data))
+        with mmap.mmap(fd, len(data)) as memory:
+            memory[:] = data
     finally:
         os.close(fd)
 
@@ -55,6 +74,8 @@ def step():
         lambda: os.close(os.open(one, os.O_CREAT | os.O_WRONLY)),
         lambda: put(one, os.O_WRONLY | os.O_APPEND, data=b"\n:"),
         lambda: put(one, os.O_WRONLY | os.O_TRUNC),
+        lambda: put(one, os.O_WRONLY),
+        lambda: mapped(one),
         lambda: os.mknod(one, 0o100644),
         lambda: os.mknod(draft, 0o100644),
         lambda: os.mkfifo(one),
@@ -83,5 +104,5 @@ while not os.path.exists(stop):
     try:
         step()
     except OSError as error:
-        FULL += error.errno == errno.EDQUOT
-print(FULL)
+        refused[errno.errorcode[error.errno]] += 1
+print(json.dumps(refused))

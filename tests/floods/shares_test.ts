@@ -74,9 +74,9 @@ rootTest(
         const refused = await Promise.all(greedy.map(async (child) => {
           const { success, stdout } = await child.output();
           assert.ok(success);
-          return Number(new TextDecoder().decode(stdout));
+          return Number(JSON.parse(new TextDecoder().decode(stdout)).EDQUOT);
         }));
-        assert.ok(refused.every((count) => count > 0), `${refused}`);
+        assert.ok(refused.every((count) => count > 0), `SEED=${seed}: ${refused}`);
         await assertCountIsRight(filed, ann);
       }
       await filed.stop(life === LIVES - 1 ? "SIGTERM" : "SIGKILL");
