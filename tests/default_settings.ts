@@ -14,6 +14,7 @@ export const DEFAULTS = {
   max_file_mb: 0,
   max_open_files: 0,
   nice: 0,
+  fail_dependants: false,
   at_most: {},
   pools: {},
 };

@@ -19,6 +19,8 @@ export interface Config extends Limits {
   backoffBase: number;
   backoffMult: number;
   maxLogBytes: number;
+  /** Whether who waits for a job by `after=` fails with it. */
+  failDependants: boolean;
   /** What jobs may ask for, by the names of config.json. */
   atMost: Caps;
   pools: Pools;
@@ -40,6 +42,7 @@ export const DEFAULT_CONFIG: Readonly<Config> = {
   backoffMult: 2,
   maxLogBytes: 16_777_216,
   ...NO_LIMITS,
+  failDependants: false,
   atMost: {},
   pools: {},
 };
@@ -55,7 +58,7 @@ export interface Rule {
 }
 
 /** How each setting is spelled in config.json, in the order shown, and what it may be. */
-export const RULES: Record<Exclude<keyof Config, "atMost" | "pools">, Rule> = {
+export const RULES: Record<Exclude<keyof Config, "atMost" | "failDependants" | "pools">, Rule> = {
   maxAttempts: { key: "max_attempts", kind: "whole", min: 1, max: 1_000_000 },
   timeoutSec: { key: "timeout_sec", kind: "whole", min: 0, max: 1_000_000_000, unit: "seconds" },
   maxJobCount: { key: "max_job_count", kind: "whole", min: 0, max: 10_000 },
@@ -72,6 +75,7 @@ export const RULES: Record<Exclude<keyof Config, "atMost" | "pools">, Rule> = {
   nice: { key: "nice", kind: "whole", min: 0, max: 19 },
 };
 const SETTINGS = Object.entries(RULES) as [keyof typeof RULES, Rule][];
+const FAIL_DEPENDANTS = "fail_dependants";
 const AT_MOST = "at_most";
 const POOLS = "pools";
 /** A job's place before others, which is no setting. */
@@ -80,7 +84,12 @@ export const PRIORITY: Rule = { key: "priority", kind: "whole", min: -100, max: 
 /** The settings as config.json shows them: every key, indented, ending in a newline. */
 export function formatConfig(config: Config): string {
   const shown = Object.fromEntries(SETTINGS.map(([name, { key }]) => [key, config[name]]));
-  return JSON.stringify({ ...shown, [AT_MOST]: config.atMost, [POOLS]: config.pools }, null, 2) + "\n";
+  const others = {
+    [FAIL_DEPENDANTS]: config.failDependants,
+    [AT_MOST]: config.atMost,
+    [POOLS]: config.pools,
+  };
+  return JSON.stringify({ ...shown, ...others }, null, 2) + "\n";
 }
 
 export type ParsedConfig =
@@ -106,6 +115,11 @@ export function parseConfig(text: string): ParsedConfig {
   }
   const settings: Partial<Config> = {};
   for (const [key, value] of Object.entries(written)) {
+    if (key === FAIL_DEPENDANTS) {
+      if (typeof value === "boolean") settings.failDependants = value;
+      else return { kind: "invalid", reason: `${key} is ${JSON.stringify(value)}; it takes true or false` };
+      continue;
+    }
     if (key === AT_MOST) {
       const fault = faultOfCaps(value);
       if (fault !== undefined) return { kind: "invalid", reason: fault };
@@ -120,7 +134,7 @@ export function parseConfig(text: string): ParsedConfig {
     }
     const setting = SETTINGS.find(([, rule]) => rule.key === key);
     if (!setting) {
-      const known = [...SETTINGS.map(([, rule]) => rule.key), AT_MOST, POOLS].join(", ");
+      const known = [...SETTINGS.map(([, rule]) => rule.key), FAIL_DEPENDANTS, AT_MOST, POOLS].join(", ");
       return { kind: "invalid", reason: `unknown key ${JSON.stringify(key)}; the keys are ${known}` };
     }
     const [name, rule] = setting;

@@ -20,6 +20,7 @@ Deno.test("formatConfig() shows every key, indented, and parseConfig() reads it 
   "max_file_mb": 0,
   "max_open_files": 0,
   "nice": 0,
+  "fail_dependants": false,
   "at_most": {},
   "pools": {}
 }
@@ -38,6 +39,7 @@ const SETTINGS = [
   ['{"timeout_sec": 0, "max_attempts": 1}', { timeoutSec: 0, maxAttempts: 1 }],
   ['{"max_memory_mb": 64, "nice": 19}', { maxMemoryMb: 64, nice: 19 }],
   ['{"at_most": {"timeout_sec": 86400, "priority": 10}}', { atMost: { timeout_sec: 86_400, priority: 10 } }],
+  ['{"fail_dependants": true}', { failDependants: true }],
   ['{"at_most": {}}', { atMost: {} }],
   ['{"pools": {"gpu": 2, "api": 0}}', { pools: { gpu: 2, api: 0 } }],
   ['{"pools": {}}', { pools: {} }],
@@ -66,6 +68,7 @@ for (const text of INCOMPLETE) {
 }
 
 const INVALID = [
+  ['{"fail_dependants": 1}', /^fail_dependants is 1; it takes true or false$/],
   ["{x", /not JSON/],
   ["max_attempts=3", /not JSON/],
   ['{"max_attempts": 1}}', /not JSON/],

@@ -9,8 +9,11 @@ export type Ending =
   | { kind: "interrupted" }
   /** `isFinal`: it never will be, however often it is tried. */
   | { kind: "not-started"; reason: string; isFinal: boolean }
-  /** It never began, and is not to. */
-  | { kind: "not-run"; reason: string }
+  /**
+   * It never began, and is not to. `isForParent`: since what it waited for never comes, which holds for who waits
+   * for it as well.
+   */
+  | { kind: "not-run"; reason: string; isForParent?: true }
   /** Moved to failed/ by hand before it ran. */
   | { kind: "withdrawn" }
   /** An older filed did not store it: only the log says so. */

@@ -1,5 +1,6 @@
 import leven from "leven";
 import { split } from "shlex";
+import { DEPENDENCY_KINDS, parseReferences, type References, REFERENCES_OF } from "./dependencies.ts";
 import { type Config, expectation, obeys, PRIORITY, RULES } from "./config.ts";
 import { type Lock, parseLock } from "./locks.ts";
 import { MAX_SLOTS, parseUse, type Use } from "./pools.ts";
@@ -20,7 +21,7 @@ export const OWN_SETTINGS = [
 ] as const satisfies (keyof Config)[];
 
 /** What a job asks for by its header; what is absent is as config.json has it. Times are epoch ms. */
-export interface Asks extends Partial<Pick<Config, typeof OWN_SETTINGS[number]>> {
+export interface Asks extends Partial<Pick<Config, typeof OWN_SETTINGS[number]>>, References {
   /** It waits since an older filed, and is text for sh, whatever it begins with. */
   old?: true;
   /** Its first attempt starts no earlier. */
@@ -158,6 +159,12 @@ const SETTINGS = OWN_SETTINGS.map((name): [string, Key] => {
   return [rule.key, { read, takes: `${expectation(rule)}${units}`, example: String(Math.max(1, rule.min)) }];
 });
 
+const DEPENDENCIES = DEPENDENCY_KINDS.map((kind): [string, Key] => {
+  const read = (value: string) => asked(REFERENCES_OF[kind], parseReferences(value));
+  const takes = "ids separated by commas, such as build,test; also batch-* (those there are) and ?later";
+  return [kind, { read, takes, example: "build" }];
+});
+
 const KEYS: ReadonlyMap<string, Key> = new Map<string, Key>([
   ...SETTINGS,
   ["start", {
@@ -188,6 +195,7 @@ const KEYS: ReadonlyMap<string, Key> = new Map<string, Key>([
     takes: "a name without a comma, up to 255 bytes, and behind a comma coalesce",
     example: "deploy",
   }],
+  ...DEPENDENCIES,
   ["final", {
     read: (value) => asked("finalStatuses", parseStatuses(value)),
     takes: "exit statuses from 1 to 255, such as 2,64-78",

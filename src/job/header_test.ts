@@ -45,6 +45,13 @@ const RIGHT: [string, Asks][] = [
   ["cwd='/srv/a b'", { cwd: "/srv/a b" }],
   ['cwd="/srv/\\"x\\""', { cwd: '/srv/"x"' }],
   ["cwd=/srv/a\\ b nice=3", { cwd: "/srv/a b", nice: 3 }],
+  ["after=build", { after: ["build"] }],
+  ["after=build,test after_any='a b' after_failed=?x", {
+    after: ["build", "test"],
+    afterAny: ["a b"],
+    afterFailed: ["?x"],
+  }],
+  ["after='batch-*,a\\,b'", { after: ["batch-*", "a\\,b"] }],
   ["", {}],
 ];
 for (const [directive, asks] of RIGHT) {
@@ -60,6 +67,10 @@ const WRONG = [
   ["timeout=3", "line 1: timeout: no such key; did you mean timeout_sec?"],
   ["Nice=3", "line 1: Nice: no such key; did you mean nice?"],
   ["nice", "line 1: nice: it takes a value, as in nice=1"],
+  [
+    "after=",
+    "line 1: after=: it takes ids separated by commas, such as build,test; also batch-* (those there are) and ?later",
+  ],
   ["nice=20", "line 1: nice=20: it takes a whole number from 0 to 19"],
   ["nice=1.5", "line 1: nice=1.5: it takes a whole number from 0 to 19"],
   ["nice=", "line 1: nice=: it takes a whole number from 0 to 19"],

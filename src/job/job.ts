@@ -55,6 +55,8 @@ export interface Pending extends JobFacts {
   deadlineAt: number | null;
   /** There is nothing to run: no text, or a header alone. */
   isEmpty: boolean;
+  /** How many others it waits for, to end as it has asked for. */
+  blocked: number;
   /** No claim takes it: somebody has it open for writing, or it has just come. */
   held: boolean;
 }

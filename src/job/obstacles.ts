@@ -12,6 +12,8 @@ export type Obstacle =
   /** A job before it has just come, and nothing may pass that one. */
   | { kind: "in-line" }
   | { kind: "time"; at: number }
+  /** So many others are to end first. */
+  | { kind: "dependency"; open: number }
   /** It was to start by then. */
   | { kind: "deadline"; at: number }
   /** Processes of an earlier run of it, or of its id, are left. */
@@ -46,6 +48,7 @@ export function obstacles(
   else if (job.turn !== null && job.turn >= line) found.push({ kind: "in-line" });
   if (job.visibleAt !== null && job.visibleAt > now) found.push({ kind: "time", at: job.visibleAt });
   if (job.deadlineAt !== null && job.deadlineAt <= now) found.push({ kind: "deadline", at: job.deadlineAt });
+  if (job.blocked > 0) found.push({ kind: "dependency", open: job.blocked });
   if (hasLeftover(job)) found.push({ kind: "leftover" });
   if (room(job.uid) <= 0) found.push({ kind: "share" });
   const locked = job.asks.lock && lock(job);

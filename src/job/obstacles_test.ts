@@ -16,6 +16,7 @@ const FREE: Pending = {
   deadlineAt: null,
   asks: {},
   isEmpty: false,
+  blocked: 0,
   held: false,
   uid: 5,
   gid: 5,
@@ -52,6 +53,7 @@ const CASES: [name: string, job: Partial<Pending>, around: Partial<Surroundings>
   ["one whose time is past", { visibleAt: NOW - 1 }, {}, []],
   ["one that may start until later", { deadlineAt: NOW + 1 }, {}, []],
   ["one that is too late", { deadlineAt: NOW }, {}, [{ kind: "deadline", at: NOW }]],
+  ["one that waits for two others", { blocked: 2 }, {}, [{ kind: "dependency", open: 2 }]],
   ["one of whose run something is left", {}, { hasLeftover: () => true }, [{ kind: "leftover" }]],
   ["one where something of another is left", {}, { hasLeftover: ({ id }) => id === "b" }, []],
   ["one whose user has no room", {}, { room: () => 0 }, [{ kind: "share" }]],
@@ -61,7 +63,9 @@ const CASES: [name: string, job: Partial<Pending>, around: Partial<Surroundings>
   ["one whose lock is free", { asks: { lock: { name: "deploy" } } }, {}, []],
   ["one whose pool is full", { asks: { use: [["gpu", 1]] } }, { pools: () => [FULL] }, [FULL]],
   ["one that wants no pool and no lock", {}, { lock: () => HELD, pools: () => [FULL] }, []],
-  ["one that all keeps", { turn: null, isEmpty: true, held: true, visibleAt: NOW + 5, deadlineAt: NOW - 1 }, {
+  ["one that all keeps", {
+    ...{ turn: null, isEmpty: true, held: true, visibleAt: NOW + 5, deadlineAt: NOW - 1, blocked: 1 },
+  }, {
     line: 0,
     hasLeftover: () => true,
     room: () => 0,
@@ -71,6 +75,7 @@ const CASES: [name: string, job: Partial<Pending>, around: Partial<Surroundings>
     { kind: "held" },
     { kind: "time", at: NOW + 5 },
     { kind: "deadline", at: NOW - 1 },
+    { kind: "dependency", open: 1 },
     { kind: "leftover" },
     { kind: "share" },
   ]],

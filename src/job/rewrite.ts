@@ -1,3 +1,4 @@
+import { referencesAlone } from "./dependencies.ts";
 import { type Asks, NO_ASKS } from "./header.ts";
 import { isDraft } from "./id.ts";
 import { changesOfSubmission } from "./submitted.ts";
@@ -45,7 +46,12 @@ export function changesOfRewrite(job: Rewritable, by: Rewritable, read: () => Re
 }
 
 function submitted(job: Rewritable, by: Rewritable, read: () => Read, visibleAt: number | null, now: number) {
-  const found = by.turn !== null ? by : by.commandBytes === 0 ? { asks: NO_ASKS, isEmpty: true } : read();
+  // What it waited for is what the same names stay, once the new file is written.
+  const found: Read = by.turn !== null
+    ? by
+    : by.commandBytes === 0
+    ? { asks: referencesAlone(job.asks), isEmpty: true }
+    : read();
   const { asks, isEmpty } = found === "unsound" ? { asks: NO_ASKS, isEmpty: true } : found;
   const changes = changesOfSubmission({ ...job, visibleAt }, asks, now);
   const isTouched = by.turn !== null && asks.startAt !== undefined && by.attempts === 0 && job.attempts === 0;

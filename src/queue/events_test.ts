@@ -28,6 +28,7 @@ const pending: Pending = {
   visibleAt: null,
   deadlineAt: null,
   isEmpty: false,
+  blocked: 0,
   held: false,
 };
 const held: Pending = { ...pending, held: true };

@@ -1,6 +1,13 @@
 import type { Attempt, Leftover, RunToken, RunTraces } from "../job/attempt.ts";
 import { excessOf, priorityOf, settingsOf } from "../job/caps.ts";
 import { type Config, DEFAULT_CONFIG } from "../job/config.ts";
+import {
+  describeNeverMet,
+  hasReferences,
+  nameTheSame,
+  type References,
+  referencesAlone,
+} from "../job/dependencies.ts";
 import type { Ending } from "../job/ending.ts";
 import { type Asks, type Header, NO_ASKS } from "../job/header.ts";
 import { backupOf, type FileNo, isDraft, type JobId, type JobNo } from "../job/id.ts";
@@ -20,9 +27,10 @@ import { changesOfTimes, type Times } from "../job/times.ts";
 import { foreignWriter, type Writers } from "../job/writers.ts";
 import {
   type Claim,
+  type Displacing,
+  type Doomed,
   type Durability,
   type Expected,
-  type Fate,
   type JobChanges,
   type Listed,
   type LogPosition,
@@ -32,12 +40,13 @@ import {
   UnsyncedError,
 } from "../store/store.ts";
 import { Counter } from "./counter.ts";
-import { Placing } from "./placing.ts";
+import { bind, type Bound, type Known, type Waited } from "./dependencies.ts";
 import { Listeners, type QueueEvent, type QueueListener } from "./events.ts";
-
+import { Placing } from "./placing.ts";
 import { SetAside } from "./set_aside.ts";
 
-export { type Claim, type Listed, StoreError, UnsyncedError } from "../store/store.ts";
+export { type Bound, type Known, type Waited } from "./dependencies.ts";
+export { CircleError, type Claim, type Listed, StoreError, UnsyncedError } from "../store/store.ts";
 
 /** Why the queue did not do what it was asked; an expected answer, not a fault. */
 export type Refusal =
@@ -50,7 +59,9 @@ export type Refusal =
   /** Never. */
   | { kind: "forbidden" }
   /** The owner's share is used up; `reason` says which. */
-  | { kind: "share"; reason: string };
+  | { kind: "share"; reason: string }
+  /** The job would wait for itself. */
+  | { kind: "circle" };
 
 export type Result<T> = { ok: true; value: T } | { ok: false; refusal: Refusal };
 
@@ -71,7 +82,9 @@ const PLAIN_END = { droppedBytes: 0, tail: new Uint8Array(), survivors: [] };
 const ROOT = 0;
 /** So many jobs that are too late are ended by one commit. */
 const LATE_AT_ONCE = 100;
-const TOO_LATE = "too late";
+const TOO_LATE: Ending = { kind: "not-run", reason: "too late" };
+/** So many dependants are told by one commit, about: some ms. */
+const TOLD_AT_ONCE = 1_000;
 const NOTHING = new Uint8Array();
 
 /** The queue: the jobs, their states and moves. All times are epoch ms. */
@@ -227,14 +240,15 @@ export class Queue {
    * That it is empty, as a shell's `>` has it first, need not be on disk before the answer.
    * @param command `as-saved`: what `saveDraft` has last brought.
    * @param writtenAt Epoch ms of its last write; `undefined`: as stored.
-   * @param header Of a command that is no draft, and has one.
+   * @param header Of a command that is no draft, and has one. `dependencies`: what it waits for, if it is not
+   * the same as before.
    */
   async saveClosed(
     file: FileNo,
     command: Uint8Array | "as-saved",
     writers: Writers,
     writtenAt: number | undefined,
-    header?: Header,
+    header?: Header & Partial<Waited>,
   ): Promise<Job | undefined> {
     const config = header ? await this.config() : DEFAULT_CONFIG;
     const isEmptied = command !== "as-saved" && command.length === 0;
@@ -251,7 +265,11 @@ export class Queue {
         changedAt: this.now(),
         isEmpty: header?.isAlone ?? hasNothing,
         ...hasNothing || isDraft(job.id) ? {} : { turn: "first" },
-        ...isDraft(job.id) ? {} : this.#submitted(job, header?.asks ?? NO_ASKS, config),
+        // A shell's `>` empties the file first: what it waited for is what the same names stay.
+        ...isDraft(job.id)
+          ? {}
+          : this.#submitted(job, header?.asks ?? (hasNothing ? referencesAlone(job.asks) : NO_ASKS), config),
+        ...isDraft(job.id) || hasNothing ? {} : dependenciesOfClose(job, header),
       };
     }, isEmptied && wasEmpty ? "prompt" : "durable");
     const job = await this.#told(closed, changed);
@@ -263,12 +281,14 @@ export class Queue {
    * Moves a job to a state, under an id. One that comes to pending is held until `release`, and
    * so are those behind it. One that is renamed onto another in pending rewrites that, and is gone.
    * @param mayReplace Whether that other job of the id may be replaced, if the move is within one directory.
+   * @param waited What it is to wait for, if that submits it.
    */
   async move(
     job: Job,
     to: State,
     id: JobId,
     mayReplace: (other: Job) => boolean,
+    waited?: Waited,
   ): Promise<Result<Moved>> {
     const move = moveBetween(job.state, to);
     if (move === "busy" || move === "forbidden") return refuse(move);
@@ -287,11 +307,11 @@ export class Queue {
           : "goes",
       (now, replaced, content) => {
         if (now.state === "pending" && replaced?.state === "pending") {
-          return this.#rewritten(replaced, now, content, config);
+          return this.#rewritten(replaced, now, content, config, waited);
         }
         const former = aside?.file === now.file ? aside.turn : null;
         const changes = changesOfMove(move, now, id, this.now(), former);
-        return this.#withAsks(now, changes, content, config);
+        return this.#withAsks(now, changes, content, config, waited);
       },
       over,
     );
@@ -357,14 +377,17 @@ export class Queue {
     return await this.#told(changing, changed);
   }
 
-  /** The times of a file. A pending job's modification time is when it may start. */
-  async setTimes(job: Job, times: Times): Promise<Job | undefined> {
+  /**
+   * The times of a file. A pending job's modification time is when it may start.
+   * @param waited What it is to wait for, if that submits it.
+   */
+  async setTimes(job: Job, times: Times, waited?: Waited): Promise<Job | undefined> {
     const config = await this.config();
     const changes = (job: Job, content: () => Uint8Array) => {
       const changes: JobChanges = changesOfTimes(job, times, this.now());
       const { visibleAt } = changes; // It overrides a start that the header asks for.
       return {
-        ...this.#withAsks(job, changes, content, config),
+        ...this.#withAsks(job, changes, content, config, waited),
         ...visibleAt === undefined ? {} : { visibleAt },
       };
     };
@@ -409,9 +432,29 @@ export class Queue {
    */
   async endLate(): Promise<Job[]> {
     const late = await Promise.all(
-      (await this.#store.late(LATE_AT_ONCE)).map((number) => this.#endUnrun(number, TOO_LATE)),
+      (await this.#store.late(LATE_AT_ONCE)).map((number) => this.#endWithoutRun(number, "failed", TOO_LATE)),
     );
     return late.filter((job) => job !== undefined);
+  }
+
+  /** Finds the jobs that a job is to wait for. @param known What was found before; what is found is added. */
+  bind(job: Job, asks: References, known: Known): Promise<Bound> {
+    return bind(this.#store, job, asks, known);
+  }
+
+  /** Whether dependants are to be told what has become of what they wait for. */
+  get hasDue(): boolean {
+    return this.#store.hasDue;
+  }
+
+  /**
+   * Tells some of the dependants what has become of the jobs that they wait for.
+   * @returns Those that don't run for that, and why.
+   */
+  async tellDependants(): Promise<{ job: Job; reason: string }[]> {
+    const { failDependants } = await this.config();
+    const doomed = await this.#store.tellDependants(TOLD_AT_ONCE, failDependants);
+    return (await Promise.all(doomed.map((one) => this.#endDoomed(one)))).filter((one) => one !== undefined);
   }
 
   /**
@@ -541,6 +584,9 @@ export class Queue {
     } finally {
       this.#store.forgetUsage(); // Who submits next has counted what the settings bound by now.
     }
+    if (settings.failDependants === undefined) return;
+    this.#store.reviewDependants();
+    this.#listeners.tell({ kind: "configured" });
   }
 
   /**
@@ -607,20 +653,28 @@ export class Queue {
     if (!job.asks.lock?.coalesce || job.state !== "pending" || job.turn === null) return;
     try {
       for (const number of await this.#store.replacedBy(job.number)) {
-        await this.#endUnrun(number, replacedBy(job.id));
+        await this.#endWithoutRun(number, "failed", { kind: "not-run", reason: replacedBy(job.id) });
       }
     } catch (error) {
       if (!(error instanceof StoreError)) throw error; // The job itself is stored: those before it run as well.
     }
   }
 
-  /** @param reason Why it does not run. */
-  async #endUnrun(number: JobNo, reason: string): Promise<Job | undefined> {
+  async #endDoomed({ number, to, fate, ...dependency }: Doomed) {
+    const reason = describeNeverMet(dependency, fate);
+    const isForParent = to === "failed" ? { isForParent: true } as const : {};
+    const job = await this.#endWithoutRun(number, to, { kind: "not-run", reason, ...isForParent });
+    return job && { job, reason };
+  }
+
+  /** A job that waits is not to run. @returns `undefined`: it does not wait. */
+  async #endWithoutRun(number: JobNo, to: "complete" | "failed", ending: Ending): Promise<Job | undefined> {
     const job = await this.#store.byNo(number);
     if (job?.state !== "pending") return undefined;
-    const over = await this.#overWithoutRun(job, { kind: "not-run", reason });
+    const over = await this.#overWithoutRun(job, ending);
     const changes = (now: Job) => ({
       ...changesOfMove("withdraw", now, now.id, this.now()),
+      state: to,
       deadlineAt: null,
     });
     const ended = await this.#rename(job, job.id, () => "stays", changes, over);
@@ -641,11 +695,18 @@ export class Queue {
    * Changes of a job that somebody moves or touches, with what comes of its header where that submits it or has
    * it tried again: the content says so. What is not sound, since it was never closed, waits on.
    */
-  #withAsks(job: Job, changes: JobChanges, content: () => Uint8Array, config: Config): JobChanges {
+  #withAsks(
+    job: Job,
+    changes: JobChanges,
+    content: () => Uint8Array,
+    config: Config,
+    waited: Waited | undefined,
+  ): JobChanges {
     const isRetried = changes.state === "pending";
     const isSubmitted = job.state === "pending" && job.turn === null && changes.turn != null;
     if (!isRetried && !isSubmitted) {
       if (changes.state !== undefined) return { ...changes, deadlineAt: null };
+      if (changes.turn === null && hasReferences(job.asks)) return { ...changes, dependencies: [] }; // A draft.
       return typeof changes.turn === "number"
         ? { ...changes, priority: this.#priorityOf(job.asks, job, config) }
         : changes;
@@ -655,6 +716,10 @@ export class Queue {
     const header = submission?.kind === "sound" ? submission.header : undefined;
     const asks = header?.asks ?? (job.asks.old ? job.asks : NO_ASKS);
     const isEmpty = header?.isAlone ?? job.commandBytes === 0;
+    const dependencies = isRetried ? nameTheSame(asks, job.asks) && "again" : dependenciesOf(asks, waited);
+    if (!dependencies) return { ...changes, turn: null }; // It waits for a word, by which its parents are found.
+    const isDependant = hasReferences(asks) || hasReferences(job.asks);
+    if (isDependant) changes = { ...changes, dependencies };
     const priority = this.#priorityOf(asks, job, config);
     if (isRetried) return { ...changes, isEmpty, asks: asksOfRetry(asks), deadlineAt: null, priority };
     const { visibleAt = null, deadlineAt = null } = job.state === "pending" ? { ...job, ...changes } : {};
@@ -671,7 +736,13 @@ export class Queue {
   }
 
   /** What a job that waits becomes, onto which another is renamed. */
-  #rewritten(job: Pending, by: Pending, content: () => Uint8Array, config: Config): JobChanges {
+  #rewritten(
+    job: Pending,
+    by: Pending,
+    content: () => Uint8Array,
+    config: Config,
+    waited: Waited | undefined,
+  ): JobChanges {
     const read = () => {
       if (by.asks.old) return { asks: by.asks, isEmpty: false };
       const submission = judge(content(), "whole", this.now());
@@ -679,8 +750,14 @@ export class Queue {
       const { header } = submission;
       return { asks: header?.asks ?? NO_ASKS, isEmpty: header?.isAlone ?? false };
     };
-    const changes = changesOfRewrite(job, by, read, this.now());
-    return { ...changes, priority: this.#priorityOf(changes.asks, by, config) };
+    const rewritten = changesOfRewrite(job, by, read, this.now());
+    const { asks } = rewritten;
+    const changes: JobChanges = { ...rewritten, priority: this.#priorityOf(asks, by, config) };
+    if (isDraft(job.id)) return hasReferences(asks) ? { ...changes, dependencies: [] } : changes;
+    if (by.turn !== null || by.commandBytes === 0) return changes; // It waits for what it has waited for.
+    const dependencies = dependenciesOf(asks, waited);
+    if (!dependencies) return { ...changes, turn: null }; // It waits for a word, by which its parents are found.
+    return hasReferences(asks) || hasReferences(job.asks) ? { ...changes, dependencies } : changes;
   }
 
   /** A job that was set aside goes on with the file that was just made under its id, and that one as its backup. */
@@ -692,7 +769,13 @@ export class Queue {
       (other) => other.state === "pending" && other.file === aside.file ? "is-exchanged" : "stays",
       (made, other, content) => {
         if (made.state !== "pending" || other?.state !== "pending") return {};
-        return this.#rewritten({ ...other, id: aside.id, turn: aside.turn }, made, content, config);
+        return this.#rewritten(
+          { ...other, id: aside.id, turn: aside.turn },
+          made,
+          content,
+          config,
+          undefined,
+        );
       },
     );
     return taken.ok && taken.value.job.state === "pending" ? taken.value.job : made;
@@ -725,7 +808,7 @@ export class Queue {
   async #rename(
     before: Job,
     id: string,
-    fate: (other: Job) => Fate,
+    displacing: (other: Job) => Displacing,
     changes: (job: Job, other: Job | undefined, content: () => Uint8Array) => JobChanges,
     over?: Over,
   ): Promise<Result<Moved>> {
@@ -733,7 +816,7 @@ export class Queue {
       ...changes(job, replaced, content),
       ...over ? { over } : {},
     });
-    const renaming = this.#store.rename(before.number, expectedOf(before), id, fate, all);
+    const renaming = this.#store.rename(before.number, expectedOf(before), id, displacing, all);
     const renamed = await this.#told(renaming, (renamed) => {
       if (renamed.kind === "rewritten" || renamed.kind === "exchanged") return renamed;
       if (renamed.kind !== "renamed") return undefined;
@@ -780,6 +863,18 @@ export class Queue {
     const { state, file } = job;
     return this.#store.update(job.number, { state, file }, changes, durability);
   }
+}
+
+/** What a job waits for that is closed. */
+function dependenciesOfClose(job: Job, header: (Header & Partial<Waited>) | undefined): JobChanges {
+  if (header?.dependencies) return { dependencies: header.dependencies };
+  return !hasReferences(header?.asks ?? NO_ASKS) && hasReferences(job.asks) ? { dependencies: [] } : {};
+}
+
+/** What a job waits for that asks for this; `undefined`: that has not been looked for. */
+function dependenciesOf(asks: Asks, waited: Waited | undefined): Waited["dependencies"] | undefined {
+  if (!hasReferences(asks)) return [];
+  return waited && nameTheSame(waited.asks, asks) ? waited.dependencies : undefined;
 }
 
 /** One that no other queue has. */

@@ -289,6 +289,7 @@ export class Scheduler implements ExecutorEvents {
       this.#state = "starting-jobs";
       try {
         await this.#endLate();
+        await this.#tellDependants();
         const slots = await this.#fillSlots();
         const at = await this.#queue.nextVisibleAt();
         const deadlineAt = await this.#queue.nextDeadlineAt();
@@ -308,6 +309,15 @@ export class Scheduler implements ExecutorEvents {
   async #endLate() {
     while ((await this.#queue.nextDeadlineAt() ?? Infinity) <= this.#queue.now()) {
       await this.#queue.endLate();
+    }
+  }
+
+  /** All of them, before one may start: else those behind might start before those ahead. */
+  async #tellDependants() {
+    while (this.#queue.hasDue && !this.#isStopped()) {
+      for (const { job: { id, state }, reason } of await this.#queue.tellDependants()) {
+        log.info("job not run", { job: id, state, reason });
+      }
     }
   }
 

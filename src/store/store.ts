@@ -8,6 +8,7 @@
 import type { FileNo, JobNo } from "../job/id.ts";
 import type { Attempt, Leftover, RunToken, RunTraces } from "../job/attempt.ts";
 import type { Ending } from "../job/ending.ts";
+import type { Dependency, DependencyKind, Fate } from "../job/dependencies.ts";
 import type { Asks } from "../job/header.ts";
 import type { Job, Ownership, Pending } from "../job/job.ts";
 import type { Pools, Slots, Use } from "../job/pools.ts";
@@ -43,6 +44,8 @@ export interface JobChanges {
   priority?: number;
   deadlineAt?: number | null;
   asks?: Asks;
+  /** What it waits for, in place of all that it did; `again`: the same, as those jobs are now, if they are there. */
+  dependencies?: readonly Dependency[] | "again";
   /** Whether there is nothing to run, though it may have a header. */
   isEmpty?: boolean;
   /** Whether no claim takes it; `in-line`: and none takes a job behind it. It ends with this process. */
@@ -91,7 +94,7 @@ export interface Claim {
  * What becomes of the job that has the id: the id is taken; it goes; its row stays, with the other's file; or both
  * rows stay, and their files and ids change places.
  */
-export type Fate = "stays" | "goes" | "is-rewritten" | "is-exchanged";
+export type Displacing = "stays" | "goes" | "is-rewritten" | "is-exchanged";
 
 export type Renamed =
   | { kind: "renamed"; job: Job; replaced: Job | undefined }
@@ -100,7 +103,22 @@ export type Renamed =
   /** `job` has the file and id of the job that was renamed, and `aside`, of its row, those that `job` had. */
   | { kind: "exchanged"; job: Job; aside: Job }
   | { kind: "missing" }
-  | { kind: "taken" };
+  | { kind: "taken" }
+  /** It would wait for itself. */
+  | { kind: "circle" };
+
+/** Whether a job waits for itself, by others; `too-long`: it would take long to tell. */
+export type Circle = "none" | "circle" | "too-long";
+
+/** A job that waits for what will never be: it is to go there without a run. */
+export interface Doomed {
+  number: JobNo;
+  kind: DependencyKind;
+  /** The id that the job had that it waits for, and what has become of that. */
+  id: string;
+  fate: Fate;
+  to: "complete" | "failed";
+}
 
 /** A name in a directory. */
 export interface Listed {
@@ -166,6 +184,7 @@ export interface Store extends AsyncDisposable {
   /**
    * @param changes `content`: the command as it was last written.
    * @returns The job after the change, or `undefined` if there is none as expected; then nothing changed.
+   * @throws {CircleError} If it would wait for itself; then nothing changed.
    */
   update(
     number: JobNo,
@@ -183,16 +202,32 @@ export interface Store extends AsyncDisposable {
    * Gives a job a new id, and the changes with it. Or, where one that waits `is-rewritten`, has that one take over
    * its file and its text, as far as that is closed, and get the changes; the job goes. Where it `is-exchanged`,
    * that one has its id as well, and the job stays as what the other was, as a draft.
-   * @param fate What becomes of the job that has the id; if it stays, the id is `taken`.
+   * @param displacing What becomes of the job that has the id; if it stays, the id is `taken`.
    * @param changes What else changes, given the job that has the id, and its own command as it was last written.
    */
   rename(
     number: JobNo,
     expected: Expected,
     id: string,
-    fate: (other: Job) => Fate,
+    displacing: (other: Job) => Displacing,
     changes: (job: Job, other: Job | undefined, content: () => Uint8Array) => JobChanges,
   ): Promise<Renamed>;
+  /** What a job waits for, and has waited for, as it was last submitted. */
+  dependencies(number: JobNo): Promise<Dependency[]>;
+  /** Whether a job that waits for these would wait for itself. */
+  circleOf(job: { number: JobNo; id: string }, dependencies: readonly Dependency[]): Promise<Circle>;
+  /** The ids of jobs from `from` on, that included, in the order of their bytes. */
+  idsFrom(from: string, limit: number): Promise<{ id: string; number: JobNo }[]>;
+  /** Whether there is something to tell dependants of what they wait for. */
+  readonly hasDue: boolean;
+  /** All that has become of what dependants wait for is to be told them again. */
+  reviewDependants(): void;
+  /**
+   * Tells about `limit` dependants what has become of a job that they wait for.
+   * @returns Those that wait for what will never be. They are told again for as long as they wait.
+   */
+  tellDependants(limit: number, failDependants: boolean): Promise<Doomed[]>;
+
   /** @returns Whether it was there. */
   remove(number: JobNo, expected: Expected, durability: Durability): Promise<boolean>;
 
@@ -279,4 +314,9 @@ export class UnsyncedError extends StoreError {
   constructor(readonly made: unknown, { kind, message }: StoreError) {
     super(kind, message);
   }
+}
+
+/** Two jobs would wait for each other, or a job for itself: nothing was changed. */
+export class CircleError extends Error {
+  override readonly name = "CircleError";
 }

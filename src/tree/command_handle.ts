@@ -1,12 +1,13 @@
 import { ErrnoError, type ErrnoName } from "../fuse/mod.ts";
 import { hasHole, isText } from "../job/content.ts";
-import type { Asks } from "../job/header.ts";
+import { hasReferences, nameTheSame, type References } from "../job/dependencies.ts";
+import type { Asks, Header } from "../job/header.ts";
 import { isDraft } from "../job/id.ts";
 import type { Job } from "../job/job.ts";
 import { judge, type Submission } from "../job/submission.ts";
-import { type Queue, UnsyncedError } from "../queue/queue.ts";
+import { CircleError, type Known, type Queue, UnsyncedError, type Waited } from "../queue/queue.ts";
 import type { CommandFile } from "./command_file.ts";
-import { ERRNO_OF_FAULT } from "./errors.ts";
+import { ERRNO_OF_FAULT, ERRNO_OF_UNBOUND } from "./errors.ts";
 import type { Handle, Writing } from "./node.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Warnings } from "./warnings.ts";
@@ -28,6 +29,10 @@ export class CommandHandle implements Handle {
   #hasWritten = false;
   /** What fills it may be a mapping: it can be mapped, and write(2) has brought no text. */
   #mayMap: boolean;
+  /** The jobs that its header names, since a write has brought that. */
+  readonly #known: Known = new Map();
+  /** What of it has been looked for: a write that brings no more of it need not look again. */
+  #lookedFor: References = {};
   /** What each write fails with, once one has brought what can never run. */
   refusal: ErrnoError | undefined;
 
@@ -52,7 +57,8 @@ export class CommandHandle implements Handle {
   }
 
   /**
-   * @throws {ErrnoError} EDQUOT, EFBIG, EINVAL, EPERM; what the store answers. Nothing is written then, and close fails too.
+   * @throws {ErrnoError} EFBIG, EINVAL, EPERM, EDQUOT, ENOENT, EDEADLK; what the store answers. Nothing is written then, and
+   * close fails too.
    */
   async write(offset: number, data: Uint8Array, { where, source }: Writing): Promise<number> {
     const { file } = this;
@@ -92,7 +98,7 @@ export class CommandHandle implements Handle {
   /**
    * What was written is on disk, and is what would run.
    * @param moment "release": nobody writes through this handle any more.
-   * @throws What an earlier write threw; {ErrnoError} EDQUOT, EINVAL, EPERM.
+   * @throws What an earlier write threw; {ErrnoError} EINVAL, EPERM, EDQUOT, ENOENT, EDEADLK.
    */
   async flush(moment: "close" | "release" = "close"): Promise<void> {
     const { file } = this;
@@ -108,8 +114,8 @@ export class CommandHandle implements Handle {
       if (moment === "close" && this.#mayMap && hasHole(file.bytes)) return;
       throw this.#refuse(submission.reason, "EINVAL");
     }
-    const { header } = submission;
-    if (header) await this.#requireMayAsk(header.asks);
+    if (submission.header) await this.#requireMayAsk(submission.header.asks);
+    const header = submission.header && await this.#bound(submission.header);
     if (file.bytes.length > 0 && !isDraft(file.job.id)) await this.#requireShare();
     if (file.version !== version) return await this.flush(moment);
     file.refused = undefined;
@@ -124,6 +130,7 @@ export class CommandHandle implements Handle {
         this.#desk.refusals.clear(this.uid, file.job.id);
       });
     } catch (error) {
+      if (error instanceof CircleError) throw this.#refuse("it would wait for itself by now", "EDEADLK");
       // The close was refused: what it was to store must not run when there is room later.
       file.spoiled = error;
       if (error instanceof UnsyncedError) file.lastClose = "refused";
@@ -154,12 +161,14 @@ export class CommandHandle implements Handle {
     return job;
   }
 
-  /** @throws {ErrnoError} EDQUOT, EINVAL, EPERM: what no later write mends. */
+  /** @throws {ErrnoError} EINVAL, EPERM, EDQUOT, ENOENT, EDEADLK: what no later write mends. */
   async #judgeWrite(data: Uint8Array): Promise<void> {
     try {
       const submission = judge(this.file.bytes, "part", this.#desk.now(), data);
       if (submission.kind === "refused") throw this.#refuse(submission.reason, "EINVAL");
-      if (submission.header) await this.#requireMayAsk(submission.header.asks);
+      const { header } = submission;
+      if (header) await this.#requireMayAsk(header.asks);
+      if (header && !nameTheSame(header.asks, this.#lookedFor)) await this.#bound(header);
       await this.#requireShare();
     } catch (error) {
       if (error instanceof ErrnoError) this.refusal = error;
@@ -179,6 +188,19 @@ export class CommandHandle implements Handle {
     const { job } = this.file;
     const excess = await this.#desk.queue.excessOfShare(job, job.id);
     if (excess !== undefined) throw this.#refuse(excess, "EDQUOT");
+  }
+
+  /**
+   * The header with the jobs that it names.
+   * @throws {ErrnoError} ENOENT, EDEADLK, EINVAL if it can't wait for those.
+   */
+  async #bound(header: Header): Promise<Header & Partial<Waited>> {
+    const { asks } = header;
+    if (!hasReferences(asks)) return header;
+    const bound = await this.#desk.queue.bind(this.file.job, asks, this.#known);
+    if (bound.kind !== "bound") throw this.#refuse(bound.reason, ERRNO_OF_UNBOUND[bound.kind]);
+    this.#lookedFor = asks;
+    return { ...header, dependencies: bound.dependencies };
   }
 
   /** Says so once, however often it is tried. @returns What the caller hears. */

@@ -1,6 +1,7 @@
 import { isDraft } from "../job/id.ts";
 import type { Job, Ownership } from "../job/job.ts";
 import { type AttributeChanges, ErrnoError } from "../fuse/mod.ts";
+import type { Waited } from "../queue/queue.ts";
 import { clientTime } from "./client_time.ts";
 import type { Parts } from "./parts.ts";
 import { requireRight } from "./rights.ts";
@@ -44,13 +45,15 @@ export async function changeTimes(
   const file = jobs.file(job.file);
   if (file && mtime !== undefined) file.modifiedAt = undefined; // The store's time counts again.
   const isSubmitted = mtime !== undefined && job.state === "pending" && job.turn === null && !isDraft(job.id);
+  let waited: Waited | undefined;
   if (isSubmitted && job.commandBytes > 0) {
-    if (!file?.hasWriter) await jobs.requireSound(job, caller, job.id);
+    if (!file?.hasWriter) waited = await jobs.requireSound(job, caller, job.id);
     else await jobs.requireShare(job, caller, job.id);
   }
-  await queue.setTimes(job, {
+  const times = {
     ...atime === undefined ? {} : { accessedAt: clientTime(atime, now()) },
     ...mtime === undefined ? {} : { modifiedAt: clientTime(mtime, now()) },
-  });
+  };
+  await queue.setTimes(job, times, waited);
   if (isSubmitted) refusals.clear(caller, job.id);
 }

@@ -1,15 +1,16 @@
 import type { FileNo } from "../job/id.ts";
 import type { Job, Ownership } from "../job/job.ts";
 import { getLogger } from "@logtape/logtape";
-import { ErrnoError } from "../fuse/mod.ts";
-import { NO_ASKS } from "../job/header.ts";
+import { ErrnoError, type ErrnoName } from "../fuse/mod.ts";
+import { hasReferences } from "../job/dependencies.ts";
+import { type Asks, NO_ASKS } from "../job/header.ts";
 import { judge } from "../job/submission.ts";
 import type { QueueEvent } from "../queue/events.ts";
-import type { Queue } from "../queue/queue.ts";
+import type { Queue, Waited } from "../queue/queue.ts";
 import { type Accounts, Charge } from "./accounts.ts";
 import { CommandFile } from "./command_file.ts";
 import { type CommandDesk, CommandHandle } from "./command_handle.ts";
-import { ERRNO_OF_FAULT } from "./errors.ts";
+import { ERRNO_OF_FAULT, ERRNO_OF_UNBOUND } from "./errors.ts";
 import { FINISH_WAIT_MS } from "./makers.ts";
 import type { Opening } from "./node.ts";
 import { OpenJob } from "./open_job.ts";
@@ -113,23 +114,30 @@ export class OpenJobs implements Disposable {
 
   /**
    * That user submits a draft, under that id.
+   * @returns What it is to wait for; `undefined`: it names no other job.
    * @throws {ErrnoError} EINVAL if the draft, which is to be submitted, can never run; EDQUOT if its owner has too
-   * many jobs or logs; else as `ERRNO_OF_FAULT`.
+   * many jobs or logs; ENOENT, EDEADLK, EINVAL if it can't wait for the jobs that it names; else as `ERRNO_OF_FAULT`.
    */
-  async requireSound(draft: Job, uid: number, id: string): Promise<void> {
+  async requireSound(draft: Job, uid: number, id: string): Promise<Waited | undefined> {
     const file = this.file(draft.file);
     const now = this.#queue.now();
     const submission = file?.hasWriter
       ? judge(file.bytes, "part", now)
       : judge(await this.#queue.command(draft.file) ?? new Uint8Array(), "whole", now);
-    const fault = submission.kind === "refused"
-      ? { kind: "impossible" as const, reason: submission.reason }
-      : await this.#queue.faultOfAsks(submission.header?.asks ?? NO_ASKS, draft);
-    if (!fault) return await this.requireShare(draft, uid, id);
-    const { reason } = fault;
-    this.#desk.warnings.warn(draft.uid, "content refused", { job: draft.id, reason });
-    this.#desk.refusals.note(uid, id, reason, draft);
-    throw new ErrnoError(ERRNO_OF_FAULT[fault.kind]);
+    const refuse = (reason: string, errno: ErrnoName) => {
+      this.#desk.warnings.warn(draft.uid, "content refused", { job: draft.id, reason });
+      this.#desk.refusals.note(uid, id, reason, draft);
+      return new ErrnoError(errno);
+    };
+    if (submission.kind === "refused") throw refuse(submission.reason, "EINVAL");
+    const asks: Asks = submission.header?.asks ?? NO_ASKS;
+    const fault = await this.#queue.faultOfAsks(asks, draft);
+    if (fault) throw refuse(fault.reason, ERRNO_OF_FAULT[fault.kind]);
+    await this.requireShare(draft, uid, id);
+    if (!hasReferences(asks)) return undefined;
+    const bound = await this.#queue.bind({ ...draft, id }, asks, new Map());
+    if (bound.kind !== "bound") throw refuse(bound.reason, ERRNO_OF_UNBOUND[bound.kind]);
+    return { asks, dependencies: bound.dependencies };
   }
 
   /** As above. @throws {ErrnoError} EDQUOT. */

@@ -123,8 +123,8 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
 
   /**
    * Gives a job another state, or another id, or both.
-   * @throws {ErrnoError} ENOENT, EEXIST, EBUSY, EPERM, ESTALE; EINVAL, EPERM for a draft as `requireSound`; EDQUOT,
-   * ENOSPC where the owner may hold no more.
+   * @throws {ErrnoError} ENOENT, EEXIST, EBUSY, EPERM, ESTALE; for a draft as `requireSound`; EDEADLK if it would
+   * wait for itself; EDQUOT, ENOSPC where the owner may hold no more.
    */
   async rename(request: Request, id: JobId, to: Directory, newId: JobId, flags: number): Promise<void> {
     const { queue, jobs, makers, accounts, refusals } = this.parts;
@@ -150,8 +150,10 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
     if (!mayTake(job)) throw new ErrnoError("ESTALE");
     if (!isWithin && to.state === "pending") accounts.requireRoom(job.uid, "heldJobs", 1);
     const isSubmitted = isWithin && job.state === "pending" && job.turn === null && !isDraft(newId);
-    if (isSubmitted && job.commandBytes > 0) await jobs.requireSound(job, request.uid, newId);
-    granted(await queue.move(job, to.state, newId, mayReplace));
+    const waited = isSubmitted && job.commandBytes > 0
+      ? await jobs.requireSound(job, request.uid, newId)
+      : undefined;
+    granted(await queue.move(job, to.state, newId, mayReplace, waited));
     if (to.state === "pending") refusals.clear(request.uid, newId);
   }
 

@@ -50,6 +50,7 @@ Deno.test("the least of every setting is allowed", async () => {
     max_file_mb: 0,
     max_open_files: 0,
     nice: 0,
+    fail_dependants: false,
     at_most: {},
     pools: {},
   };

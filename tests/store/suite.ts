@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { Ending } from "../../src/job/ending.ts";
 import type { Job } from "../../src/job/job.ts";
 import type { State } from "../../src/job/state.ts";
-import type { Fate, JobChanges, NewJob, Store } from "../../src/store/store.ts";
+import type { Displacing, JobChanges, NewJob, Store } from "../../src/store/store.ts";
 
 /** A place for stores: each `open` sees what the earlier ones stored. */
 export interface StorePlace extends AsyncDisposable {
@@ -21,10 +21,10 @@ const utf8 = (text: string) => new TextEncoder().encode(text);
 const text = (bytes: Uint8Array | undefined) => bytes && new TextDecoder().decode(bytes);
 const header = (command: Uint8Array) => utf8(`>>> ${text(command)}\n`);
 const PENDING = { state: "pending" } as const;
-const KEEP = (): Fate => "stays";
-const REPLACE = (): Fate => "goes";
-const REWRITE = (): Fate => "is-rewritten";
-const EXCHANGE = (): Fate => "is-exchanged";
+const KEEP = (): Displacing => "stays";
+const REPLACE = (): Displacing => "goes";
+const REWRITE = (): Displacing => "is-rewritten";
+const EXCHANGE = (): Displacing => "is-exchanged";
 const SUCCESS: Ending = { kind: "exited", status: 0 };
 const FAILURE: Ending = { kind: "exited", status: 7 };
 const KILLED: Ending = { kind: "signaled", signal: "SIGKILL" };
@@ -118,6 +118,7 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
       state: "pending",
       commandBytes: 0,
       isEmpty: true,
+      blocked: 0,
       asks: {},
       attempts: 0,
       ordinal: 0,
@@ -972,7 +973,7 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
     await change(store, a, { held: true });
     await claim(store, "1");
     assert.equal((await store.byNo(active))?.state, "active");
-    const inPending = ({ state }: { state: string }): Fate => state === "pending" ? "goes" : "stays";
+    const inPending = ({ state }: { state: string }): Displacing => state === "pending" ? "goes" : "stays";
     assert.deepEqual(await store.rename(a, PENDING, "active", inPending, changes), { kind: "taken" });
     const same = await store.rename(a, PENDING, "b", KEEP, () => ({ state: "failed" }));
     assert.ok(same.kind === "renamed" && same.job.state === "failed" && same.replaced === undefined);

@@ -20,6 +20,12 @@ const NO_SLOTS: Slots = [];
 /** A job's text, of which nothing was ever closed if it `isFirst`. */
 type Taken = Command & { isFirst: boolean };
 
+interface How {
+  id?: string;
+  processes?: "gone" | "left";
+  taken?: Taken;
+}
+
 /** What changes of a job come to, in all tables. All is called within a change. */
 export class Changes {
   readonly #tables: Tables;
@@ -76,12 +82,31 @@ export class Changes {
    * @param processes `gone`: if it leaves active, nothing is left of its run.
    * @param taken What it takes over of another job.
    */
-  apply(
+  apply(job: Job, changes: JobChanges, how: How = {}): Job {
+    const { edges } = this.#tables;
+    if (changes.state !== undefined && changes.state !== job.state) edges.leaving(job);
+    const changed = this.#apply(job, changes, how);
+    edges.changed(job, changed);
+    return changed;
+  }
+
+  #apply(
     job: Job,
     changes: JobChanges,
-    { id, processes = "left", taken }: { id?: string; processes?: "gone" | "left"; taken?: Taken } = {},
+    { id, processes = "left", taken }: How,
   ): Job {
-    const { content, turn, priority, asks, isEmpty, over, loggedAt, forgetsAttempts, ...others } = changes;
+    const {
+      content,
+      turn,
+      priority,
+      asks,
+      isEmpty,
+      over,
+      loggedAt,
+      forgetsAttempts,
+      dependencies,
+      ...others
+    } = changes;
     const row: RowChanges = { ...others, ...id === undefined ? {} : { id } };
     if (asks !== undefined) row.asks = Object.keys(asks).length > 0 ? JSON.stringify(asks) : null;
     if (isEmpty !== undefined) row.empty = isEmpty ? 1 : 0;
@@ -98,6 +123,7 @@ export class Changes {
     }
     if (taken) this.#takeContent(job.number, taken, row);
     else this.#setContent(job.number, content, row);
+    this.#setDependencies(job, dependencies, row);
     if (forgetsAttempts) {
       this.#dropAttempts(job.number);
       row.logBytes = null;
@@ -113,16 +139,19 @@ export class Changes {
     return this.#tables.jobs.change(job.number, row);
   }
 
-  /** A job that waits becomes what another is, which is gone then. */
+  /** A job that waits becomes what another is, which is gone then. Who has waited for either waits for that. */
   rewrite(job: Job, by: Job, changes: JobChanges): Job {
-    const row = must(this.#tables.jobs.row(by.number), "a job that is renamed has a row");
-    const command = must(this.#tables.jobs.command(by.number), "a job has a command");
+    const { edges, jobs } = this.#tables;
+    const row = must(jobs.row(by.number), "a job that is renamed has a row");
+    const command = must(jobs.command(by.number), "a job has a command");
     const taken = { ...command, isFirst: this.#firstDrafts.has(by.number) };
+    const dependencies = edges.ofRewrite(job, by, changes);
+    edges.passDependants(by, job);
     this.remove(by);
     const file = fileOf(row);
     const isEmpty = row.empty === 1;
-    const after = this.apply(job, { isEmpty, ...changes }, { taken });
-    return file === after.file ? after : this.#tables.jobs.change(job.number, { file });
+    const after = this.apply(job, { isEmpty, ...changes, ...dependencies && { dependencies } }, { taken });
+    return file === after.file ? after : jobs.change(job.number, { file });
   }
 
   /** As `rewrite`, and the job that it was goes on as a draft in the other's row. */
@@ -143,6 +172,19 @@ export class Changes {
       ...{ command: closed, unclosed, empty, held, file: fileOf(row) },
     });
     return { job: after, aside };
+  }
+
+  #setDependencies(job: Job, dependencies: JobChanges["dependencies"], row: RowChanges) {
+    const { edges } = this.#tables;
+    if (dependencies !== undefined) {
+      row.blocked = dependencies === "again"
+        ? edges.replaceAgain(job)
+        : edges.replace(job.number, dependencies);
+    }
+    const isLeaving = row.state !== undefined && row.state !== "pending";
+    if (job.state !== "pending" || job.blocked === 0 || !isLeaving) return;
+    edges.closeAll(job.number);
+    row.blocked = 0;
   }
 
   #setPriority(number: JobNo, priority: number, row: RowChanges) {
@@ -243,6 +285,7 @@ export class Changes {
 
   /** Removes a job; its run is abandoned, and its logs stay for who reads them. */
   remove(job: Job) {
+    this.#tables.edges.leaving(job);
     const run = this.#tables.runs.of(job.number);
     if (run) {
       this.#tables.retained.drop(run, attemptOfRun(run));
@@ -251,6 +294,7 @@ export class Changes {
     if (job.ordinal > 0) this.#dropAttempts(job.number);
     this.#setFirstDraft(job.number, false);
     this.#tables.jobs.remove(job.number);
+    this.#tables.edges.removed(job);
   }
 
   #abandon(run: RunRow) {

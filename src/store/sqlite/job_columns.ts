@@ -40,6 +40,7 @@ const COLUMN_OF: Record<keyof JobRow, string> = {
   unclosedBytes: "length(unclosed)",
   logBytes: "attempts.log_bytes",
   file: "files.file",
+  blocked: "blocked",
 };
 export const KEYS = Object.keys(COLUMN_OF) as (keyof JobRow)[];
 /** What an INSERT and an UPDATE name; the rest is read only. */
@@ -107,6 +108,8 @@ export function rowOf(row: readonly SqlValue[]) {
     logBytes: row[25] as number | null,
     /** Its file in pending/; `null`: the one that it was made as. */
     file: row[26] as number | null,
+    /** How many others it waits for. */
+    blocked: row[27] as number,
   };
 }
 
@@ -135,6 +138,7 @@ export function newRow(number: number, lane: number, { id, uid, gid, mode }: New
     unclosedBytes: null,
     logBytes: null,
     file: null,
+    blocked: 0,
   };
 }
 
@@ -146,7 +150,7 @@ export function fileOf({ number, file }: Pick<JobRow, "number" | "file">): numbe
 /** Whether a search by `jobs_ready` finds it. */
 export function isReady(row: JobRow): row is JobRow & { turn: number } {
   return row.state === "pending" && row.turn !== null && row.empty === 0 && row.visibleAt === null &&
-    row.behind === 0;
+    row.behind === 0 && row.blocked === 0;
 }
 
 export function asksOf({ asks }: JobRow): Asks {
@@ -194,6 +198,7 @@ export function jobOf(
     visibleAt: row.visibleAt,
     deadlineAt: row.deadlineAt,
     isEmpty: row.empty === 1,
+    blocked: row.blocked,
     held,
   };
 }

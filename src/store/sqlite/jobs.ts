@@ -24,6 +24,7 @@ import { LockLines } from "./lock_lines.ts";
 import type { Runs } from "./runs.ts";
 import type { Slots } from "./slots.ts";
 import type { Transactions } from "./transactions.ts";
+import type { Ready } from "./turns.ts";
 import type { Usages } from "./usages.ts";
 
 /** How many jobs, and how many ids that no job has, are known without asking the database. */
@@ -40,6 +41,14 @@ export type RowChanges =
     closesUnclosed?: boolean;
     held?: boolean | "in-line";
   };
+
+/** What is returned of a job that waits for one other less. */
+interface UnblockedRow {
+  lane: number;
+  ready: number;
+  uid: number;
+  lock: string | null;
+}
 
 /** The text of a job: as it was last closed, and as somebody writes it who has not. */
 export interface Command {
@@ -69,6 +78,7 @@ export class Jobs {
   readonly #dropFile: StatementSync;
   readonly #insert: StatementSync;
   readonly #delete: StatementSync;
+  readonly #unblock: StatementSync;
   readonly #updates = new Map<string, StatementSync>();
   readonly #rows = new Map<number, JobRow>();
   readonly #numberOf = new Map<string, number>();
@@ -107,6 +117,11 @@ export class Jobs {
     this.#dropFile = database.prepare("DELETE FROM files WHERE job = ?");
     this.#insert = database.prepare(INSERT_JOB);
     this.#delete = database.prepare("DELETE FROM jobs WHERE number = ?");
+    this.#unblock = database.prepare(
+      `UPDATE jobs SET blocked = blocked - times
+       FROM (SELECT value, count(*) AS times FROM json_each(?) GROUP BY value) WHERE number = value
+       RETURNING number, lane, turn, ready, uid, lock`,
+    );
   }
 
   byNo(number: number): Job | undefined {
@@ -220,6 +235,22 @@ export class Jobs {
     if (before.lock === null && after.lock === null) return this.jobOf(after);
     this.#settleLines(before, after);
     return must(this.byNo(number), "a job that is changed is there");
+  }
+
+  /** Each of these waits for one other less, each time that it is named: by one statement, however many they are. */
+  unblock(numbers: readonly number[]): void {
+    const changed = this.#unblock.all(JSON.stringify(numbers)) as unknown as (Ready & UnblockedRow)[];
+    for (const { number, lane, turn, ready } of changed) {
+      this.#drop(this.#rows.get(number));
+      if (ready === 1 && !this.holds.has(number)) this.line.add(lane, { number, turn });
+    }
+    const waiting = changed.filter(({ lock }) => lock !== null);
+    for (const { uid, lock } of new Map(waiting.map((row) => [`${row.uid} ${row.lock}`, row])).values()) {
+      this.#settleLine(uid, must(lock, "these have one"));
+    }
+    this.#transactions.undo(() => {
+      for (const number of numbers) this.#drop(this.#rows.get(number));
+    });
   }
 
   /** Holds a job, or lets it go, for good: nothing of that is stored. */

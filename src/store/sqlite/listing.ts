@@ -29,6 +29,7 @@ export class Listing {
   readonly #open: StatementSync;
   readonly #ended: StatementSync;
   readonly #withPriority: StatementSync;
+  readonly #ids: StatementSync;
   readonly #countOpen: StatementSync;
   readonly #countEnded: StatementSync;
 
@@ -48,6 +49,7 @@ export class Listing {
     this.#withPriority = database.prepare(
       `SELECT number FROM ${OPEN} ${WHERE_OPEN} AND number > ? AND asks ->> 'priority' IS NOT NULL ORDER BY number LIMIT ?`,
     );
+    this.#ids = database.prepare("SELECT id, number FROM jobs WHERE id >= ? ORDER BY id LIMIT ?");
     this.#countOpen = database.prepare(`SELECT count(*) AS jobs FROM ${OPEN} ${WHERE_OPEN}`);
     this.#countEnded = database.prepare(`SELECT count(*) AS jobs FROM ${ENDED} ${WHERE_ENDED}`);
   }
@@ -74,6 +76,11 @@ export class Listing {
   /** The numbers of those that have not ended and ask for a priority. */
   withPriority(after: number, limit: number): number[] {
     return this.#withPriority.all(after, limit).map(({ number }) => number as number);
+  }
+
+  /** From an index alone, as names in the order of their bytes. */
+  idsFrom(from: string, limit: number): { id: string; number: number }[] {
+    return this.#ids.all(from, limit) as { id: string; number: number }[];
   }
 
   count(state: State): number {

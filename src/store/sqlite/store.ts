@@ -1,6 +1,7 @@
 import type { FileNo, JobNo } from "../../job/id.ts";
 import type { DatabaseSync } from "node:sqlite";
 import { type Attempt, attemptKey, type RunToken, type RunTraces } from "../../job/attempt.ts";
+import type { Dependency } from "../../job/dependencies.ts";
 import type { Asks } from "../../job/header.ts";
 import type { Active, Job, Ownership, Pending } from "../../job/job.ts";
 import type { LockObstacle } from "../../job/locks.ts";
@@ -10,18 +11,21 @@ import type { Share, Usage } from "../../job/shares.ts";
 import type { State } from "../../job/state.ts";
 import { must } from "../../must.ts";
 import { readKernelFile } from "../../sys/files/kernel_files.ts";
-import type {
-  Claim,
-  Durability,
-  Expected,
-  Fate,
-  JobChanges,
-  Listed,
-  LogPosition,
-  NewJob,
-  Renamed,
-  RunBook,
-  Store,
+import {
+  type Circle,
+  CircleError,
+  type Claim,
+  type Displacing,
+  type Doomed,
+  type Durability,
+  type Expected,
+  type JobChanges,
+  type Listed,
+  type LogPosition,
+  type NewJob,
+  type Renamed,
+  type RunBook,
+  type Store,
 } from "../store.ts";
 import { attemptOf } from "./attempts.ts";
 import { attemptOfRun, Changes } from "./changes.ts";
@@ -182,6 +186,12 @@ export class SqliteStore implements Store {
     const job = this.#expect(number, expected);
     if (!job) return this.#refuseLost(number);
     const wanted = changes(job, () => this.#written(number));
+    const { dependencies } = wanted;
+    if (
+      dependencies && dependencies !== "again" && this.#tables.edges.circleOf(job, dependencies) !== "none"
+    ) {
+      return Promise.reject(new CircleError(`Job ${job.id} would wait for itself`));
+    }
     const hold = this.#holdAlone(number, wanted);
     if (hold !== undefined) return Promise.resolve(this.#tables.jobs.hold(number, hold));
     return this.#transactions.run(durability, () => this.#changes.apply(job, wanted));
@@ -200,7 +210,7 @@ export class SqliteStore implements Store {
     number: JobNo,
     expected: Expected,
     id: string,
-    fate: (other: Job) => Fate,
+    displacing: (other: Job) => Displacing,
     changes: (job: Job, other: Job | undefined, content: () => Uint8Array) => JobChanges,
   ): Promise<Renamed> {
     return this.#transactions.run("durable", () => {
@@ -209,27 +219,48 @@ export class SqliteStore implements Store {
       const holder = this.#tables.jobs.byId(id);
       const replaced = holder?.number === number ? undefined : holder;
       const content = () => this.#written(number);
-      if (replaced) {
-        const what = fate(replaced);
-        if (what === "stays") return { kind: "taken" };
-        if (what === "is-rewritten") {
-          const rewritten = this.#changes.rewrite(replaced, job, changes(job, replaced, content));
-          return { kind: "rewritten", job: rewritten, before: replaced, by: job };
-        }
-        if (what === "is-exchanged") {
-          return {
-            kind: "exchanged",
-            ...this.#changes.exchange(replaced, job, changes(job, replaced, content)),
-          };
-        }
-        this.#changes.remove(replaced);
-      }
+      const what = replaced && displacing(replaced);
+      if (what === "stays") return { kind: "taken" };
       const wanted = changes(job, replaced, content);
+      if (replaced && (what === "is-rewritten" || what === "is-exchanged")) {
+        if (this.#tables.edges.circleOfRewrite(replaced, job, wanted) !== "none") return { kind: "circle" };
+        if (what === "is-exchanged") {
+          return { kind: "exchanged", ...this.#changes.exchange(replaced, job, wanted) };
+        }
+        const rewritten = this.#changes.rewrite(replaced, job, wanted);
+        return { kind: "rewritten", job: rewritten, before: replaced, by: job };
+      }
+      if (this.#wouldWaitForItself(job, id, wanted)) return { kind: "circle" };
+      if (replaced) this.#changes.remove(replaced);
       const renamed = this.#changes.apply(job, wanted, { id });
       const run = this.#tables.runs.of(number);
       if (run && run.id !== id) this.#tables.runs.change(run, { id });
       return { kind: "renamed", job: renamed, replaced };
     });
+  }
+
+  dependencies(number: JobNo): Promise<Dependency[]> {
+    return Promise.resolve(this.#tables.edges.of(number));
+  }
+
+  circleOf(job: { number: JobNo; id: string }, dependencies: readonly Dependency[]): Promise<Circle> {
+    return Promise.resolve(this.#tables.edges.circleOf(job, dependencies));
+  }
+
+  idsFrom(from: string, limit: number): Promise<{ id: string; number: JobNo }[]> {
+    return Promise.resolve(this.#tables.listing.idsFrom(from, limit));
+  }
+
+  get hasDue(): boolean {
+    return this.#tables.edges.areDue;
+  }
+
+  reviewDependants(): void {
+    this.#tables.edges.review();
+  }
+
+  tellDependants(limit: number, failDependants: boolean): Promise<Doomed[]> {
+    return this.#transactions.run("prompt", () => this.#tables.edges.release(limit, failDependants));
   }
 
   remove(number: JobNo, expected: Expected, durability: Durability): Promise<boolean> {
@@ -445,6 +476,14 @@ export class SqliteStore implements Store {
     if (typeof held !== "boolean" || Object.keys(others).length > 0) return undefined;
     const isOfHold = content === undefined || content.is === "as-closed" && !this.#hasDraft(number);
     return isOfHold ? held : undefined;
+  }
+
+  #wouldWaitForItself(job: Job, id: string, { dependencies }: JobChanges): boolean {
+    const { edges } = this.#tables;
+    const circle = dependencies && dependencies !== "again"
+      ? edges.circleOf({ number: job.number, id }, dependencies)
+      : edges.circleOfRename(job, id);
+    return circle !== "none";
   }
 
   #forget(run: RunToken) {

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { Attempts } from "./attempts.ts";
 import { Counters } from "./counters.ts";
+import { Edges } from "./edges.ts";
 import { Jobs } from "./jobs.ts";
 import { Listing } from "./listing.ts";
 import { Logs } from "./logs.ts";
@@ -26,9 +27,10 @@ export function openTables(
   const runs = new Runs(database, transactions, slots, usages);
   const jobs = new Jobs(database, transactions, runs, slots, usages, accountOf);
   const logs = new Logs(database, counters);
+  const attempts = new Attempts(database, usages);
   return {
-    ...{ counters, usages, slots, runs, jobs, logs },
-    attempts: new Attempts(database, usages),
+    ...{ counters, usages, slots, runs, jobs, logs, attempts },
+    edges: new Edges(database, transactions, jobs, attempts),
     retained: new RetainedLogs(database, transactions, logs),
     waiting: new Waiting(database, jobs),
     listing: new Listing(database, jobs, runs),
