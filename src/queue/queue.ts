@@ -447,14 +447,11 @@ export class Queue {
     return this.#store.hasDue;
   }
 
-  /**
-   * Tells some of the dependants what has become of the jobs that they wait for.
-   * @returns Those that don't run for that, and why.
-   */
-  async tellDependants(): Promise<{ job: Job; reason: string }[]> {
+  /** Tells some of the dependants what has become of the jobs that they wait for; who waits in vain does not run. */
+  async tellDependants(): Promise<void> {
     const { failDependants } = await this.config();
     const doomed = await this.#store.tellDependants(TOLD_AT_ONCE, failDependants);
-    return (await Promise.all(doomed.map((one) => this.#endDoomed(one)))).filter((one) => one !== undefined);
+    await Promise.all(doomed.map((one) => this.#endDoomed(one)));
   }
 
   /**
@@ -660,11 +657,10 @@ export class Queue {
     }
   }
 
-  async #endDoomed({ number, to, fate, ...dependency }: Doomed) {
+  async #endDoomed({ number, to, fate, ...dependency }: Doomed): Promise<void> {
     const reason = describeNeverMet(dependency, fate);
     const isForParent = to === "failed" ? { isForParent: true } as const : {};
-    const job = await this.#endWithoutRun(number, to, { kind: "not-run", reason, ...isForParent });
-    return job && { job, reason };
+    await this.#endWithoutRun(number, to, { kind: "not-run", reason, ...isForParent });
   }
 
   /** A job that waits is not to run. @returns `undefined`: it does not wait. */

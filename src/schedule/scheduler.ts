@@ -151,7 +151,8 @@ export class Scheduler implements ExecutorEvents {
     const abandoned = abandonedRun(event);
     if (abandoned !== undefined) this.#executor?.end(abandoned, END_GRACE_MS);
     if (event.kind === "moved" && event.ending?.kind === "not-run") {
-      log.info("job not run", { job: event.job.id, reason: event.ending.reason });
+      const { id, state } = event.job;
+      log.info("job not run", { job: id, state, reason: event.ending.reason });
     }
     if (mayAllowStart(event)) this.#wake();
   }
@@ -314,11 +315,7 @@ export class Scheduler implements ExecutorEvents {
 
   /** All of them, before one may start: else those behind might start before those ahead. */
   async #tellDependants() {
-    while (this.#queue.hasDue && !this.#isStopped()) {
-      for (const { job: { id, state }, reason } of await this.#queue.tellDependants()) {
-        log.info("job not run", { job: id, state, reason });
-      }
-    }
+    while (this.#queue.hasDue && !this.#isStopped()) await this.#queue.tellDependants();
   }
 
   #hasBeenAskedAgain() {

@@ -371,7 +371,7 @@ Deno.test("a job that waits for another is too late by its deadline, and does no
   await filed.submit("a", "true");
   await filed.submit("b", "#filed after=a deadline=+0.2s\ntrue");
   await filed.submit("c", after("b"));
-  await filed.event("job not run: too late", { job: "b" });
+  await filed.event("job not run", { job: "b", reason: "too late" });
   await resume(filed);
   await filed.finished("a");
   await assertHeld(filed, "c");
