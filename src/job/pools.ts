@@ -103,6 +103,19 @@ export class FreeSlots {
     return found;
   }
 
+  /**
+   * Whether a search need not look at jobs that want this: none of them can start, nor has anything to reserve.
+   * @param all What all those want that wait. Where nobody wants several pools, one of which all slots are taken
+   * needs no reservation: nobody else has what they could take instead.
+   */
+  isClosed(use: Use, all: "one-pool-each" | "any"): boolean {
+    return use.some(([pool, wants]) => {
+      const size = sizeOf(this.#pools, pool) ?? 0;
+      return wants > size || this.#reserved.has(pool) ||
+        all === "one-pool-each" && this.#free(pool, size) <= 0;
+    });
+  }
+
   take(use: Use): void {
     for (const [pool, slots] of use) this.#taken.set(pool, (this.#taken.get(pool) ?? 0) + slots);
   }
@@ -120,7 +133,11 @@ export class FreeSlots {
     if (size === 0) return "paused";
     if (wants > size) return "too-small";
     if (this.#reserved.has(pool)) return "reserved";
-    return this.#used(pool) + (this.#taken.get(pool) ?? 0) + wants > size ? "full" : undefined;
+    return wants > this.#free(pool, size) ? "full" : undefined;
+  }
+
+  #free(pool: string, size: number): number {
+    return size - this.#used(pool) - (this.#taken.get(pool) ?? 0);
   }
 }
 

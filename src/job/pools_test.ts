@@ -129,6 +129,36 @@ for (const [name, used, jobs, expected] of SEARCHES) {
   Deno.test(`FreeSlots with ${name}`, () => assert.deepEqual(search(used, ...jobs), expected));
 }
 
+const CLOSED: [
+  name: string,
+  used: Record<string, number>,
+  use: string,
+  any: boolean,
+  onePoolEach: boolean,
+][] = [
+  ["free", {}, "gpu", false, false],
+  ["full for it, but not for another", { gpu: 1 }, "gpu:2", false, false],
+  ["full", { gpu: 2 }, "gpu", false, true],
+  ["more than full", { gpu: 3 }, "gpu", false, true],
+  ["paused", {}, "off", true, true],
+  ["too small", {}, "gpu:3,api", true, true],
+  ["not there", {}, "disk,api", true, true],
+];
+for (const [name, used, use, any, onePoolEach] of CLOSED) {
+  Deno.test(`FreeSlots.isClosed() where what is wanted is ${name}`, () => {
+    const free = new FreeSlots(POOLS, (pool) => used[pool] ?? 0);
+    assert.equal(free.isClosed(parseUse(use) ?? [], "any"), any);
+    assert.equal(free.isClosed(parseUse(use) ?? [], "one-pool-each"), onePoolEach);
+  });
+}
+
+Deno.test("FreeSlots.isClosed() where what is wanted is reserved", () => {
+  const free = new FreeSlots(POOLS, () => 1);
+  free.reserve([["gpu", 2]]);
+  assert.equal(free.isClosed([["gpu", 1]], "any"), true);
+  assert.equal(free.isClosed([["api", 1]], "any"), false);
+});
+
 Deno.test("only full pools let a job reserve", () => {
   const full = { kind: "pool", pool: "gpu", wants: 1, size: 2, because: "full" } as const;
   assert.equal(mayReserve([full]), true);

@@ -153,8 +153,14 @@ export function isReady(row: JobRow): row is JobRow & { turn: number } {
     row.behind === 0 && row.blocked === 0;
 }
 
-export function asksOf({ asks }: JobRow): Asks {
-  return asks === null ? NO_ASKS : JSON.parse(asks) as Asks;
+/** What the rows in memory ask for: a search comes to the first of each lane again and again. */
+const PARSED = new WeakMap<JobRow, Asks>();
+
+export function asksOf(row: JobRow): Asks {
+  if (row.asks === null) return NO_ASKS;
+  let asks = PARSED.get(row);
+  if (!asks) PARSED.set(row, asks = JSON.parse(row.asks) as Asks);
+  return asks;
 }
 
 /** The job that a row is of. @param run What it is run by, and what that has written. */

@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { NO_ASKS } from "../../job/header.ts";
 import type { Job } from "../../job/job.ts";
 import { NO_USE, type Use } from "../../job/pools.ts";
 import { must } from "../../must.ts";
@@ -304,7 +305,7 @@ export class Jobs {
     if (!mayAsk && after.uid !== before.uid) set("lane", this.#laneOf(after.uid, NO_USE));
     if (!mayAsk || isSame) return;
     const isOver = after.state === "complete" || after.state === "failed";
-    const { use = NO_USE, lock } = isOver ? {} : asksOf(after);
+    const { use = NO_USE, lock } = isOver ? NO_ASKS : asksOf({ ...after }); // Not this one: it changes still.
     set("lane", this.#laneOf(after.uid, use));
     set("lock", lock?.name ?? null);
     const isOfOtherLine = after.lock !== before.lock || after.uid !== before.uid;

@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Asks } from "../../job/header.ts";
-import { formatUse, MAX_USES, NO_USE, parseUse, type Use } from "../../job/pools.ts";
+import { formatUse, type FreeSlots, MAX_USES, NO_USE, parseUse, type Use } from "../../job/pools.ts";
 import { Lane } from "./lane.ts";
 import { must } from "../../must.ts";
 import { order, type Ready, Turns } from "./turns.ts";
@@ -55,6 +55,8 @@ export class Line {
   readonly #laneOfUse = new Map<string, UserLane>();
   readonly #delete: StatementSync;
   readonly #heads = new Turns<Head>();
+  /** How many of the lanes that have jobs want several pools. */
+  #wide = 0;
 
   constructor(
     database: DatabaseSync,
@@ -158,21 +160,22 @@ export class Line {
   /**
    * The first `limit` that may start, in order, none of them from the turn `line` on.
    * @param room How many more of a user may start; not asked again for those found, which count for the account.
-   * @param isClosed Whether no job can start that wants this of pools; asked before each of them.
+   * @param pools Closes lanes; asked before each of their jobs.
    * @param mayStart Asked once of each job: one that may has what it wants of pools from then on.
    */
   find(
     limit: number,
     line: number,
     room: (uid: number) => number,
-    isClosed: (use: Use) => boolean,
+    pools: Pick<FreeSlots, "isClosed">,
     mayStart: (ready: Ready) => boolean,
   ): number[] {
     this.#learnHeads();
     const found: number[] = [];
     const taken = new Map<number, number>();
     const hasRoom = ({ uid, account }: UserLane) => (taken.get(account) ?? 0) < room(uid);
-    const isShut = ({ use }: UserLane) => use.length > 0 && isClosed(use);
+    const all = this.#wide === 0 ? "one-pool-each" : "any";
+    const isShut = ({ use }: UserLane) => use.length > 0 && pools.isClosed(use, all);
     /** The lanes that have had their turn, and may have another. */
     const begun: Cursor[] = [];
     const drop = (cursor: Cursor) => begun.splice(begun.indexOf(cursor), 1);
@@ -214,9 +217,17 @@ export class Line {
     const { jobs, head: before } = lane;
     const ready = jobs.isEmpty ? undefined : jobs.first ?? { turn: -1, number: UNKNOWN + lane.number };
     if (before && ready && order(before, ready) === 0) return;
-    if (before) this.#heads.remove(before);
+    this.#dropHead(lane);
     lane.head = ready && { ...ready, lane };
-    if (lane.head) this.#heads.add(lane.head);
+    if (!lane.head) return;
+    this.#heads.add(lane.head);
+    if (lane.use.length > 1) this.#wide++;
+  }
+
+  #dropHead({ head, use }: UserLane) {
+    if (!head) return;
+    this.#heads.remove(head);
+    if (use.length > 1) this.#wide--;
   }
 
   /** Of all users' lanes of pools those without a job, once they are many. */
@@ -247,8 +258,9 @@ export class Line {
     return lane;
   }
 
-  #close({ number, uid, use, head }: UserLane) {
-    if (head) this.#heads.remove(head);
+  #close(lane: UserLane) {
+    const { number, uid, use } = lane;
+    this.#dropHead(lane);
     this.#lanes.delete(number);
     if (use.length > 0) this.#laneOfUse.delete(keyOf(uid, use));
     else this.#laneOfUser.delete(uid);

@@ -14,7 +14,7 @@ interface Queued {
 const NO_LIMIT = () => Infinity;
 /** The last two are ids of one user. */
 const accountOf = (uid: number) => Math.min(uid, USERS - 2);
-const NOTHING_IS_CLOSED = () => false;
+const NOTHING_IS_CLOSED = { isClosed: () => false };
 
 /** A queue in a database, whose owner tells the line what it does, and what a search of all would find in it. */
 class Queue implements Disposable {

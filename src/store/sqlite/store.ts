@@ -512,8 +512,7 @@ export class SqliteStore implements Store {
       lock: (job) => this.#lockObstacle(job),
       pools: (job) => free.obstacles(job.asks.use ?? NO_USE),
     };
-    const isClosed = (use: Use) => !mayReserve(free.obstacles(use));
-    return jobs.line.find(limit, line, room, isClosed, ({ number }) => {
+    return jobs.line.find(limit, line, room, free, ({ number }) => {
       const job = must(jobs.byNo(number), "a job in line has a row");
       if (job.state !== "pending") return false;
       const found = obstacles(job, around);
