@@ -56,3 +56,8 @@ export function obstacles(
   if (job.asks.use) found.push(...pools(job));
   return found;
 }
+
+/** Whether a job with these obstacles reserves what it wants: nothing but full pools keeps it. */
+export function mayReserve(obstacles: readonly Obstacle[]): boolean {
+  return obstacles.every((obstacle) => obstacle.kind === "pool" && obstacle.because === "full");
+}

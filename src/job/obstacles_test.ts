@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Pending } from "./job.ts";
-import { type Obstacle, obstacles, type Surroundings } from "./obstacles.ts";
+import { mayReserve, type Obstacle, obstacles, type Surroundings } from "./obstacles.ts";
 
 const NOW = 1_000_000;
 const FREE: Pending = {
@@ -85,3 +85,10 @@ for (const [name, job, around, expected] of CASES) {
     assert.deepEqual(obstacles({ ...FREE, ...job }, { ...QUIET, ...around }), expected);
   });
 }
+
+Deno.test("only full pools let a job reserve", () => {
+  const full = { kind: "pool", pool: "gpu", wants: 1, size: 2, because: "full" } as const;
+  assert.equal(mayReserve([full]), true);
+  assert.equal(mayReserve([{ kind: "leftover" }, full]), false);
+  assert.equal(mayReserve([full, { ...full, because: "paused" }]), false);
+});

@@ -1,5 +1,3 @@
-import type { Obstacle } from "./obstacles.ts";
-
 /** The pools of a queue, by name: how many slots each has. 0: it is paused. */
 export type Pools = Readonly<Record<string, number>>;
 
@@ -139,11 +137,6 @@ export class FreeSlots {
   #free(pool: string, size: number): number {
     return size - this.#used(pool) - (this.#taken.get(pool) ?? 0);
   }
-}
-
-/** Whether a job with these obstacles reserves what it wants: nothing but full pools keeps it. */
-export function mayReserve(obstacles: readonly Obstacle[]): boolean {
-  return obstacles.every((obstacle) => obstacle.kind === "pool" && obstacle.because === "full");
 }
 
 /** The environment of a run: `FILED_POOL_gpu=0,1`. */

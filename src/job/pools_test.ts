@@ -4,12 +4,12 @@ import {
   faultOfUse,
   formatUse,
   FreeSlots,
-  mayReserve,
   parseUse,
   type Pools,
   poolVariables,
   type Use,
 } from "./pools.ts";
+import { mayReserve } from "./obstacles.ts";
 
 const USES: [text: string, use: Use | undefined][] = [
   ["gpu", [["gpu", 1]]],
@@ -157,13 +157,6 @@ Deno.test("FreeSlots.isClosed() where what is wanted is reserved", () => {
   free.reserve([["gpu", 2]]);
   assert.equal(free.isClosed([["gpu", 1]], "any"), true);
   assert.equal(free.isClosed([["api", 1]], "any"), false);
-});
-
-Deno.test("only full pools let a job reserve", () => {
-  const full = { kind: "pool", pool: "gpu", wants: 1, size: 2, because: "full" } as const;
-  assert.equal(mayReserve([full]), true);
-  assert.equal(mayReserve([{ kind: "leftover" }, full]), false);
-  assert.equal(mayReserve([full, { ...full, because: "paused" }]), false);
 });
 
 Deno.test("poolVariables() names the slots", () => {

@@ -548,13 +548,17 @@ export class Queue {
    */
   async faultOfAsks(asks: Asks, by: Pick<Job, "uid" | "foreignWriter">): Promise<AskingFault | undefined> {
     const config = await this.config();
-    const { use = NO_USE } = asks;
-    const undeclared = faultOfUse(use, config.pools);
+    const undeclared = faultOfUse(asks.use ?? NO_USE, config.pools);
     if (undeclared !== undefined) return { kind: "impossible", reason: undeclared };
     const excess = this.#capsOf(by) === "none" ? undefined : excessOf(asks, config);
     if (excess !== undefined) return { kind: "not-allowed", reason: excess };
-    if (use.length === 0 || await this.#store.usesOf(by.uid, use) <= MAX_USES) return undefined;
+    if (await this.hasRoomForUse(asks, by.uid)) return undefined;
     return { kind: "too-many", reason: `use: the user's jobs have ${MAX_USES} different ones already` };
+  }
+
+  /** Whether one more of that user's jobs can wait for what this one wants of pools. */
+  async hasRoomForUse({ use = NO_USE }: Asks, uid: number): Promise<boolean> {
+    return use.length === 0 || await this.#store.usesOf(uid, use) <= MAX_USES;
   }
 
   /**

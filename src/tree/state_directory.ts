@@ -124,7 +124,7 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
   /**
    * Gives a job another state, or another id, or both.
    * @throws {ErrnoError} ENOENT, EEXIST, EBUSY, EPERM, ESTALE; for a draft as `requireSound`; EDEADLK if it would
-   * wait for itself; EDQUOT, ENOSPC where the owner may hold no more.
+   * wait for itself; EDQUOT, ENOSPC where the owner may hold no more, or wait for no other pools.
    */
   async rename(request: Request, id: JobId, to: Directory, newId: JobId, flags: number): Promise<void> {
     const { queue, jobs, makers, accounts, refusals } = this.parts;
@@ -148,7 +148,10 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
       if (makers.takeBackName(job.file)) throw new ErrnoError("ESTALE");
     }
     if (!mayTake(job)) throw new ErrnoError("ESTALE");
-    if (!isWithin && to.state === "pending") accounts.requireRoom(job.uid, "heldJobs", 1);
+    if (!isWithin && to.state === "pending") {
+      accounts.requireRoom(job.uid, "heldJobs", 1);
+      if (!await queue.hasRoomForUse(job.asks, job.uid)) throw new ErrnoError("EDQUOT");
+    }
     const isSubmitted = isWithin && job.state === "pending" && job.turn === null && !isDraft(newId);
     const waited = isSubmitted && job.commandBytes > 0
       ? await jobs.requireSound(job, request.uid, newId)

@@ -253,4 +253,8 @@ Deno.test("the waiting jobs of a user have up to 100 different uses; one that is
   await filed.configure({ pools: { ...pools, p0: 1 } });
   await filed.finished("x0");
   await filed.submit("y", "#filed use=p1,p2\ntrue");
+  await fails(filed.sh("mv $M/complete/x0 $M/pending/"), quota);
+  await Deno.remove(`${filed.mount}/pending/x1`);
+  await Deno.remove(`${filed.mount}/pending/z`);
+  await ok(filed.sh("mv $M/complete/x0 $M/pending/"));
 });

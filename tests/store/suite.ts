@@ -1,7 +1,9 @@
 import type { FileNo, JobNo } from "../../src/job/id.ts";
 import assert from "node:assert/strict";
 import type { Ending } from "../../src/job/ending.ts";
+import type { Asks } from "../../src/job/header.ts";
 import type { Job } from "../../src/job/job.ts";
+import type { Pools } from "../../src/job/pools.ts";
 import type { State } from "../../src/job/state.ts";
 import type { Displacing, JobChanges, NewJob, Store } from "../../src/store/store.ts";
 
@@ -406,6 +408,64 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
     assert.deepEqual(await found({ 1: 0, 2: -1 }, "6"), []);
     assert.deepEqual(await found({ 2: 1 }, "7", "8", "9"), ["a3", "b1"]);
     assert.deepEqual(await found({}, "10"), ["b2"]);
+  });
+
+  test("a claim takes jobs whose pools have slots, which are taken until the run is gone", async (store) => {
+    const wants = async (id: string, asks: Asks, uid?: number) =>
+      await change(store, await submit(store, id, "x", uid), { asks });
+    await wants("a", { use: [["gpu", 1]] });
+    await wants("b", { use: [["api", 1], ["gpu", 2]] });
+    await wants("c", { use: [["gpu", 1]] }, 2);
+    await wants("d", { use: [["disk", 1]] });
+    await wants("e", { use: [["api", 1]] });
+    const found = async (pools: Pools, ...runs: string[]) =>
+      (await store.claim(runs, header, undefined, pools)).map(({ job, slots }) => [job.id, slots]);
+    const pools = { gpu: 2, api: 2, disk: 0 };
+    assert.deepEqual(await found(pools, "1", "2", "3"), [["a", [["gpu", [0]]]]]);
+    await store.settle("1", () => ({ state: "complete", ...over(SUCCESS) }), utf8("left\n"));
+    assert.deepEqual(await found(pools, "2"), []);
+    await store.runBook.forget("1");
+    assert.deepEqual(await found(pools, "2", "3"), [["b", [["api", [0]], ["gpu", [0, 1]]]], ["e", [["api", [
+      1,
+    ]]]]]);
+    assert.deepEqual(await found({ gpu: 3 }, "4", "5"), [["c", [["gpu", [2]]]]]);
+    assert.deepEqual(await found({ disk: 9 }, "5", "6"), [["d", [["disk", [0]]]]]);
+    assert.equal(await store.usesOf(2, [["gpu", 1]]), 1);
+    assert.equal(await store.usesOf(2, [["gpu", 2]]), 2);
+    assert.equal(await store.usesOf(3, [["gpu", 1]]), 1);
+  });
+
+  test("of an owner's jobs with a lock one runs at a time, in the order of their turns", async (store) => {
+    const locks = async (id: string, uid: number, changes: JobChanges = {}) =>
+      (await change(store, await submit(store, id, "x", uid), { asks: { lock: { name: "l" } }, ...changes }))
+        .number;
+    const a = await locks("a", 1);
+    await locks("b", 1);
+    await locks("c", 1, { priority: 1 });
+    await locks("other", 2);
+    assert.deepEqual(await claim(store, "1", "2", "3"), ["c", "other"]);
+    await end(store, "1", "complete");
+    await change(store, a, { visibleAt: T0 + 1_000 });
+    assert.deepEqual(await claim(store, "3", "4"), ["b"]);
+    await end(store, "3", "complete");
+    assert.deepEqual(await claim(store, "5"), []);
+    await change(store, a, { visibleAt: null });
+    assert.deepEqual(await claim(store, "5"), ["a"]);
+  });
+
+  test("a job that coalesces replaces those before it that wait for the lock, and could as well", async (store) => {
+    const lock = { name: "l", coalesce: true } as const;
+    const locks = async (id: string, asks: Asks, uid = 1) =>
+      (await change(store, await submit(store, id, "x", uid), { asks })).number;
+    const first = await locks("a", { lock });
+    await locks("plain", { lock: { name: "l" } });
+    await locks("another", { lock: { name: "m", coalesce: true } });
+    await locks("of another", { lock }, 2);
+    const later = await locks("b", { lock });
+    const last = await locks("c", { lock });
+    assert.deepEqual(await store.replacedBy(later), [first]);
+    assert.deepEqual((await store.replacedBy(last)).sort(), [first, later]);
+    assert.deepEqual(await store.replacedBy(first), []);
   });
 
   test("a job that gets another owner counts as that one's", async (store) => {
