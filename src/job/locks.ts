@@ -1,3 +1,5 @@
+import type { JobNo } from "./id.ts";
+
 /** A lock that a job asks for: of those of its owner that ask for the same, one runs at a time. */
 export interface Lock {
   name: string;
@@ -6,12 +8,11 @@ export interface Lock {
 }
 
 /** Why a job waits for its lock. */
-export interface LockObstacle {
-  kind: "lock";
-  name: string;
-  /** `held`: by a run, until its last process is gone; `behind`: another is before it. */
-  because: "held" | "behind";
-}
+export type LockObstacle =
+  /** A run of that job has it, until the last of its processes is gone. */
+  | { kind: "lock"; name: string; because: "held"; by: JobNo }
+  /** Another job is before it. */
+  | { kind: "lock"; name: string; because: "behind" };
 
 const MAX_NAME_BYTES = 255;
 const COALESCE = "coalesce";

@@ -35,7 +35,7 @@ const QUIET: Surroundings = {
   pools: () => [],
   now: NOW,
 };
-const HELD: Obstacle = { kind: "lock", name: "deploy", because: "held" };
+const HELD: Obstacle = { kind: "lock", name: "deploy", because: "held", by: 7 };
 const FULL: Obstacle = { kind: "pool", pool: "gpu", wants: 1, size: 2, because: "full" };
 
 const CASES: [name: string, job: Partial<Pending>, around: Partial<Surroundings>, expected: Obstacle[]][] = [

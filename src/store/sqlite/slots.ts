@@ -44,6 +44,11 @@ export class Slots {
     return this.used(poolOf(uid, lock)) > 0;
   }
 
+  /** The job whose run has a lock. */
+  holder(uid: number, lock: string): number | undefined {
+    return this.#ofPool.get(poolOf(uid, lock))?.get(0);
+  }
+
   /** Within a change, as what follows: a run gets the lowest slots that are free. */
   take(job: number, use: Use): RunSlots {
     return use.map(([pool, count]) => {

@@ -526,9 +526,8 @@ export class SqliteStore implements Store {
 
   #lockObstacle({ number, uid, asks: { lock } }: Pending): LockObstacle | undefined {
     if (!lock) return undefined;
-    if (this.#tables.slots.isLocked(uid, lock.name)) {
-      return { kind: "lock", name: lock.name, because: "held" };
-    }
+    const by = this.#tables.slots.holder(uid, lock.name);
+    if (by !== undefined) return { kind: "lock", name: lock.name, because: "held", by };
     const isBehind = this.#tables.jobs.row(number)?.behind === 1;
     return isBehind ? { kind: "lock", name: lock.name, because: "behind" } : undefined;
   }
