@@ -4,10 +4,11 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { attemptKey } from "../../src/job/attempt.ts";
 import type { Asks } from "../../src/job/header.ts";
+import { DEPENDENCY_KINDS } from "../../src/job/dependencies.ts";
 import type { Job } from "../../src/job/job.ts";
 import { STATES } from "../../src/job/state.ts";
 import type { JobChanges, Store } from "../../src/store/store.ts";
-import { StoreError } from "../../src/store/store.ts";
+import { CircleError, StoreError } from "../../src/store/store.ts";
 import type { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { FailingStatements, type Fault } from "./failing_statements.ts";
 import { submissionOf } from "../../src/job/turn.ts";
@@ -65,6 +66,7 @@ const KINDS = [
     "retain",
     "let go",
   ],
+  ...["depend", "depend", "depend", "depend later", "tell", "tell", "tell all"],
   ...["time goes", "clock is set back", "setting", "read", "commit", "check"],
   ...["fault", "fault", "fault", "fault", "fault"],
 ] as const;
@@ -231,6 +233,7 @@ class Run {
           attempts: 0,
           turn: "next",
           held: choice % 2 ? "in-line" : true,
+          ...choice % 3 ? { dependencies: "again" } : {},
         });
       case "remove":
         if (!job) return;
@@ -281,6 +284,20 @@ class Run {
         this.#retained.delete(key);
         return this.#ask(() => Promise.resolve(retained[Symbol.asyncDispose]()));
       }
+      case "depend":
+      case "depend later": {
+        const parent = kind === "depend" ? (await store.byId(other))?.number ?? null : null;
+        const which = DEPENDENCY_KINDS[choice % DEPENDENCY_KINDS.length] ?? "after";
+        const more = choice % 4 === 0 ? [{ kind: "after" as const, id, parent: null, isMet: true }] : [];
+        return this.#change(job, {
+          asks: { after: [other] },
+          dependencies: [...more, { kind: which, id: other, parent, isMet: false }],
+        });
+      }
+      case "tell":
+        return this.#ask(async () => void await this.#tell(store, choice + 1, size > 20));
+      case "tell all":
+        return await this.#tellAll();
       case "time goes":
         this.#place.now += choice;
         return;
@@ -322,6 +339,7 @@ class Run {
   async end(): Promise<void> {
     for (let limit = 1; limit <= 3; limit++) await this.#claim(limit, 0);
     await this.check();
+    await this.#tellAll();
     for (const retained of this.#retained.values()) await retained[Symbol.asyncDispose]();
     this.#retained.clear();
     await this.check();
@@ -331,10 +349,35 @@ class Run {
   #ask(change: () => Promise<void>): void {
     this.#asked.push(
       change().catch((error) => {
-        if (!(error instanceof StoreError)) throw error;
+        if (!(error instanceof StoreError) && !(error instanceof CircleError)) throw error;
       }),
     );
     this.#faults.revive();
+  }
+
+  /** Tells dependants, and ends those that wait for what will never be. */
+  async #tell(store: Store, limit: number, failDependants: boolean): Promise<number> {
+    const doomed = await store.tellDependants(limit, failDependants);
+    for (const { number, to, fate } of doomed) {
+      const ending = { kind: "not-run", reason: fate, isForParent: true } as const;
+      const over = { ending, log: "new", bytes: utf8(fate) } as const;
+      const id = (await store.byNo(number))?.id ?? "";
+      const content = { is: "as-closed" } as const;
+      const changes = { state: to, held: false, content, visibleAt: null, over };
+      await store.rename(number, PENDING, id, () => false, () => changes);
+      this.#inLine.delete(number);
+    }
+    return doomed.length;
+  }
+
+  /** Once all is told, a fresh store, which tells all again, has nothing to add. */
+  async #tellAll(): Promise<void> {
+    await this.#settled();
+    while (this.#store.hasDue) await this.#tell(this.#store, 3, false);
+    const fresh = this.#place.openAt(this.#place.copy());
+    await using _closed = fresh;
+    while (fresh.hasDue) assert.equal(await this.#tell(fresh, 100, false), 0);
+    await this.#compare(fresh);
   }
 
   #change(job: Job | undefined, changes: JobChanges): void {
@@ -484,6 +527,9 @@ class Run {
     const store = this.#store;
     const job = await store.byNo(number);
     assert.deepEqual(job && await this.#afterCrash(job), await fresh.byNo(number));
+    assert.deepEqual(await store.dependencies(number), await fresh.dependencies(number));
+    const open = (await store.dependencies(number)).filter(({ isMet }) => !isMet).length;
+    assert.equal(job?.state === "pending" ? job.blocked : 0, open);
     const kept = await this.#keptCommand(number);
     for (const version of ["written", "closed"] as const) {
       assert.equal(text(await fresh.readCommand(number, version)), kept);
