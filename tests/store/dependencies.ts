@@ -5,7 +5,7 @@ import { CircleError, type JobChanges, type Store } from "../../src/store/store.
 import type { StorePlace } from "./suite.ts";
 
 const PENDING = { state: "pending" } as const;
-const KEEP = () => false;
+const KEEP = () => "stays" as const;
 const ALL = 1_000;
 const utf8 = (text: string) => new TextEncoder().encode(text);
 

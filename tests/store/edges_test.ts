@@ -39,7 +39,7 @@ async function live(store: Store): Promise<void> {
     await store.settle(run, () => ({ state, over }));
     if (state === "complete") break;
     const retry = { state: "pending", turn: "next", held: false } as const;
-    await store.rename(number, { state }, "again", () => false, () => retry);
+    await store.rename(number, { state }, "again", () => "stays", () => retry);
   }
   await store.remove(number, { state: "complete" }, "durable");
   await store.remove(number, { state: "complete" }, "durable");

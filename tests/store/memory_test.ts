@@ -364,7 +364,7 @@ class Run {
       const id = (await store.byNo(number))?.id ?? "";
       const content = { is: "as-closed" } as const;
       const changes = { state: to, held: false, content, visibleAt: null, over };
-      await store.rename(number, PENDING, id, () => false, () => changes);
+      await store.rename(number, PENDING, id, () => "stays", () => changes);
       this.#inLine.delete(number);
     }
     return doomed.length;
