@@ -175,8 +175,8 @@ export class Queue {
     return this.#store.readLog(number, ordinal, offset, size);
   }
 
-  retainLog(number: JobNo, ordinal: number): AsyncDisposable {
-    return this.#store.retainLog(number, ordinal);
+  retainLog(number: JobNo, ordinal: number, reader: number): AsyncDisposable {
+    return this.#store.retainLog(number, ordinal, reader);
   }
 
   /**

@@ -235,8 +235,11 @@ export interface Store extends AsyncDisposable {
   attempt(number: JobNo, ordinal: number): Promise<Attempt | undefined>;
   /** Bytes of an attempt's log from `offset`; fewer than `size` only at its end. */
   readLog(number: JobNo, ordinal: number, offset: number, size: number): Promise<Uint8Array>;
-  /** The log stays readable for as long as this is not disposed of, whatever becomes of its job. */
-  retainLog(number: JobNo, ordinal: number): AsyncDisposable;
+  /**
+   * The log stays readable for as long as this is not disposed of, whatever becomes of its job.
+   * @param reader Whom it is retained for. Who reads a log of one's own has it, also when the job has none.
+   */
+  retainLog(number: JobNo, ordinal: number, reader?: number): AsyncDisposable;
   /**
    * Adds to the log of the attempt that this run is.
    * @param position Where the log ends, as its owner knows.

@@ -23,11 +23,11 @@ export class LogNode implements Node {
   }
 
   /** @throws {ErrnoError} EACCES, ESTALE. */
-  async open(_: Request, { access }: Opening): Promise<Handle> {
+  async open({ uid }: Request, { access }: Opening): Promise<Handle> {
     const job = await this.#shownJob();
     if (!job) throw new ErrnoError("ESTALE"); // A rename may have left this node under its name in pending/.
     if (access === "write") throw new ErrnoError("EACCES");
-    return this.#parts.logs.open(job);
+    return this.#parts.logs.open(job, uid);
   }
 
   /** @throws {ErrnoError} EPERM, ESTALE; EACCES for the size. */

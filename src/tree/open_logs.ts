@@ -15,7 +15,6 @@ interface OpenLog {
   /** As it was last seen with this log. */
   job: LoggedJob;
   readers: number;
-  retained: AsyncDisposable;
 }
 
 /** The logs that somebody reads: each stays until its last reader closes, whatever becomes of its job. */
@@ -31,18 +30,19 @@ export class OpenLogs {
     queue.subscribe((event) => this.#heard(event));
   }
 
-  /** One open of a job's log: of the attempt that it was opened for, whatever the job does later. */
-  open(job: LoggedJob): Handle {
+  /** One open of a job's log by a user: of the attempt that it was opened for, whatever the job does later. */
+  open(job: LoggedJob, uid: number): Handle {
     const { number, log: { ordinal } } = job;
     const logs = this.#open.get(number) ?? new Map<number, OpenLog>();
-    const open = logs.get(ordinal) ?? { job, readers: 0, retained: this.#queue.retainLog(number, ordinal) };
+    const open = logs.get(ordinal) ?? { job, readers: 0 };
+    const retained = this.#queue.retainLog(number, ordinal, uid);
     open.readers++;
     this.#open.set(number, logs.set(ordinal, open));
     return {
       // What the kernel has of a log that has ended stays right until its time changes: there is another then.
       ...job.state === "active" ? {} : { cache: "keep" },
       read: (offset, sizeBytes) => this.#queue.readLog(number, ordinal, offset, sizeBytes),
-      release: () => this.#release(open, number, ordinal),
+      release: () => this.#release(open, retained, number, ordinal),
     };
   }
 
@@ -81,14 +81,15 @@ export class OpenLogs {
   }
 
   /** A log that could not be dropped is at the next start. */
-  async #release(open: OpenLog, number: number, ordinal: number): Promise<void> {
-    if (--open.readers > 0) return;
-    const logs = this.#open.get(number);
-    logs?.delete(ordinal);
-    if (logs?.size === 0) this.#open.delete(number);
-    if (!await this.#queue.byNo(number)) this.#apart.delete(number);
+  async #release(open: OpenLog, retained: AsyncDisposable, number: number, ordinal: number): Promise<void> {
+    if (--open.readers === 0) {
+      const logs = this.#open.get(number);
+      logs?.delete(ordinal);
+      if (logs?.size === 0) this.#open.delete(number);
+      if (!await this.#queue.byNo(number)) this.#apart.delete(number);
+    }
     try {
-      await open.retained[Symbol.asyncDispose]();
+      await retained[Symbol.asyncDispose]();
     } catch (error) {
       log.warn("cannot drop a log that nobody reads any more", { job: open.job.id, error });
     }

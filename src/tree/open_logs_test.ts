@@ -51,7 +51,7 @@ Deno.test("a log that a withdrawal begins has the job's inode number, unless som
   const { logs, moved } = start();
   moved(pending(0), failed(1));
   assert.equal(logs.inode(NUMBER, 1), SHARED);
-  logs.open(failed(1));
+  logs.open(failed(1), 1);
   moved(failed(1), pending(1));
   assert.equal(logs.inode(NUMBER, 1), SHARED);
   moved(pending(1), failed(2));
@@ -62,9 +62,9 @@ for (const [how, event] of GONE) {
   Deno.test(`nothing is known of the logs of a job that is ${how}, once nobody reads one`, async () => {
     for (const order of ["closed before", "closed after"]) {
       const { logs, kept, moved, gone } = start();
-      const readers = [logs.open(failed(1))];
+      const readers = [logs.open(failed(1), 1)];
       moved(pending(1), failed(2));
-      readers.push(logs.open(failed(2)));
+      readers.push(logs.open(failed(2), 1));
       const close = async () => {
         for (const reader of readers) await reader.release?.();
       };

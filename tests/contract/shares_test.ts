@@ -219,6 +219,27 @@ rootTest("the log of a job that runs counts, and a retry's replaces the one befo
   await filed.finished("z");
 });
 
+rootTest(
+  "a removed log counts for its owner as long as that one has it open, and not for others' sake",
+  async () => {
+    await using filed = await startShared({ max_log_mb_per_user: 1 });
+    for (const id of ["x", "y"]) {
+      await print(filed, ANN, id, MIB + 1);
+      await filed.finished(id);
+      if (id === "x") await ok(filed.sh("rm $M/complete/x", as(ANN)));
+    }
+    await ok(filed.sh("exec 3< $M/complete/y; rm $M/complete/y; ! echo true > $M/pending/z", as(ANN)));
+    // Its end is heard of a moment later.
+    await ok(filed.sh("until echo true > $M/pending/z; do sleep .01; done", as(ANN)));
+    await filed.finished("z");
+    await print(filed, ANN, "w", MIB + 1);
+    await filed.finished("w");
+    using _reading = await Deno.open(`${filed.mount}/complete/w`); // By root.
+    await ok(filed.sh("rm $M/complete/w; echo true > $M/pending/v", as(ANN)));
+    await filed.finished("v");
+  },
+);
+
 rootTest("a job that root gives away counts for its new owner, who alone may remove it", async () => {
   await using filed = await startShared({ max_job_count: 0, max_pending_per_user: 1 });
   await ok(filed.sh("echo true > $M/pending/x", as(ANN)));

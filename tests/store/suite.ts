@@ -349,6 +349,25 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
     assert.equal(await store.usageOf(1, "logBytes"), 0);
   });
 
+  test("a log that its owner reads counts until then, whatever becomes of the job, and one that others read does not", async (store) => {
+    for (const reader of [1, 2, undefined]) {
+      const number = await submit(store, "a");
+      await store.claim([`run ${reader}`], header);
+      const { ordinal } = await end(store, `run ${reader}`, "complete", SUCCESS, "x".repeat(5_000));
+      const used = await store.usageOf(1, "logBytes");
+      assert.ok(used > 5_000);
+      const readers = [store.retainLog(number, ordinal, reader), store.retainLog(number, ordinal, reader)];
+      await store.remove(number, { state: "complete" }, "durable");
+      for (const reading of readers) {
+        assert.equal(await store.usageOf(1, "logBytes"), reader === 1 ? used : 0);
+        store.forgetUsage();
+        assert.equal(await store.usageOf(1, "logBytes"), reader === 1 ? used : 0);
+        await reading[Symbol.asyncDispose]();
+      }
+      assert.deepEqual([await store.usageOf(1, "logBytes"), await store.usageOf(2, "logBytes")], [0, 0]);
+    }
+  });
+
   test("no job is created past its owner's share, and those of others are", async (store) => {
     const share = { pendingJobs: 2 };
     const add = async (id: string, uid?: number) => await store.create(newJob(id, uid), share) !== undefined;

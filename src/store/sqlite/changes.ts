@@ -133,7 +133,7 @@ export class Changes {
     const isEnded = row.state === "complete" || row.state === "failed";
     row.ended = isEnded ? this.#tables.counters.next("end") : null;
     row.endedAt = isEnded ? loggedAt ?? this.#now() : null;
-    if (run && !over) this.#tables.retained.drop(run, attemptOfRun(run));
+    if (run && !over) this.#tables.retained.drop(run, attemptOfRun(run), job.uid);
     if (run && processes === "left") this.#abandon(run);
     else if (run) this.#tables.runs.remove(run);
     return this.#tables.jobs.change(job.number, row);
@@ -262,7 +262,7 @@ export class Changes {
     }
     const ordinal = run?.ordinal ?? nextOrdinal(job.ordinal);
     const log = this.#tables.logs.extend(run ?? NO_LOG, over.bytes);
-    if (job.ordinal > 1 || !run && job.ordinal > 0) this.#dropAttempts(job.number, ordinal);
+    if (job.ordinal > 1 || !run && job.ordinal > 0) this.#dropAttempts(job, ordinal);
     const key = attemptKey(job.number, ordinal);
     const startedAt = run?.startedAt ?? endedAt;
     this.#tables.attempts.put({ key, host: this.host, startedAt, endedAt, ending, ...log });
@@ -288,10 +288,10 @@ export class Changes {
     this.#tables.edges.leaving(job);
     const run = this.#tables.runs.of(job.number);
     if (run) {
-      this.#tables.retained.drop(run, attemptOfRun(run));
+      this.#tables.retained.drop(run, attemptOfRun(run), job.uid);
       this.#abandon(run);
     }
-    if (job.ordinal > 0) this.#dropAttempts(job.number);
+    if (job.ordinal > 0) this.#dropAttempts(job);
     this.#setFirstDraft(job.number, false);
     this.#tables.jobs.remove(job.number);
     this.#tables.edges.removed(job);
@@ -302,9 +302,9 @@ export class Changes {
   }
 
   /** @param except The ordinal of one that stays. */
-  #dropAttempts(number: JobNo, except?: number) {
+  #dropAttempts({ number, uid }: Job, except?: number) {
     const { attempts, retained } = this.#tables;
-    for (const row of attempts.remove(number, except)) retained.drop(row, attemptOf(row));
+    for (const row of attempts.remove(number, except)) retained.drop(row, attemptOf(row), uid);
   }
 }
 

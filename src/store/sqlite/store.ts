@@ -287,8 +287,9 @@ export class SqliteStore implements Store {
     return Promise.resolve(log ? logs.read(log, offset, size) : EMPTY);
   }
 
-  retainLog(number: JobNo, ordinal: number): AsyncDisposable {
-    return this.#tables.retained.retain(attemptKey(number, ordinal));
+  retainLog(number: JobNo, ordinal: number, reader?: number): AsyncDisposable {
+    const account = reader === undefined ? undefined : this.accountOf(reader);
+    return this.#tables.retained.retain(attemptKey(number, ordinal), account);
   }
 
   appendLog(run: RunToken, position: number, bytes: Uint8Array): Promise<boolean> {

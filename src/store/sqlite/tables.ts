@@ -31,7 +31,7 @@ export function openTables(
   return {
     ...{ counters, usages, slots, runs, jobs, logs, attempts },
     edges: new Edges(database, transactions, jobs, attempts),
-    retained: new RetainedLogs(database, transactions, logs),
+    retained: new RetainedLogs(database, transactions, logs, usages),
     waiting: new Waiting(database, jobs),
     listing: new Listing(database, jobs, runs),
     settings: new SettingsTable(database, transactions, "settings", ["value"]),

@@ -26,22 +26,24 @@ const BYTES_OF_JOB = `SELECT total(bytes) AS bytes FROM (
  * count; who asks next has it counted anew.
  */
 export class Usages {
+  /** Logs that no job has any more, and that count for an account. */
+  orphans: () => Iterable<{ owner: number; bytes: number }> = () => [];
+  readonly accountOf: (uid: number) => number;
   readonly #database: DatabaseSync;
-  readonly #accountOf: (uid: number) => number;
   readonly #uidOf: StatementSync;
   readonly #bytesOf: StatementSync;
   #known: Partial<Record<keyof Usage, Tally>> = {};
 
   constructor(database: DatabaseSync, accountOf: (uid: number) => number) {
     this.#database = database;
-    this.#accountOf = accountOf;
+    this.accountOf = accountOf;
     this.#uidOf = database.prepare("SELECT uid FROM jobs WHERE number = ?");
     this.#bytesOf = database.prepare(BYTES_OF_JOB);
   }
 
   of(uid: number, what: keyof Usage): number {
     const tally = this.#known[what] ??= this.#count(what);
-    return tally.of(this.#accountOf(uid));
+    return tally.of(this.accountOf(uid));
   }
 
   /** Whether a submission of that user is more than the share allows. */
@@ -57,14 +59,14 @@ export class Usages {
   /** Within a change, as what follows: a row is another now, or new, or gone. */
   replaced(before: JobRow | undefined, after: JobRow | undefined): void {
     const { pendingJobs, logBytes } = this.#known;
-    if (pendingJobs && before?.state === "pending") pendingJobs.add(this.#accountOf(before.uid), -1);
-    if (pendingJobs && after?.state === "pending") pendingJobs.add(this.#accountOf(after.uid), 1);
+    if (pendingJobs && before?.state === "pending") pendingJobs.add(this.accountOf(before.uid), -1);
+    if (pendingJobs && after?.state === "pending") pendingJobs.add(this.accountOf(after.uid), 1);
     if (logBytes && before && after && before.uid !== after.uid) {
       const { number } = after;
       const [first, last] = [attemptKey(number, 0), attemptKey(number + 1, 0) - 1];
       const bytes = this.#bytesOf.get(number, first, last)?.bytes as number;
-      logBytes.add(this.#accountOf(before.uid), -bytes);
-      logBytes.add(this.#accountOf(after.uid), bytes);
+      logBytes.add(this.accountOf(before.uid), -bytes);
+      logBytes.add(this.accountOf(after.uid), bytes);
     }
   }
 
@@ -73,13 +75,19 @@ export class Usages {
     const { logBytes } = this.#known;
     if (!logBytes || bytes === 0) return;
     const row = this.#uidOf.get(job); // In a file that was salvaged, a log may be without its job.
-    if (row) logBytes.add(this.#accountOf(row.uid as number), bytes);
+    if (row) logBytes.add(this.accountOf(row.uid as number), bytes);
+  }
+
+  /** A log that no job has any more counts for that account, or does so no more. */
+  orphaned(account: number, bytes: number): void {
+    this.#known.logBytes?.add(account, bytes);
   }
 
   #count(what: keyof Usage): Tally {
     const tally = new Tally();
+    if (what === "logBytes") { for (const { owner, bytes } of this.orphans()) tally.add(owner, bytes); }
     for (const { uid, used } of this.#database.prepare(COUNT[what]).all()) {
-      tally.add(this.#accountOf(uid as number), used as number);
+      tally.add(this.accountOf(uid as number), used as number);
     }
     return tally;
   }
