@@ -40,13 +40,11 @@ export function isUsedUp(share: Share, what: keyof Usage, used: number, submitte
 export function describeUsedUp(what: keyof Usage, share: Share): string {
   switch (what) {
     case "pendingJobs":
-      return `a user may have ${share.pendingJobs} jobs in pending/ (max_pending_per_user), and this one's owner has ` +
-        "as many; some have to start or to be removed first";
+      return `its owner has as many jobs in pending/ as a user may have: ${share.pendingJobs} ` +
+        "(max_pending_per_user); some have to start, or to be removed";
     case "logBytes":
-      return `the logs of a user's jobs may have ${
-        (share.logBytes ?? 0) / MIB
-      } MiB (max_log_mb_per_user), and those ` +
-        "of this one's owner have more; some of the jobs have to be removed first";
+      return `the logs of its owner's jobs take more than a user's may: ${(share.logBytes ?? 0) / MIB} MiB ` +
+        "(max_log_mb_per_user); some of the jobs have to be removed";
     default:
       return what satisfies never;
   }

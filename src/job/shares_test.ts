@@ -38,10 +38,10 @@ Deno.test("a refusal names the setting, how much it is, and what mends it", () =
   const share = { pendingJobs: 7, logBytes: 3_145_728 };
   assert.match(
     describeUsedUp("pendingJobs", share),
-    /^a user may have 7 jobs in pending\/ \(max_pending_per_user\)/,
+    /^its owner has .*: 7 \(max_pending_per_user\); some have to/,
   );
   assert.match(
     describeUsedUp("logBytes", share),
-    /^the logs of a user's jobs may have 3 MiB \(max_log_mb_per_user\)/,
+    /^the logs .*: 3 MiB \(max_log_mb_per_user\); some of the jobs/,
   );
 });

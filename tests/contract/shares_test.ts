@@ -120,8 +120,8 @@ rootTest("why/ and the log say which share is used up", async () => {
   await ok(filed.sh("echo true > $M/pending/one", as(ANN)));
   await fails(filed.sh("echo true > $M/pending/two", as(ANN)), FULL);
   const reason =
-    "a user may have 1 jobs in pending/ (max_pending_per_user), and this one's owner has as many; some " +
-    "have to start or to be removed first";
+    "its owner has as many jobs in pending/ as a user may have: 1 (max_pending_per_user); some have to " +
+    "start, or to be removed";
   assert.equal((await ok(filed.sh("cat $M/why/two", as(ANN)))).split("\n")[0], `refused: ${reason}`);
   await fails(filed.sh("cat $M/why/two", as(BOB)), /No such file/);
   const { properties } = await filed.event("submission refused");
