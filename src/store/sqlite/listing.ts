@@ -47,7 +47,7 @@ export class Listing {
     this.#open = whole(OPEN, pageOfOpen);
     this.#ended = whole(ENDED, pageOfEnded);
     this.#withPriority = database.prepare(
-      `SELECT number FROM ${OPEN} ${WHERE_OPEN} AND number > ? AND asks ->> 'priority' IS NOT NULL ORDER BY number LIMIT ?`,
+      `SELECT number FROM ${OPEN} ${WHERE_OPEN} AND number > ? AND asks LIKE '%"priority":%' ORDER BY number LIMIT ?`,
     );
     this.#ids = database.prepare("SELECT id, number FROM jobs WHERE id >= ? ORDER BY id LIMIT ?");
     this.#countOpen = database.prepare(`SELECT count(*) AS jobs FROM ${OPEN} ${WHERE_OPEN}`);
