@@ -117,7 +117,8 @@ export class CommandHandle implements Handle {
     if (submission.header) await this.#requireMayAsk(submission.header.asks);
     const header = submission.header && await this.#bound(submission.header);
     if (file.bytes.length > 0 && !isDraft(file.job.id)) await this.#requireShare();
-    if (file.version !== version) return await this.flush(moment);
+    const isAsJudged = file.version === version && file.spoiled === undefined && !file.isRemoved;
+    if (!isAsJudged) return await this.flush(moment);
     file.refused = undefined;
     try {
       await file.save("closed", async (bytes, writers) => {

@@ -137,6 +137,7 @@ rootTest("a priority is what config.json allows now, of what waits and of what i
   await first.stop("SIGKILL"); // Which costs `again` its first attempt.
   await using next = await Filed.start(place);
   await next.configure({ max_job_count: 1 });
+  await next.finished("least"); // All others go before it.
   await assertStarted(next, "roots", "again", "plain", "later", "header", "least");
 });
 
