@@ -125,7 +125,7 @@ export class Changes {
     else this.#setContent(job.number, content, row);
     this.#setDependencies(job, dependencies, row);
     if (forgetsAttempts) {
-      this.#dropAttempts(job.number);
+      this.#dropAttempts(job);
       row.logBytes = null;
     }
     if (over) this.#end(job, over, row);
