@@ -60,6 +60,8 @@ export type ParsedHeader =
 
 /** What a longer header has behind this is data. */
 const MAX_HEADER_BYTES = 65_536;
+/** Of one line: each write that follows has it read again. */
+const MAX_DIRECTIVE_BYTES = 16_384;
 
 /**
  * What a job asks for: the first lines of its content, behind a `#!` line, as long as they are comments or empty.
@@ -76,20 +78,18 @@ export function parseHeader(
 ): ParsedHeader | undefined {
   if (!MAY_BEGIN.has(content[0] ?? 0)) return undefined; // As nearly all do.
   const isScript = content[0] === HASH && content[1] === BANG;
-  const comment = isScript ? COMMENT_OF_SCRIPT : COMMENT_OF_TEXT;
   const found: Found = { asks: {}, keys: new Set(), isAny: false, word: undefined, behindWord: 0 };
   let at = 0;
   for (let number = 1; at < content.length && at < MAX_HEADER_BYTES; number++) {
-    const newline = content.indexOf(NEWLINE, at);
-    if (newline < 0 && extent === "part") break;
-    const end = newline < 0 ? content.length : newline;
-    const line = LINES.decode(content.subarray(at, Math.min(end, at + MAX_HEADER_BYTES)));
-    const isInHeader = number === 1 && isScript || BLANK.test(line) || comment.test(line);
-    if (!isInHeader) break;
+    const end = endOfLine(content, at);
+    if (end === content.length && extent === "part") break;
+    const text = number === 1 && isScript ? NO_DIRECTIVE : findText(content, at, end, isScript);
+    if (text === NO_HEADER) break;
     at = end + 1;
-    const directive = DIRECTIVE.exec(line);
-    if (!directive || number === 1 && isScript) continue;
-    const fault = takeLine(directive[1] ?? "", found, now, at);
+    if (text === NO_DIRECTIVE) continue;
+    const fault = end - text > MAX_DIRECTIVE_BYTES
+      ? `it is longer than ${MAX_DIRECTIVE_BYTES} bytes`
+      : takeLine(LINES.decode(content.subarray(text, end)), found, now, at);
     if (fault !== undefined) return { kind: "refused", reason: `line ${number}: ${fault}` };
   }
   if (!found.isAny) return undefined;
@@ -98,6 +98,49 @@ export function parseHeader(
   if (stdin) return { kind: "asks", asks: { ...asks, stdin }, isAlone: at >= stdin.commandBytes };
   if (word === undefined || extent === "part") return { kind: "asks", asks, isAlone: at >= content.length };
   return { kind: "refused", reason: `stdin=${word}: no line is ${word}, behind which the data is` };
+}
+
+/** The end of a line, or of what a header can be of it. */
+function endOfLine(content: Uint8Array, at: number): number {
+  const limit = Math.min(content.length, at + MAX_HEADER_BYTES);
+  let end = at;
+  while (end < limit && content[end] !== NEWLINE) end++;
+  return end;
+}
+
+const NO_HEADER = -1;
+const NO_DIRECTIVE = 0;
+
+/**
+ * Where the text of a directive begins, in a line of the header. By bytes: each write looks at all lines again, and
+ * nearly none is a directive.
+ */
+function findText(content: Uint8Array, at: number, end: number, isScript: boolean): number {
+  const first = skipBlanks(content, at, end);
+  if (first === end) return NO_DIRECTIVE;
+  const mark = content[first];
+  const isLong = isScript && (mark === SLASH || mark === DASH) && first + 1 < end &&
+    content[first + 1] === mark;
+  if (mark !== HASH && !isLong) return NO_HEADER;
+  const word = first + (isLong ? 2 : 1);
+  const behind = word + FILED.length;
+  if (
+    behind >= end || !isBlank(content[behind]) ||
+    !FILED.every((byte, index) => content[word + index] === byte)
+  ) {
+    return NO_DIRECTIVE;
+  }
+  const text = skipBlanks(content, behind, end);
+  return text === end ? NO_DIRECTIVE : text;
+}
+
+function skipBlanks(content: Uint8Array, at: number, end: number): number {
+  while (at < end && isBlank(content[at])) at++;
+  return at;
+}
+
+function isBlank(byte: number | undefined): boolean {
+  return byte === SPACE || byte === TAB;
 }
 
 interface Found {
@@ -226,7 +269,9 @@ function asked<Name extends keyof Asks>(name: Name, value: Asks[Name] | undefine
 }
 
 function parseStatuses(text: string): [number, number][] | undefined {
-  const ranges = text.split(",").map((part) => {
+  const parts = text.split(",", MAX_STATUSES + 1);
+  if (parts.length > MAX_STATUSES) return undefined;
+  const ranges = parts.map((part) => {
     const [, from, to = from] = /^(\d+)(?:-(\d+))?$/.exec(part) ?? [];
     return [Number(from), Number(to)] as [number, number];
   });
@@ -236,12 +281,13 @@ function parseStatuses(text: string): [number, number][] | undefined {
 /** Of a key that is not known: the one that was probably meant, with its unit or without, or all. */
 function suggestionFor(key: string): string {
   const keys = [...KEYS.keys()];
+  const all = `the keys are ${keys.join(", ")}`;
+  if (key.length > MAX_KEY_LENGTH) return all;
   const distanceTo = (known: string) => Math.min(leven(key, known), leven(key, known.replace(UNIT, "")));
   const [nearest] = keys.map((known) => ({ known, distance: distanceTo(known) }))
     .sort((one, other) => one.distance - other.distance);
-  return nearest && nearest.distance <= MAX_TYPOS
-    ? `did you mean ${nearest.known}?`
-    : `the keys are ${keys.join(", ")}`;
+  const isMeant = nearest && nearest.distance <= Math.min(MAX_TYPOS, key.length / 2);
+  return isMeant ? `did you mean ${nearest.known}?` : all;
 }
 
 /** Finds the line that ends the command, from a position on. */
@@ -261,16 +307,21 @@ function findData(content: Uint8Array, word: string, from: number, extent: "part
 
 const UNIT = /_(?:sec|mb|bytes)$/;
 const MAX_TYPOS = 3;
+/** What is longer is no key that is mistyped. */
+const MAX_KEY_LENGTH = 32;
+/** There are no more to be told apart. */
+const MAX_STATUSES = 255;
 const NEWLINE = 10;
 const HASH = 0x23;
 const BANG = 0x21;
+const SLASH = 0x2f;
+const DASH = 0x2d;
+const SPACE = 0x20;
+const TAB = 0x09;
 /** What a header can begin with: a comment or a `#!` line, or an empty one. */
-const MAY_BEGIN: ReadonlySet<number> = new Set([HASH, NEWLINE, 0x20, 0x09]);
-const BLANK = /^[ \t]*$/;
-const COMMENT_OF_TEXT = /^[ \t]*#/;
-const COMMENT_OF_SCRIPT = /^[ \t]*(?:#|\/\/|--)/;
-const DIRECTIVE = /^[ \t]*(?:#|\/\/|--)filed[ \t]+(.*)$/s;
+const MAY_BEGIN: ReadonlySet<number> = new Set([HASH, NEWLINE, SPACE, TAB]);
 const LINES = new TextDecoder();
 /** What that makes of bytes that are not UTF-8. */
 const REPLACEMENT = "\ufffd";
 const ENCODER = new TextEncoder();
+const FILED = [...ENCODER.encode("filed")];

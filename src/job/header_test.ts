@@ -66,6 +66,10 @@ const WRONG = [
   ["timeuot=3", "line 1: timeuot: no such key; did you mean timeout_sec?"],
   ["timeout=3", "line 1: timeout: no such key; did you mean timeout_sec?"],
   ["Nice=3", "line 1: Nice: no such key; did you mean nice?"],
+  ["x=1", /^line 1: x: no such key; the keys are timeout_sec, /],
+  [`${"nice".repeat(20)}=1`, /no such key; the keys are timeout_sec, /],
+  [`cwd=/${"x".repeat(16_384)}`, "line 1: it is longer than 16384 bytes"],
+  [`final=1${",1".repeat(255)}`, /exit statuses/],
   ["nice", "line 1: nice: it takes a value, as in nice=1"],
   [
     "after=",
@@ -107,7 +111,7 @@ const WRONG = [
   ["nice=2 # why", "line 1: #: no such key"],
 ] as const;
 for (const [directive, reason] of WRONG) {
-  Deno.test(`a header with ${JSON.stringify(directive)} is refused`, () => {
+  Deno.test(`a header with ${JSON.stringify(directive).slice(0, 60)} is refused`, () => {
     const header = whole(`#filed ${directive}\nmake\n`);
     assert.equal(header?.kind, "refused");
     if (header?.kind !== "refused") return;
@@ -195,3 +199,22 @@ Deno.test("bytes that are not UTF-8 are refused in a directive, and let be in a 
   });
   assert.deepEqual(parseHeader(latin1("# \xe4\n#filed nice=3\nmake"), "whole", NOW), NICE);
 });
+
+const COSTLY = {
+  "a header of very many lines": "#\n".repeat(32_768),
+  "very many directives that say nothing": "#filed \n".repeat(8_192),
+  "a line that is very long": `#filed cwd=/${"x".repeat(60_000)}\n`,
+  "a key that is very long": `#filed ${"x".repeat(16_000)}=1\n`,
+  "very many exit statuses": `#filed final=1${",1".repeat(8_000)}\n`,
+};
+for (const [what, text] of Object.entries(COSTLY)) {
+  Deno.test(`${what} costs each write little`, () => {
+    const content = new TextEncoder().encode(text);
+    const times = Array.from({ length: 20 }, () => {
+      const from = performance.now();
+      parseHeader(content, "part", NOW);
+      return performance.now() - from;
+    });
+    assert.ok(Math.min(...times) < 3, `${Math.min(...times)} ms`);
+  });
+}
