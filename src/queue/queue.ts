@@ -181,7 +181,7 @@ export class Queue {
 
   /**
    * Adds an empty job, held until `release`; it is on disk at the latest with what is saved of it. Where one of that id
-   * was set aside just before, it is that one again.
+   * was set aside just before by who makes it, it is that one again.
    */
   async create(id: JobId, owner: Ownership): Promise<Result<Pending>> {
     const share = shareOf(await this.#settings());
@@ -192,9 +192,8 @@ export class Queue {
       return reason ? { ok: false, refusal: { kind: "share", reason } } : refuse("taken");
     }
     this.#listeners.tell({ kind: "created", job });
-    const aside = this.#aside.take(id);
-    const isMine = aside && (owner.uid === aside.uid || owner.uid === ROOT);
-    return { ok: true, value: isMine ? await this.#continue(aside, job) : job };
+    const aside = this.#aside.take(id, owner.uid);
+    return { ok: true, value: aside ? await this.#continue(aside, job) : job };
   }
 
   // A file in pending/ is a job's as long as no other is renamed onto that: what is for the file is not for the
@@ -282,6 +281,7 @@ export class Queue {
    * so are those behind it. One that is renamed onto another in pending rewrites that, and is gone.
    * @param mayReplace Whether that other job of the id may be replaced, if the move is within one directory.
    * @param waited What it is to wait for, if that submits it.
+   * @param by The user who moves it: see set_aside.ts.
    */
   async move(
     job: Job,
@@ -289,13 +289,14 @@ export class Queue {
     id: JobId,
     mayReplace: (other: Job) => boolean,
     waited?: Waited,
+    by = job.uid,
   ): Promise<Result<Moved>> {
     const move = moveBetween(job.state, to);
     if (move === "busy" || move === "forbidden") return refuse(move);
     if (move !== "rename" && job.state === "pending" && isDraft(job.id)) return refuse("forbidden");
     const over = await this.#overByHand(move, job);
     const config = await this.config();
-    const aside = to === "pending" ? this.#aside.take(id) : undefined;
+    const aside = to === "pending" ? this.#aside.take(id, by) : undefined;
     const moved = await this.#rename(
       job,
       id,
@@ -315,7 +316,10 @@ export class Queue {
       },
       over,
     );
-    if (moved.ok) await this.#replaceOlder(moved.value.job);
+    if (moved.ok) {
+      if (to === "pending") this.#aside.renamed(job, moved.value.job, by);
+      await this.#replaceOlder(moved.value.job);
+    }
     return moved;
   }
 
@@ -820,7 +824,6 @@ export class Queue {
     const renamed = await this.#told(renaming, (renamed) => {
       if (renamed.kind === "rewritten" || renamed.kind === "exchanged") return renamed;
       if (renamed.kind !== "renamed") return undefined;
-      this.#aside.renamed(before, renamed.job);
       if (over && before.state === "active") this.#logged(before.run, over.bytes);
       return { ...renamed, kind: "moved", before, ending: over?.ending };
     });

@@ -156,7 +156,7 @@ export abstract class StateDirectory extends FixedDirectory implements Directory
     const waited = isSubmitted && job.commandBytes > 0
       ? await jobs.requireSound(job, request.uid, newId)
       : undefined;
-    granted(await queue.move(job, to.state, newId, mayReplace, waited));
+    granted(await queue.move(job, to.state, newId, mayReplace, waited, request.uid));
     if (to.state === "pending") refusals.clear(request.uid, newId);
   }
 

@@ -390,15 +390,27 @@ print(os.pread(reader, 99, 0).decode(), os.fstat(reader).st_nlink, sep="|")
   assert.equal(ended.properties.attempt, 2);
 });
 
-rootTest("a name that another user's job had a moment ago is a new job's", async () => {
+rootTest("a name that another user's job had a moment ago is a new job's, also root's", async () => {
   await using filed = await startPaused();
   await Deno.chmod(filed.place.path, 0o711);
-  await ok(filed.sh("chmod 1777 $M/pending; echo ': of ann' > $M/pending/x", { user: "root" }));
-  await ok(filed.sh(`chown ${ANN} $M/pending/x`));
+  await ok(filed.sh("chmod 1777 $M/pending"));
+  for (const [id, other] of [["x", BOB], ["y", "root"]] as const) {
+    await ok(filed.sh(`cd $M/pending; echo ': of ann' > ${id}; touch -d 2099-01-01 ${id}`, { user: ANN }));
+    const { ino } = await stat(filed, `pending/${id}`);
+    await ok(filed.sh(`mv $M/pending/${id} $M/pending/${id}~`, { user: ANN }));
+    await ok(filed.sh(`echo ': not of ann' > $M/pending/${id}`, { user: other }));
+    assert.equal((await stat(filed, `pending/${id}~`)).ino, ino);
+    assert.ok(Number((await stat(filed, `pending/${id}`)).mtimeMs) <= Date.now());
+  }
+});
+
+rootTest("root writes another user's job anew beside its backup, and gives it back", async () => {
+  await using filed = await startPaused();
+  await ok(filed.sh(`echo ': of ann' > $M/pending/x; chown ${ANN} $M/pending/x`));
   const { ino } = await stat(filed, "pending/x");
-  await ok(filed.sh("mv $M/pending/x $M/pending/x~", { user: ANN }));
-  await ok(filed.sh("echo ': of bob' > $M/pending/x", { user: BOB }));
-  assert.equal((await stat(filed, "pending/x~")).ino, ino);
+  await ok(filed.sh(`cd $M/pending; mv x x~ && echo ': mended' > x && chown ${ANN} x && rm x~`));
+  assert.equal((await stat(filed, "pending/x")).ino, ino);
+  assert.equal((await ok(filed.sh("stat -c %U $M/pending/x"))).trim(), ANN);
 });
 
 rootTest("a new owner reads nothing of what the job printed before", async () => {
