@@ -97,6 +97,8 @@ export class Queue {
   readonly #aside: SetAside;
   /** Where the logs end of the runs that this process started: it alone writes them. */
   readonly #logEnds = new Map<RunToken, LogPosition>();
+  /** Changes of which it is not known yet what they came to: who asks for a job may see them, and nobody is told. */
+  readonly #untold = new Set<Promise<unknown>>();
   /** The settings as they were last read. */
   #known: { stored: string; settings: Partial<Config> } = { stored: "{}", settings: {} };
 
@@ -133,6 +135,11 @@ export class Queue {
 
   byNo(number: JobNo): Promise<Job | undefined> {
     return this.#store.byNo(number);
+  }
+
+  /** Resolves once all is told, or refused, that was asked for by now. */
+  async allTold(): Promise<void> {
+    await Promise.allSettled(this.#untold);
   }
 
   byFile(file: FileNo): Promise<Job | undefined> {
@@ -844,6 +851,16 @@ export class Queue {
    * @param event What has happened; `undefined`: nothing.
    */
   async #told<Made>(change: Promise<Made>, event: (made: Made) => QueueEvent | undefined): Promise<Made> {
+    const telling = this.#tell(change, event);
+    this.#untold.add(telling);
+    try {
+      return await telling;
+    } finally {
+      this.#untold.delete(telling);
+    }
+  }
+
+  async #tell<Made>(change: Promise<Made>, event: (made: Made) => QueueEvent | undefined): Promise<Made> {
     const tell = (made: Made) => {
       const happened = event(made);
       if (happened) this.#listeners.tell(happened);

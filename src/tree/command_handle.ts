@@ -90,8 +90,8 @@ export class CommandHandle implements Handle {
     if (file.isStored) return;
     if (file.isRemoved) return file.requireUnspoiled();
     await file.save("draft", async (bytes, writers) => {
-      const saved = await this.#desk.queue.saveDraft(file.job.file, bytes, writers, file.modifiedAt);
-      this.#requireThere(saved);
+      const { modifiedAt } = file;
+      await this.#store(() => this.#desk.queue.saveDraft(file.job.file, bytes, writers, modifiedAt));
     });
   }
 
@@ -123,8 +123,9 @@ export class CommandHandle implements Handle {
     try {
       await file.save("closed", async (bytes, writers) => {
         const command = file.isStored ? "as-saved" : bytes;
-        const closed = this.#requireThere(
-          await this.#desk.queue.saveClosed(file.job.file, command, writers, file.modifiedAt, header),
+        const { modifiedAt } = file;
+        const closed = await this.#store(() =>
+          this.#desk.queue.saveClosed(file.job.file, command, writers, modifiedAt, header)
         );
         if (!closed || !this.#hasWritten) return; // A shell closes a copy before it writes.
         file.left = { bytes, owner: closed.uid, foreignWriter: closed.foreignWriter, by: this };
@@ -154,12 +155,23 @@ export class CommandHandle implements Handle {
   }
 
   /**
-   * @throws If the job was not there any more, and nobody has said so yet: why it could not be stored, which a
-   * shell does not hear from its first close; {ErrnoError} ESTALE.
+   * Stores what was written, as `save` does; of a job that is removed, or was rewritten by a rename, nothing. It may be
+   * so before we are told.
+   * @throws If the job is not there any more, and that is not why: why it could not be stored, which a shell does not
+   * hear from its first close; {ErrnoError} ESTALE.
    */
-  #requireThere(job: Job | undefined): Job | undefined {
-    if (!job && !this.file.isRemoved) throw this.file.spoiled ?? new ErrnoError("ESTALE");
-    return job;
+  async #store(save: () => Promise<Job | undefined>): Promise<Job | undefined> {
+    const { file } = this;
+    const saved = await save();
+    if (saved || file.isRemoved) return saved;
+    await this.#desk.queue.allTold();
+    if (file.isRemoved) {
+      file.requireUnspoiled();
+      return undefined;
+    }
+    const again = await save();
+    if (!again && !file.isRemoved) throw file.spoiled ?? new ErrnoError("ESTALE");
+    return again;
   }
 
   /** @throws {ErrnoError} EINVAL, EPERM, EDQUOT, ENOENT, EDEADLK: what no later write mends. */

@@ -46,8 +46,9 @@ export class CommandNode implements Node {
     changes: AttributeChanges,
     through: Handle | undefined,
   ): Promise<AttributesReply> {
-    const { jobs, makers } = this.#parts;
+    const { queue, jobs, makers } = this.#parts;
     const handle = through instanceof CommandHandle ? through : undefined;
+    if (!await queue.byFile(this.file)) await queue.allTold(); // It may have been replaced just now.
     if (await this.#changeRemoved(uid, changes)) return asked(await this.#shown(uid, "asked-for"));
     const job = await this.#justMade() ?? await this.#pendingJob();
     const isPending = job.state === "pending";
