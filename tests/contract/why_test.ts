@@ -82,7 +82,7 @@ Deno.test("why/ says so also of what a crash cut short, and a new time would sub
 
 Deno.test("what a job brings into its reason is shortened, and harmless to look at", async () => {
   await using filed = await startFiled();
-  const value = `a\u001b[2J\u0007\u202e\u2028${"b".repeat(60_000)}\u009bc`;
+  const value = `a\u001b[2J\u0007\u202e\u2028${"b".repeat(15_000)}\u009bc`;
   await refuses("EINVAL", Deno.writeTextFile(`${filed.mount}/pending/x`, `#filed cwd=${value}\n:\n`));
   const text = await read(filed, "why/x");
   assert.ok(text.length < 4_096, `${text.length}`);
@@ -309,8 +309,10 @@ rootTest("root reads the newest refusal of an id, and whose it is", async () => 
   await using filed = await startFiled();
   await shared(filed);
   await refuse(filed, "x");
+  await vanished(filed, "x");
   await refuse(filed, "x", ANN);
   assert.equal(await read(filed, "why/x"), NUL.replace("refused:", `refused (user ${ANN_UID}):`));
+  await vanished(filed, "x");
   await refuse(filed, "x", BOB);
   assert.equal(await read(filed, "why/x"), NUL.replace("refused:", `refused (user ${BOB_UID}):`));
   for (const user of [ANN, BOB]) assert.equal(await ok(why(filed, user, "x")), NUL);
