@@ -36,6 +36,8 @@ interface Named {
   isMet: boolean;
 }
 
+/** So many are remembered from a write to the close. What is named beyond that is found anew. */
+const REMEMBERED = 16;
 /** So many ids are looked at in one go; and so many are looked up. */
 const PAGE = 1_000;
 const LOOKED_UP = 100;
@@ -51,12 +53,10 @@ export async function bind(store: Store, job: Dependant, asks: References, known
     if (index % LOOKED_UP === LOOKED_UP - 1) await othersTurn();
     const reference = referenceOf(text);
     const before = known.get(text);
-    const named = before && await areThere(store, reference, before)
-      ? before
-      : await find(store, job, reference);
+    const named = before && await areThere(store, before) ? before : await find(store, job, reference);
     if (named === "too-many") return tooMany(kind, text);
     if (named.length === 0) return { kind: "missing", reason: whatIsMissing(kind, reference) };
-    known.set(text, named);
+    if (!reference.pattern && known.size < REMEMBERED) known.set(text, named);
     for (const one of named) found.set(`${kind} ${one.parent ?? `?${one.id}`}`, { kind, ...one });
     if (found.size > MAX_DEPENDENCIES) return tooMany(kind, text);
   }
@@ -69,9 +69,8 @@ export async function bind(store: Store, job: Dependant, asks: References, known
   return { kind: "circle", reason };
 }
 
-/** Whether all of these are there still. What a pattern has found stays, since others may match by now. */
-async function areThere(store: Store, { pattern }: Reference, named: readonly Named[]): Promise<boolean> {
-  if (pattern && named.length > 1) return true;
+/** Whether all of these are there still. */
+async function areThere(store: Store, named: readonly Named[]): Promise<boolean> {
   for (const { parent, isMet } of named) {
     if (parent === null || !isMet && !await store.byNo(parent)) return false;
   }

@@ -99,6 +99,8 @@ export class Queue {
   readonly #logEnds = new Map<RunToken, LogPosition>();
   /** Changes of which it is not known yet what they came to: who asks for a job may see them, and nobody is told. */
   readonly #untold = new Set<Promise<unknown>>();
+  /** What is still being looked for of what an owner's jobs are to wait for: one at a time, since it can be much. */
+  readonly #binding = new Map<number, Promise<unknown>>();
   /** The settings as they were last read. */
   #known: { stored: string; settings: Partial<Config> } = { stored: "{}", settings: {} };
 
@@ -449,8 +451,16 @@ export class Queue {
   }
 
   /** Finds the jobs that a job is to wait for. @param known What was found before; what is found is added. */
-  bind(job: Job, asks: References, known: Known): Promise<Bound> {
-    return bind(this.#store, job, asks, known);
+  async bind(job: Job, asks: References, known: Known): Promise<Bound> {
+    const before = this.#binding.get(job.uid);
+    const bound = (before ?? Promise.resolve()).then(() => bind(this.#store, job, asks, known));
+    const over = bound.catch(() => {});
+    this.#binding.set(job.uid, over);
+    try {
+      return await bound;
+    } finally {
+      if (this.#binding.get(job.uid) === over) this.#binding.delete(job.uid);
+    }
   }
 
   /** Whether dependants are to be told what has become of what they wait for. */

@@ -1,6 +1,6 @@
 import { ErrnoError, type ErrnoName } from "../fuse/mod.ts";
 import { hasHole, isText } from "../job/content.ts";
-import { hasReferences, nameTheSame, type References } from "../job/dependencies.ts";
+import { hasReferences, referencesIn } from "../job/dependencies.ts";
 import type { Asks, Header } from "../job/header.ts";
 import { isDraft } from "../job/id.ts";
 import type { Job } from "../job/job.ts";
@@ -31,8 +31,8 @@ export class CommandHandle implements Handle {
   #mayMap: boolean;
   /** The jobs that its header names, since a write has brought that. */
   readonly #known: Known = new Map();
-  /** What of it has been looked for: a write that brings no more of it need not look again. */
-  #lookedFor: References = {};
+  /** How long what it names was when that was looked for: a write that brings no more of it need not look again. */
+  #lookedFor = 0;
   /** What each write fails with, once one has brought what can never run. */
   refusal: ErrnoError | undefined;
 
@@ -181,7 +181,7 @@ export class CommandHandle implements Handle {
       if (submission.kind === "refused") throw this.#refuse(submission.reason, "EINVAL");
       const { header } = submission;
       if (header) await this.#requireMayAsk(header.asks);
-      if (header && !nameTheSame(header.asks, this.#lookedFor)) await this.#bound(header);
+      if (header && lengthOfNames(header.asks) !== this.#lookedFor) await this.#bound(header);
       await this.#requireShare();
     } catch (error) {
       if (error instanceof ErrnoError) this.refusal = error;
@@ -212,7 +212,7 @@ export class CommandHandle implements Handle {
     if (!hasReferences(asks)) return header;
     const bound = await this.#desk.queue.bind(this.file.job, asks, this.#known);
     if (bound.kind !== "bound") throw this.#refuse(bound.reason, ERRNO_OF_UNBOUND[bound.kind]);
-    this.#lookedFor = asks;
+    this.#lookedFor = lengthOfNames(asks);
     return { ...header, dependencies: bound.dependencies };
   }
 
@@ -227,4 +227,8 @@ export class CommandHandle implements Handle {
     file.refused = reason;
     return new ErrnoError(errno);
   }
+}
+
+function lengthOfNames(asks: Asks): number {
+  return referencesIn(asks).reduce((length, { text }) => length + 1 + text.length, 0);
 }

@@ -286,6 +286,15 @@ Deno.test("an id goes before a pattern, and a backslash takes the meaning of a c
   await filed.finished("exact");
 });
 
+Deno.test("a job may wait for 10,000 others, and not for more", async () => {
+  await using filed = await startPaused();
+  const names = Array.from({ length: 10_001 }, (_, index) => `?${index.toString(36)}`);
+  await filed.submit("last", after(names.slice(1).join(",")));
+  await refuses("EINVAL", filed.submit("none", after(names.join(","))));
+  assert.match(await read(filed, "why/none"), /^refused: after=\?7ps: that are more than 10000 jobs\n/);
+  await ok(filed.sh("cd $M && mv pending/last failed/ && mv failed/last pending/ && rm pending/last"));
+});
+
 Deno.test("a circle is refused: of the job itself, of two, of three, and through a name that comes later", async () => {
   await using filed = await startPaused();
   await fails(filed.sh("printf '#filed after=x\\ntrue\\n' > $M/pending/x"), DEADLOCK);

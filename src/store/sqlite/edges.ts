@@ -63,7 +63,8 @@ export class Edges {
     this.#attempts = attempts;
     this.#transactions = transactions;
     this.#insert = database.prepare(
-      "INSERT INTO edges (job, ordinal, kind, parent, id, open) VALUES (?, ?, ?, ?, ?, ?)",
+      `INSERT INTO edges (job, ordinal, kind, parent, id, open)
+       SELECT ?, key, value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)`,
     );
     this.#delete = database.prepare("DELETE FROM edges WHERE job = ?");
     this.#close = database.prepare("UPDATE edges SET open = 0 WHERE job = ? AND open");
@@ -148,8 +149,9 @@ export class Edges {
   }
 
   /** The same if a job gets another id, for which others may wait. */
-  circleOfRename(job: { number: JobNo }, id: string): Circle {
-    return this.#wanted.has(id) ? this.circleOf({ ...job, id }, this.of(job.number)) : "none";
+  circleOfRename({ number, id: before }: { number: JobNo; id: string }, id: string): Circle {
+    const isWanted = id !== before && this.#wanted.has(id);
+    return isWanted ? this.circleOf({ number, id }, this.of(number)) : "none";
   }
 
   /** What a job waits for that becomes what another is; `undefined`: for what it has. */
@@ -170,19 +172,21 @@ export class Edges {
   /** Within a change, as what follows: a job waits for these, and for nothing else. @returns How many are open. */
   replace(number: JobNo, dependencies: readonly Dependency[]): number {
     this.#delete.run(number);
+    const rows: [DependencyKind, number | null, string, 0 | 1][] = [];
     let open = 0;
-    for (const [ordinal, dependency] of dependencies.entries()) {
+    for (const dependency of dependencies) {
       const { kind, id, isMet } = dependency;
       const parent = dependency.parent ?? this.#numberOf(id);
       const fate = parent === null ? "pending" : this.#fateOf(parent);
       const isOpen = !isMet && verdictOf(kind, fate, false) !== "met";
-      this.#insert.run(number, ordinal, kind, parent, id, isOpen ? 1 : 0);
+      rows.push([kind, parent, id, isOpen ? 1 : 0]);
       if (!isOpen) continue;
       open++;
       if (parent === null) this.#wanted.add(id);
       else this.#parents.add(parent);
       if (parent !== null && isOver(fate)) this.#setDue(parent, 0);
     }
+    if (rows.length > 0) this.#insert.run(number, JSON.stringify(rows));
     return open;
   }
 
