@@ -288,10 +288,18 @@ Deno.test("an id goes before a pattern, and a backslash takes the meaning of a c
 
 Deno.test("a job may wait for 10,000 others, and not for more", async () => {
   await using filed = await startPaused();
-  const names = Array.from({ length: 10_001 }, (_, index) => `?${index.toString(36)}`);
-  await filed.submit("last", after(names.slice(1).join(",")));
-  await refuses("EINVAL", filed.submit("none", after(names.join(","))));
-  assert.match(await read(filed, "why/none"), /^refused: after=\?7ps: that are more than 10000 jobs\n/);
+  const names = Array.from({ length: 3_335 }, (_, index) => `?${index.toString(36)}`);
+  const waitingFor = (...counts: [number, number, number]) => {
+    const keys = ["after", "after_any", "after_failed"];
+    return keys.map((key, index) => `#filed ${key}=${names.slice(0, counts[index]).join(",")}\n`).join("") +
+      "true\n";
+  };
+  await filed.submit("last", waitingFor(3_333, 3_333, 3_334));
+  await refuses("EINVAL", filed.submit("none", waitingFor(3_333, 3_333, 3_335)));
+  assert.match(
+    await read(filed, "why/none"),
+    /^refused: after_failed=\?2km: that are more than 10000 jobs\n/,
+  );
   await ok(filed.sh("cd $M && mv pending/last failed/ && mv failed/last pending/ && rm pending/last"));
 });
 
