@@ -674,9 +674,9 @@ export class Queue {
   async #replaceOlder(job: Job): Promise<void> {
     if (!job.asks.lock?.coalesce || job.state !== "pending" || job.turn === null) return;
     try {
-      for (const number of await this.#store.replacedBy(job.number)) {
-        await this.#endWithoutRun(number, "failed", { kind: "not-run", reason: replacedBy(job.id) });
-      }
+      const older = await this.#store.replacedBy(job.number);
+      const ending = { kind: "not-run", reason: replacedBy(job.id) } as const;
+      await Promise.all(older.map((number) => this.#endWithoutRun(number, "failed", ending)));
     } catch (error) {
       if (!(error instanceof StoreError)) throw error; // The job itself is stored: those before it run as well.
     }

@@ -1,3 +1,4 @@
+import type { Asks } from "../../src/job/header.ts";
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { STATES } from "../../src/job/state.ts";
@@ -361,6 +362,41 @@ Deno.test("in a file that was salvaged without its lanes, each user's jobs start
     if (!hasFailed) break;
   }
 });
+
+for (const what of ["lanes", "runs", "slots", "lanes, runs and slots"]) {
+  Deno.test(`in a file that was salvaged without its ${what}, jobs with pools and locks start, as their pools let them`, async () => {
+    using faults = new FailingStatements();
+    await using place = await SqlitePlace.make();
+    const pools = { gpu: 1 };
+    const claim = async (store: SqliteStore, ...runs: string[]) =>
+      (await store.claim(runs, () => new Uint8Array(), undefined, pools)).map(({ job }) => job.id);
+    {
+      await using store = await place.open();
+      const asks: Asks = { use: [["gpu", 1]], lock: { name: "l" } };
+      for (const id of ["runs", "a", "b"]) {
+        const number = await submit(store, id);
+        await store.update(number, PENDING, () => ({ asks }), "durable");
+      }
+      assert.deepEqual(await claim(store, "lost"), ["runs"]);
+    }
+    for (const table of what.split(/, | and /)) place.execute(`DELETE FROM ${table}`);
+    for (let writesBefore = 0;; writesBefore++) {
+      const copied = `${place.folder}/salvaged-${writesBefore}.db`;
+      Deno.copyFileSync(place.path, copied);
+      const failuresBefore = faults.failures;
+      faults.failAfter(writesBefore, "refused");
+      await using store = place.openAt(copied);
+      const hasFailed = faults.failures > failuresBefore;
+      faults.stop();
+      await submit(store, "plain");
+      for (const { run } of await store.runBook.all()) await store.settle(run, () => endedWith("complete"));
+      assert.deepEqual(await claim(store, "1", "2", "3", "4"), ["a", "plain"]);
+      await store.settle("1", () => endedWith("complete"));
+      assert.deepEqual(await claim(store, "5", "6"), ["b"]);
+      if (!hasFailed) break;
+    }
+  });
+}
 
 Deno.test("in a file that was salvaged without its counters, new numbers are above those in use", async () => {
   await using place = await SqlitePlace.make();
