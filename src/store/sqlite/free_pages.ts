@@ -18,12 +18,15 @@ export class FreePages {
   readonly #count: StatementSync;
   readonly #isAble: boolean;
   readonly #pageBytes: number;
+  /** It has a row for each page: `exec` would stop at the first. */
+  readonly #giveBack: StatementSync;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
     this.#count = database.prepare("PRAGMA freelist_count");
     this.#isAble = database.prepare("PRAGMA auto_vacuum").get()?.auto_vacuum === INCREMENTAL;
     this.#pageBytes = pageBytesOf(database);
+    this.#giveBack = database.prepare(`PRAGMA incremental_vacuum(${STEP_BYTES / this.#pageBytes})`);
   }
 
   /** Whether there are more than are kept, in a file that can get smaller. */
@@ -33,7 +36,7 @@ export class FreePages {
 
   /** Within a transaction: gives some of them back. */
   giveBackSome(): void {
-    this.#database.exec(`PRAGMA incremental_vacuum(${STEP_BYTES / this.#pageBytes})`);
+    this.#giveBack.all();
   }
 
   /**
