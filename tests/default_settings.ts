@@ -9,6 +9,7 @@ export const DEFAULTS = {
   backoff_base: 2,
   backoff_mult: 2,
   max_log_bytes: 16_777_216,
+  max_job_mb: 16,
   max_memory_mb: 0,
   max_cpu_sec: 0,
   max_file_mb: 0,

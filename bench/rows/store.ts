@@ -13,6 +13,7 @@
  * The limit: for a life, the statements themselves, and a page of the log for each page that they change. For
  * a claim, none: what can't start is no part of the search for what can.
  */
+import type { Bytes } from "../../src/job/pieces.ts";
 import process from "node:process";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import type { Asks } from "../../src/job/header.ts";
@@ -143,7 +144,7 @@ const TRACES = {
   cgroup: "/sys/fs/cgroup/filed-1/1",
   uid: 0,
 };
-const header = (command: Uint8Array) => command;
+const header = (command: Bytes) => command.subarray();
 const PENDING = { state: "pending" } as const;
 /** How many jobs are asked for before the first is waited for. */
 const AT_ONCE = 500;

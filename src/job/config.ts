@@ -21,6 +21,8 @@ export interface Config extends Limits {
   maxLogBytes: number;
   /** Whether who waits for a job by `after=` fails with it. */
   failDependants: boolean;
+  /** Of a job's content. */
+  maxJobMb: number;
   /** What jobs may ask for, by the names of config.json. */
   atMost: Caps;
   pools: Pools;
@@ -41,6 +43,7 @@ export const DEFAULT_CONFIG: Readonly<Config> = {
   backoffBase: 2,
   backoffMult: 2,
   maxLogBytes: 16_777_216,
+  maxJobMb: 16,
   ...NO_LIMITS,
   failDependants: false,
   atMost: {},
@@ -68,6 +71,7 @@ export const RULES: Record<Exclude<keyof Config, "atMost" | "failDependants" | "
   backoffBase: { key: "backoff_base", kind: "fraction", min: 0, max: 1_000_000_000, unit: "seconds" },
   backoffMult: { key: "backoff_mult", kind: "fraction", min: 1, max: 1_000_000 },
   maxLogBytes: { key: "max_log_bytes", kind: "whole", min: 0, max: 2_147_483_647, unit: "bytes" },
+  maxJobMb: { key: "max_job_mb", kind: "whole", min: 1, max: 16 },
   maxMemoryMb: { key: "max_memory_mb", kind: "whole", min: 0, max: 1_000_000_000, unit: "mebibytes" },
   maxCpuSec: { key: "max_cpu_sec", kind: "whole", min: 0, max: 1_000_000_000, unit: "seconds" },
   maxFileMb: { key: "max_file_mb", kind: "whole", min: 0, max: 1_000_000_000, unit: "mebibytes" },

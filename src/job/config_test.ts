@@ -15,6 +15,7 @@ Deno.test("formatConfig() shows every key, indented, and parseConfig() reads it 
   "backoff_base": 2,
   "backoff_mult": 2,
   "max_log_bytes": 16777216,
+  "max_job_mb": 16,
   "max_memory_mb": 0,
   "max_cpu_sec": 0,
   "max_file_mb": 0,

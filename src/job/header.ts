@@ -1,6 +1,7 @@
 import leven from "leven";
 import { split } from "shlex";
 import { DEPENDENCY_KINDS, parseReferences, type References, REFERENCES_OF } from "./dependencies.ts";
+import type { Bytes } from "./pieces.ts";
 import { type Config, expectation, obeys, PRIORITY, RULES } from "./config.ts";
 import { type Lock, parseLock } from "./locks.ts";
 import { MAX_SLOTS, parseUse, type Use } from "./pools.ts";
@@ -63,6 +64,20 @@ const MAX_HEADER_BYTES = 65_536;
 /** Of one line: each write that follows has it read again. */
 const MAX_DIRECTIVE_BYTES = 16_384;
 
+/** The lines of a header. */
+interface Lines {
+  asks: Asks;
+  isAny: boolean;
+  /** What is wrong with one of them. */
+  fault: string | undefined;
+  /** Behind the last. */
+  end: number;
+  /** Whatever follows what is before this, there is no other. `undefined`: there may be. */
+  settledAt: number | undefined;
+  /** The line that ends the command, and where the lines begin that can be it. */
+  data: { word: string; from: number } | undefined;
+}
+
 /**
  * What a job asks for: the first lines of its content, behind a `#!` line, as long as they are comments or empty.
  * A line `#filed KEY=VALUE …` among them is a directive; where an interpreter reads it, `//filed` and `--filed` are
@@ -72,40 +87,55 @@ const MAX_DIRECTIVE_BYTES = 16_384;
  * @returns `undefined`: it has no directive.
  */
 export function parseHeader(
-  content: Uint8Array,
+  content: Bytes,
   extent: "part" | "whole",
   now: number,
 ): ParsedHeader | undefined {
-  if (!MAY_BEGIN.has(content[0] ?? 0)) return undefined; // As nearly all do.
-  const isScript = content[0] === HASH && content[1] === BANG;
-  const found: Found = { asks: {}, keys: new Set(), isAny: false, word: undefined, behindWord: 0 };
-  let at = 0;
-  for (let number = 1; at < content.length && at < MAX_HEADER_BYTES; number++) {
-    const end = endOfLine(content, at);
-    if (end === content.length && extent === "part") break;
-    const text = number === 1 && isScript ? NO_DIRECTIVE : findText(content, at, end, isScript);
-    if (text === NO_HEADER) break;
-    at = end + 1;
+  const { fault, isAny, asks, data, end } = readLines(content, extent, now);
+  if (fault !== undefined) return { kind: "refused", reason: fault };
+  if (!isAny) return undefined;
+  const stdin = data && findData(content, data.word, data.from, extent).stdin;
+  if (stdin) return { kind: "asks", asks: { ...asks, stdin }, isAlone: end >= stdin.commandBytes };
+  if (!data || extent === "part") return { kind: "asks", asks, isAlone: end >= content.length };
+  return { kind: "refused", reason: `stdin=${data.word}: no line is ${data.word}, behind which the data is` };
+}
+
+/** The lines of a content's header, as `parseHeader`. */
+export function readLines(content: Bytes, extent: "part" | "whole", now: number): Lines {
+  const lines: Lines = {
+    asks: {},
+    isAny: false,
+    fault: undefined,
+    end: 0,
+    settledAt: undefined,
+    data: undefined,
+  };
+  const first = content.at(0);
+  if (first !== undefined && !MAY_BEGIN.has(first)) lines.settledAt = 1; // As with nearly all.
+  if (first === undefined || lines.settledAt !== undefined) return lines;
+  const isScript = first === HASH && content.at(1) === BANG;
+  const keys = new Set<string>();
+  const head = content.subarray(0, MAX_HEADER_BYTES);
+  const isAll = head.length === content.length;
+  for (let number = 1; lines.end < head.length; number++) {
+    const newline = head.indexOf(NEWLINE, lines.end);
+    if (newline < 0 && (extent === "part" || !isAll)) break;
+    const end = newline < 0 ? head.length : newline;
+    const text = number === 1 && isScript ? NO_DIRECTIVE : findText(head, lines.end, end, isScript);
+    if (text === NO_HEADER) {
+      lines.settledAt = end + 1;
+      return lines;
+    }
+    lines.end = end + 1;
     if (text === NO_DIRECTIVE) continue;
     const fault = end - text > MAX_DIRECTIVE_BYTES
       ? `it is longer than ${MAX_DIRECTIVE_BYTES} bytes`
-      : takeLine(LINES.decode(content.subarray(text, end)), found, now, at);
-    if (fault !== undefined) return { kind: "refused", reason: `line ${number}: ${fault}` };
+      : takeLine(LINES.decode(head.subarray(text, end)), lines, keys, now);
+    if (fault !== undefined) lines.fault = `line ${number}: ${fault}`;
+    if (fault !== undefined) return lines;
   }
-  if (!found.isAny) return undefined;
-  const { asks, word } = found;
-  const stdin = word === undefined ? undefined : findData(content, word, found.behindWord, extent);
-  if (stdin) return { kind: "asks", asks: { ...asks, stdin }, isAlone: at >= stdin.commandBytes };
-  if (word === undefined || extent === "part") return { kind: "asks", asks, isAlone: at >= content.length };
-  return { kind: "refused", reason: `stdin=${word}: no line is ${word}, behind which the data is` };
-}
-
-/** The end of a line, or of what a header can be of it. */
-function endOfLine(content: Uint8Array, at: number): number {
-  const limit = Math.min(content.length, at + MAX_HEADER_BYTES);
-  let end = at;
-  while (end < limit && content[end] !== NEWLINE) end++;
-  return end;
+  if (head.length === MAX_HEADER_BYTES) lines.settledAt = MAX_HEADER_BYTES;
+  return lines;
 }
 
 const NO_HEADER = -1;
@@ -143,18 +173,12 @@ function isBlank(byte: number | undefined): boolean {
   return byte === SPACE || byte === TAB;
 }
 
-interface Found {
-  asks: Asks;
-  /** As written, to find one that is there twice. */
-  keys: Set<string>;
-  isAny: boolean;
-  /** The line that ends the command, and where the lines begin that can be it. */
-  word: string | undefined;
-  behindWord: number;
-}
-
-/** @returns What is wrong with it. */
-function takeLine(text: string, found: Found, now: number, next: number): string | undefined {
+/**
+ * @param lines To which it is added.
+ * @param keys As written, to find one that is there twice.
+ * @returns What is wrong with it.
+ */
+function takeLine(text: string, lines: Lines, keys: Set<string>, now: number): string | undefined {
   if (text.includes(REPLACEMENT)) return "it is not UTF-8";
   let words: string[];
   try {
@@ -163,22 +187,19 @@ function takeLine(text: string, found: Found, now: number, next: number): string
     return "a quote is not closed";
   }
   for (const word of words) {
-    found.isAny = true;
+    lines.isAny = true;
     const equals = word.indexOf("=");
     const key = equals < 0 ? word : word.slice(0, equals);
     const rule = KEYS.get(key);
     if (!rule) return `${key}: no such key; ${suggestionFor(key)}`;
     if (equals < 0) return `${key}: it takes a value, as in ${key}=${rule.example}`;
-    if (found.keys.has(key)) return `${key}: it is there twice`;
-    found.keys.add(key);
+    if (keys.has(key)) return `${key}: it is there twice`;
+    keys.add(key);
     const value = word.slice(equals + 1);
-    if (key === "stdin") {
-      found.word = value;
-      found.behindWord = next;
-    }
+    if (key === "stdin") lines.data = { word: value, from: lines.end };
     const asks = rule.read(value, now);
     if (!asks) return `${key}=${value}: it takes ${rule.takes}`;
-    Object.assign(found.asks, asks);
+    Object.assign(lines.asks, asks);
   }
   return undefined;
 }
@@ -290,19 +311,28 @@ function suggestionFor(key: string): string {
   return isMeant ? `did you mean ${nearest.known}?` : all;
 }
 
-/** Finds the line that ends the command, from a position on. */
-function findData(content: Uint8Array, word: string, from: number, extent: "part" | "whole"): Asks["stdin"] {
+/**
+ * Finds the line that ends the command, from a position on.
+ * @returns `from`: where to go on, if more is written.
+ */
+export function findData(
+  content: Bytes,
+  word: string,
+  from: number,
+  extent: "part" | "whole",
+): { stdin: Asks["stdin"]; from: number } {
   const line = ENCODER.encode(word);
-  for (let at = from; at < content.length;) {
+  let at = from;
+  while (at < content.length) {
     const newline = content.indexOf(NEWLINE, at);
-    if (newline < 0 && extent === "part") return undefined;
+    if (newline < 0 && extent === "part") break;
     const end = newline < 0 ? content.length : newline;
-    if (end - at === line.length && line.every((byte, index) => content[at + index] === byte)) {
-      return { commandBytes: at, dataAt: Math.min(end + 1, content.length) };
+    if (end - at === line.length && line.every((byte, index) => content.at(at + index) === byte)) {
+      return { stdin: { commandBytes: at, dataAt: Math.min(end + 1, content.length) }, from };
     }
     at = end + 1;
   }
-  return undefined;
+  return { stdin: undefined, from: at };
 }
 
 const UNIT = /_(?:sec|mb|bytes)$/;

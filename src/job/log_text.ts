@@ -1,5 +1,6 @@
 import { kindOf } from "./content.ts";
 import type { Asks } from "./header.ts";
+import type { Bytes } from "./pieces.ts";
 import { commandOf } from "./submission.ts";
 import { describeEnding, type Ending } from "./ending.ts";
 
@@ -7,13 +8,13 @@ import { describeEnding, type Ending } from "./ending.ts";
 const SHOWN_BYTES = 4_096;
 
 /** What a log begins with: the command, as the shell would echo it; of a program, how long it is. */
-export function logHeader(content: Uint8Array, asks: Asks): Uint8Array {
+export function logHeader(content: Bytes, asks: Asks): Uint8Array {
   if (kindOf(content) === "program") {
     return ENCODER.encode(`>>> [filed: a program of ${content.length} bytes]\n`);
   }
   const command = commandOf(content, asks);
   let end = command.length;
-  while (end > 0 && command[end - 1] === NEWLINE) end--;
+  while (end > 0 && command.at(end - 1) === NEWLINE) end--;
   if (end <= SHOWN_BYTES) return concat(PROMPT, command.subarray(0, end), Uint8Array.of(NEWLINE));
   const rest = ENCODER.encode(`\n[filed: ${end - SHOWN_BYTES} more bytes of the command]\n`);
   return concat(PROMPT, command.subarray(0, SHOWN_BYTES), rest);

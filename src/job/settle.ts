@@ -3,9 +3,6 @@ import type { Config } from "./config.ts";
 import type { Ending } from "./ending.ts";
 import type { Asks } from "./header.ts";
 
-/** Longest command, bytes: Linux takes no longer single argument. MAX_ARG_STRLEN less its NUL, linux/binfmts.h. */
-export const MAX_COMMAND_BYTES = 131_071;
-
 /** What becomes of a job. */
 export type Settled =
   | { state: "complete" | "failed"; attempts: number }

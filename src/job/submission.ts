@@ -1,5 +1,6 @@
 import { faultOf, faultOfWrite } from "./content.ts";
 import { type Asks, type Header, NO_ASKS, parseHeader } from "./header.ts";
+import type { Bytes } from "./pieces.ts";
 
 /** What a job's content comes to. */
 export type Submission =
@@ -14,7 +15,7 @@ export type Submission =
  * @param now Epoch ms, for times that count from now.
  */
 export function judge(
-  content: Uint8Array,
+  content: Bytes,
   extent: "part" | "whole",
   now: number,
   written?: Uint8Array,
@@ -29,11 +30,11 @@ export function judge(
 }
 
 /** What is run of a job's content: all, or what is before its standard input. */
-export function commandOf(content: Uint8Array, asks: Asks): Uint8Array {
+export function commandOf(content: Bytes, asks: Asks): Bytes {
   return asks.stdin ? content.subarray(0, asks.stdin.commandBytes) : content;
 }
 
 /** The job's standard input; `undefined`: it has none. */
-export function stdinOf(content: Uint8Array, asks: Asks): Uint8Array | undefined {
+export function stdinOf(content: Bytes, asks: Asks): Uint8Array | undefined {
   return asks.stdin && content.subarray(asks.stdin.dataAt);
 }

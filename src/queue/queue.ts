@@ -16,6 +16,7 @@ import { concat, type LogEnd, logEnd, logHeader, NEWLINE, survivorsLine } from "
 import { replacedBy } from "../job/locks.ts";
 import { changesOfMove, type Move, moveBetween } from "../job/moves.ts";
 import { randomStart, shortId } from "../job/new_id.ts";
+import { type Bytes, Pieces } from "../job/pieces.ts";
 import { faultOfUse, MAX_USES, NO_USE } from "../job/pools.ts";
 import { changesOfRewrite } from "../job/rewrite.ts";
 import { settle } from "../job/settle.ts";
@@ -46,7 +47,14 @@ import { Placing } from "./placing.ts";
 import { SetAside } from "./set_aside.ts";
 
 export { type Bound, type Known, type Waited } from "./dependencies.ts";
-export { CircleError, type Claim, type Listed, StoreError, UnsyncedError } from "../store/store.ts";
+export {
+  CircleError,
+  type Claim,
+  CLAIM_BYTES,
+  type Listed,
+  StoreError,
+  UnsyncedError,
+} from "../store/store.ts";
 
 /** Why the queue did not do what it was asked; an expected answer, not a fault. */
 export type Refusal =
@@ -166,7 +174,7 @@ export class Queue {
   }
 
   /** The command as last written, of the job that is this file. */
-  async command(file: FileNo): Promise<Uint8Array | undefined> {
+  async command(file: FileNo): Promise<Pieces | undefined> {
     for (let job = await this.byFile(file); job;) {
       const command = await this.#store.readCommand(job.number, "written");
       const after = await this.byFile(file);
@@ -228,19 +236,21 @@ export class Queue {
   /**
    * Saves a command that is still being written: on disk, but not yet what would run.
    * @param writtenAt Epoch ms of its last write; `undefined`: as stored.
+   * @param durability `relaxed`: on disk with what is saved next.
    */
   saveDraft(
     file: FileNo,
-    command: Uint8Array,
+    command: Bytes,
     { uids }: Writers,
     writtenAt: number | undefined,
+    durability: Durability = "durable",
   ): Promise<Job | undefined> {
     return this.#store.updateFile(file, (job) => ({
       content: { is: "draft", bytes: command },
       foreignWriter: foreignWriter(job, { uids, of: "part" }), // After a crash, the one before may count again.
       writtenAt: writtenAt ?? job.writtenAt,
       changedAt: this.now(),
-    }), "durable");
+    }), durability);
   }
 
   /**
@@ -253,7 +263,7 @@ export class Queue {
    */
   async saveClosed(
     file: FileNo,
-    command: Uint8Array | "as-saved",
+    command: Bytes | "as-saved",
     writers: Writers,
     writtenAt: number | undefined,
     header?: Header & Partial<Waited>,
@@ -396,7 +406,7 @@ export class Queue {
    */
   async setTimes(job: Job, times: Times, waited?: Waited): Promise<Job | undefined> {
     const config = await this.config();
-    const changes = (job: Job, content: () => Uint8Array) => {
+    const changes = (job: Job, content: () => Pieces) => {
       const changes: JobChanges = changesOfTimes(job, times, this.now());
       const { visibleAt } = changes; // It overrides a start that the header asks for.
       return {
@@ -666,7 +676,7 @@ export class Queue {
       return { ending, log: "more", bytes: logEnd(end, NEWLINE) };
     }
     // It has not run since it came to pending: a log that it has is of another time, and maybe of another command.
-    const command = await this.#store.readCommand(job.number, "closed") ?? NOTHING;
+    const command = await this.#store.readCommand(job.number, "closed") ?? Pieces.EMPTY;
     return { ending, log: "new", bytes: concat(logHeader(command, job.asks), logEnd(end, NEWLINE)) };
   }
 
@@ -719,7 +729,7 @@ export class Queue {
   #withAsks(
     job: Job,
     changes: JobChanges,
-    content: () => Uint8Array,
+    content: () => Pieces,
     config: Config,
     waited: Waited | undefined,
   ): JobChanges {
@@ -760,7 +770,7 @@ export class Queue {
   #rewritten(
     job: Pending,
     by: Pending,
-    content: () => Uint8Array,
+    content: () => Pieces,
     config: Config,
     waited: Waited | undefined,
   ): JobChanges {
@@ -830,10 +840,10 @@ export class Queue {
     before: Job,
     id: string,
     displacing: (other: Job) => Displacing,
-    changes: (job: Job, other: Job | undefined, content: () => Uint8Array) => JobChanges,
+    changes: (job: Job, other: Job | undefined, content: () => Pieces) => JobChanges,
     over?: Over,
   ): Promise<Result<Moved>> {
-    const all = (job: Job, replaced: Job | undefined, content: () => Uint8Array) => ({
+    const all = (job: Job, replaced: Job | undefined, content: () => Pieces) => ({
       ...changes(job, replaced, content),
       ...over ? { over } : {},
     });
@@ -887,7 +897,7 @@ export class Queue {
 
   #update(
     job: Job,
-    changes: (job: Job, content: () => Uint8Array) => JobChanges,
+    changes: (job: Job, content: () => Pieces) => JobChanges,
     durability: Durability,
   ): Promise<Job | undefined> {
     const { state, file } = job;

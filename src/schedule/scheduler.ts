@@ -7,6 +7,7 @@ import type { Ending } from "../job/ending.ts";
 import type { Asks } from "../job/header.ts";
 import { describeSurvivors, type Survivor } from "../job/log_text.ts";
 import type { Job } from "../job/job.ts";
+import type { Pieces } from "../job/pieces.ts";
 import { commandOf, stdinOf } from "../job/submission.ts";
 import { Tally } from "../job/tally.ts";
 import { type Claim, type Queue, StoreError } from "../queue/queue.ts";
@@ -445,10 +446,10 @@ export class Scheduler implements ExecutorEvents {
 }
 
 /** What a job is, and what it asks of its start. */
-function asked(content: Uint8Array, asks: Asks) {
+function asked(content: Pieces, asks: Asks) {
   const command = commandOf(content, asks);
   return {
-    content: command,
+    content: command.subarray(),
     how: asks.old ? "text" as const : kindOf(command),
     stdin: stdinOf(content, asks),
     cwd: asks.cwd,

@@ -11,6 +11,7 @@ import type { Ending } from "../job/ending.ts";
 import type { Dependency, DependencyKind, Fate } from "../job/dependencies.ts";
 import type { Asks } from "../job/header.ts";
 import type { Job, Ownership, Pending } from "../job/job.ts";
+import type { Bytes, Pieces } from "../job/pieces.ts";
 import type { Pools, Slots, Use } from "../job/pools.ts";
 import type { Share, Usage } from "../job/shares.ts";
 import type { State } from "../job/state.ts";
@@ -33,9 +34,10 @@ export interface JobChanges {
    * `draft`: as somebody writes it who has not closed it yet; `closed`: what would run. `as-saved`: what was
    * saved last. A crash takes a job back to what was closed; what never was has no turn then.
    */
-  content?: { is: "draft"; bytes: Uint8Array } | { is: "closed"; bytes: Uint8Array | "as-saved" } | {
-    is: "as-closed";
-  };
+  content?:
+    | { is: "draft"; bytes: Bytes }
+    | { is: "closed"; bytes: Bytes | "as-saved" }
+    | { is: "as-closed" };
   attempts?: number;
   /** `next`: the end of the queue; `first`: the end, unless it has a turn; a number: that turn. */
   turn?: "next" | "first" | number | null;
@@ -81,11 +83,14 @@ export interface Expected {
   file?: FileNo;
 }
 
+/** A claim that comes to so much takes no other job: the commands of all that it takes are in memory. */
+export const CLAIM_BYTES = 8_388_608;
+
 /** A job just taken to be run. */
 export interface Claim {
   job: Job & { state: "active" };
   run: RunToken;
-  command: Uint8Array;
+  command: Pieces;
   /** What it has of pools, until the last of its processes is gone. */
   slots: Slots;
 }
@@ -180,7 +185,7 @@ export interface Store extends AsyncDisposable {
   count(state: State): Promise<number>;
 
   /** The command as it was last closed, or as it was last written, closed or not. */
-  readCommand(number: JobNo, version: "written" | "closed"): Promise<Uint8Array | undefined>;
+  readCommand(number: JobNo, version: "written" | "closed"): Promise<Pieces | undefined>;
   /**
    * @param changes `content`: the command as it was last written.
    * @returns The job after the change, or `undefined` if there is none as expected; then nothing changed.
@@ -189,13 +194,13 @@ export interface Store extends AsyncDisposable {
   update(
     number: JobNo,
     expected: Expected,
-    changes: (job: Job, content: () => Uint8Array) => JobChanges,
+    changes: (job: Job, content: () => Pieces) => JobChanges,
     durability: Durability,
   ): Promise<Job | undefined>;
   /** As `update`, of the pending job that is this file then. */
   updateFile(
     file: FileNo,
-    changes: (job: Job, content: () => Uint8Array) => JobChanges,
+    changes: (job: Job, content: () => Pieces) => JobChanges,
     durability: Durability,
   ): Promise<Job | undefined>;
   /**
@@ -210,7 +215,7 @@ export interface Store extends AsyncDisposable {
     expected: Expected,
     id: string,
     displacing: (other: Job) => Displacing,
-    changes: (job: Job, other: Job | undefined, content: () => Uint8Array) => JobChanges,
+    changes: (job: Job, other: Job | undefined, content: () => Pieces) => JobChanges,
   ): Promise<Renamed>;
   /** What a job waits for, and has waited for, as it was last submitted. */
   dependencies(number: JobNo): Promise<Dependency[]>;
@@ -250,14 +255,15 @@ export interface Store extends AsyncDisposable {
   endOfLog(run: RunToken): Promise<LogPosition | undefined>;
 
   /**
-   * Takes up to `runs.length` jobs that have no obstacle, in order of their turns. Makes them active, counts the
-   * attempt, and begins its log with `header`. Two callers never get the same job.
+   * Takes up to `runs.length` jobs that have no obstacle, in order of their turns; fewer, once their commands come
+   * to `CLAIM_BYTES`. Makes them active, counts the attempt, and begins its log with `header`. Two callers never
+   * get the same job.
    * @param room How many more jobs of a user may start; asked anew for each. Those taken count for the account.
    * @param pools How many slots each pool has. Runs that have more, since before, keep them.
    */
   claim(
     runs: readonly RunToken[],
-    header: (command: Uint8Array, asks: Asks) => Uint8Array,
+    header: (command: Bytes, asks: Asks) => Uint8Array,
     room?: (uid: number) => number,
     pools?: Pools,
   ): Promise<Claim[]>;

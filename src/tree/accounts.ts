@@ -13,10 +13,10 @@ export interface Holdings {
 
 export type Good = keyof Holdings;
 
-/** What a user may have. */
-const OF_USER: Readonly<Holdings> = { handles: 4_096, bytes: 16 << 20, heldJobs: 10_000 };
-/** What all may have together, root excepted. With all of it in use, filed has some 250 MB. */
-const OF_ALL: Readonly<Holdings> = { handles: 16_384, bytes: 64 << 20, heldJobs: 40_000 };
+/** What a user may have: two of the longest contents, since who rewrites one reads it, and writes another beside it. */
+const OF_USER: Readonly<Holdings> = { handles: 4_096, bytes: 32 << 20, heldJobs: 10_000 };
+/** What all may have together, root excepted. With all of it in use, filed has some 410 MB. */
+const OF_ALL: Readonly<Holdings> = { handles: 16_384, bytes: 96 << 20, heldJobs: 40_000 };
 
 /** As open(2) and write(2) have it. */
 const REFUSALS: Record<Good, { ofUser: ErrnoName; ofAll: ErrnoName }> = {

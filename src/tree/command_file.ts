@@ -1,12 +1,14 @@
 import type { Job } from "../job/job.ts";
 import { ErrnoError } from "../fuse/mod.ts";
-import { MAX_COMMAND_BYTES } from "../job/settle.ts";
+import { Judging } from "../job/judging.ts";
+import { type Bytes, Pieces } from "../job/pieces.ts";
 import type { Writers } from "../job/writers.ts";
 import type { Charge } from "./accounts.ts";
+import { MOST_BYTES } from "./job_limit.ts";
 
 /** What a file held, closed, whose it was then, and who had written to it. */
 export interface Content {
-  bytes: Uint8Array;
+  bytes: Pieces;
   owner: number;
   foreignWriter: number | null;
 }
@@ -25,7 +27,10 @@ export interface Opener {
  * charge does not fall until nobody may, and is a third at least of what is in memory.
  */
 export class CommandFile {
-  #bytes: Uint8Array = new Uint8Array();
+  /** What is known of it for the next write to be judged. */
+  readonly judging = new Judging();
+  #bytes = Pieces.EMPTY;
+  #unsavedBytes = 0;
   #version = 0;
   #storedVersion: number;
   #closedVersion: number;
@@ -94,9 +99,10 @@ export class CommandFile {
   }
 
   /** Takes what the store has, closed. */
-  fill(bytes: Uint8Array) {
+  fill(bytes: Bytes) {
     this.#recharge(this.#chargeFor(bytes.length));
-    this.#bytes = bytes;
+    this.#bytes = Pieces.of(bytes);
+    this.judging.changed(0);
     this.#writers = { uids: new Set(), of: "part" };
     this.#storedVersion = this.#closedVersion = this.#version;
     this.spoiled = this.refused = undefined;
@@ -107,9 +113,14 @@ export class CommandFile {
     if (this.spoiled !== undefined) throw this.spoiled;
   }
 
-  /** The whole content; not to be changed. */
-  get bytes(): Uint8Array {
+  /** The whole content. */
+  get bytes(): Pieces {
     return this.#bytes;
+  }
+
+  /** How much was written since it was last saved. */
+  get unsavedBytes(): number {
+    return this.#unsavedBytes;
   }
 
   /** Grows with each change. */
@@ -136,32 +147,26 @@ export class CommandFile {
    * @throws {ErrnoError} EFBIG, EDQUOT, ENOSPC.
    */
   write(offset: number, data: Uint8Array, now: number): () => void {
-    const end = offset + data.length;
-    if (end > MAX_COMMAND_BYTES) throw new ErrnoError("EFBIG");
-    // Always a new array: the old one may be on its way to the store, or to a reader.
-    const charged = this.charge.bytes;
-    const bytes = this.#allocate(Math.max(this.#bytes.length, end));
-    bytes.set(this.#bytes);
-    bytes.set(data, offset);
-    return this.#replace(bytes, charged, now);
+    const length = Math.max(this.#bytes.length, offset + data.length);
+    const charged = this.#makeRoom(length);
+    this.#unsavedBytes += data.length;
+    return this.#replace(this.#bytes.written(offset, data), offset, charged, now);
   }
 
-  /** @throws {ErrnoError} EFBIG, EDQUOT, ENOSPC. */
+  /** As `write`. @throws {ErrnoError} EFBIG, EDQUOT, ENOSPC. */
   truncate(size: number, now: number): () => void {
-    if (size > MAX_COMMAND_BYTES) throw new ErrnoError("EFBIG");
-    const charged = this.charge.bytes;
-    const bytes = this.#allocate(size);
+    const charged = this.#makeRoom(size);
     if (size === 0) this.#writers = { uids: new Set(), of: "all" };
-    bytes.set(this.#bytes.subarray(0, size));
-    return this.#replace(bytes, charged, now);
+    return this.#replace(this.#bytes.resized(size), Math.min(size, this.#bytes.length), charged, now);
   }
 
   /** Runs `save` on the content as it is now, and notes how far that got. */
   async save(
     how: "draft" | "closed",
-    save: (bytes: Uint8Array, writers: Writers) => Promise<unknown>,
+    save: (bytes: Pieces, writers: Writers) => Promise<unknown>,
   ): Promise<void> {
     const version = this.#version;
+    this.#unsavedBytes = 0;
     await save(this.#bytes, this.#writers);
     this.#storedVersion = Math.max(this.#storedVersion, version);
     if (how === "closed") {
@@ -171,9 +176,12 @@ export class CommandFile {
     if (this.isClosed) this.#writers = { uids: new Set(), of: "part" };
   }
 
-  #allocate(size: number): Uint8Array {
+  /** @returns What was charged before. */
+  #makeRoom(size: number): number {
+    if (size > MOST_BYTES) throw new ErrnoError("EFBIG");
+    const charged = this.charge.bytes;
     if (this.isOpen) this.charge.resize(this.#chargeFor(size));
-    return new Uint8Array(size);
+    return charged;
   }
 
   #chargeFor(size: number): number {
@@ -185,11 +193,12 @@ export class CommandFile {
     if (this.isOpen) this.charge.set(bytes);
   }
 
-  /** @param charged What was charged before. */
-  #replace(bytes: Uint8Array, charged: number, now: number): () => void {
+  /** @param from Where it begins to be another. @param charged What was charged before. */
+  #replace(bytes: Pieces, from: number, charged: number, now: number): () => void {
     const before = this.#bytes;
     const version = ++this.#version;
     this.#bytes = bytes;
+    this.judging.changed(Math.min(from, before.length));
     this.modifiedAt = now;
     // All of them: what is written to a shared mapping comes through any handle.
     for (const { uid, access } of this.#openers) if (access === "write") this.#writers.uids.add(uid);
@@ -198,6 +207,7 @@ export class CommandFile {
       if (this.#version !== version) return;
       this.#recharge(charged);
       this.#bytes = before;
+      this.judging.changed(Math.min(from, before.length));
     };
   }
 }

@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { ErrnoError } from "../fuse/mod.ts";
 import { Accounts, Charge } from "./accounts.ts";
 import { CommandFile } from "./command_file.ts";
+import { MOST_BYTES } from "./job_limit.ts";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
-const text = (file: CommandFile) => new TextDecoder().decode(file.bytes);
+const text = (file: CommandFile) => new TextDecoder().decode(file.bytes.subarray());
 const JOB = { number: 1, id: "x" } as Job;
 const NOW = 1_000;
 const writer = (uid: number) => ({ uid, access: "write" } as const);
@@ -58,20 +59,20 @@ Deno.test("truncating cuts, and fills with zeros", () => {
   assert.equal(text(file), "ab\0");
 });
 
-Deno.test("131,071 bytes fit, and not one more", () => {
+Deno.test("16 MiB fit, and not one byte more", () => {
   const file = stored("");
   const tooLarge = (error: unknown) => error instanceof ErrnoError && error.is("EFBIG");
-  file.write(131_070, utf8("x"), NOW);
-  assert.throws(() => file.write(131_071, utf8("x"), NOW), tooLarge);
-  assert.throws(() => file.truncate(131_072, NOW), tooLarge);
-  assert.equal(file.bytes.length, 131_071);
+  file.write(MOST_BYTES - 1, utf8("x"), NOW);
+  assert.throws(() => file.write(MOST_BYTES, utf8("x"), NOW), tooLarge);
+  assert.throws(() => file.truncate(MOST_BYTES + 1, NOW), tooLarge);
+  assert.equal(file.bytes.length, 16_777_216);
 });
 
 Deno.test("what is written while it is being stored is not taken for stored", async () => {
   const file = stored("");
   file.write(0, utf8("a"), NOW);
   await file.save("closed", (bytes) => {
-    assert.deepEqual(bytes, utf8("a"));
+    assert.deepEqual(bytes.subarray(), utf8("a"));
     file.write(1, utf8("b"), NOW);
     return Promise.resolve();
   });

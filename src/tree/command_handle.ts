@@ -8,9 +8,15 @@ import { judge, type Submission } from "../job/submission.ts";
 import { CircleError, type Known, type Queue, UnsyncedError, type Waited } from "../queue/queue.ts";
 import type { CommandFile } from "./command_file.ts";
 import { ERRNO_OF_FAULT, ERRNO_OF_UNBOUND } from "./errors.ts";
+import { isTooLong, LEAST_BYTES, requireLength, tooLong } from "./job_limit.ts";
 import type { Handle, Writing } from "./node.ts";
 import type { Refusals } from "./refusals.ts";
 import type { Warnings } from "./warnings.ts";
+
+/**
+ * Of what waits for flush, no more: to store a long content at its close, all in one go, would keep all others waiting.
+ */
+const UNSAVED_BYTES = 1_048_576;
 
 /** What a handle of a command works with. */
 export interface CommandDesk {
@@ -25,7 +31,7 @@ export interface CommandDesk {
 /** One open of a pending job. */
 export class CommandHandle implements Handle {
   readonly #desk: CommandDesk;
-  /** Its first write went to disk at once; the later ones wait for flush. */
+  /** Its first write went to disk at once; the later ones wait for flush, or until they are many. */
   #hasWritten = false;
   /** What fills it may be a mapping: it can be mapped, and write(2) has brought no text. */
   #mayMap: boolean;
@@ -66,33 +72,46 @@ export class CommandHandle implements Handle {
     if (this.refusal) throw this.refusal;
     if (file.isRemoved && file.spoiled !== undefined) throw file.spoiled;
     let takeBack = () => {};
+    const bytesBefore = file.bytes.length;
     try {
-      takeBack = file.write(where === "end" ? file.bytes.length : offset, data, this.#desk.now());
+      takeBack = file.write(where === "end" ? bytesBefore : offset, data, this.#desk.now());
+      const bytesNow = file.bytes.length;
       if (source === "call" && isText(data)) this.#mayMap = false;
       if (source === "call" && !isDraft(file.job.id)) await this.#judgeWrite(data);
+      if (bytesNow > LEAST_BYTES) await requireLength(this.#desk.queue, bytesNow, bytesBefore); // `data` is gone by now.
       if (!this.#hasWritten) await this.sync();
+      else if (file.unsavedBytes >= UNSAVED_BYTES) await this.#saveDraft("relaxed");
       this.#hasWritten = true;
       return length;
     } catch (error) {
       takeBack();
       file.spoiled = error;
+      if (isTooLong(error) && !file.isRemoved) {
+        this.refusal = this.#refuse(await tooLong(this.#desk.queue), "EFBIG");
+      }
       throw error;
     }
   }
 
-  truncate(sizeBytes: number) {
-    this.file.truncate(sizeBytes, this.#desk.now());
+  /** @throws {ErrnoError} EFBIG, EDQUOT, ENOSPC: nothing is changed then. */
+  async truncate(sizeBytes: number): Promise<void> {
+    const { file } = this;
+    const { queue, now, refusals } = this.#desk;
+    const bytesBefore = file.bytes.length;
+    let takeBack = () => {};
+    try {
+      takeBack = file.truncate(sizeBytes, now());
+      if (sizeBytes > LEAST_BYTES) await requireLength(queue, sizeBytes, bytesBefore);
+    } catch (error) {
+      takeBack();
+      if (isTooLong(error)) refusals.note(this.uid, file.job.id, await tooLong(queue), file.job);
+      throw error;
+    }
   }
 
   /** What was written is on disk, though not closed. */
   async sync(): Promise<void> {
-    const { file } = this;
-    if (file.isStored) return;
-    if (file.isRemoved) return file.requireUnspoiled();
-    await file.save("draft", async (bytes, writers) => {
-      const { modifiedAt } = file;
-      await this.#store(() => this.#desk.queue.saveDraft(file.job.file, bytes, writers, modifiedAt));
-    });
+    if (!this.file.isStored) await this.#saveDraft("durable");
   }
 
   /**
@@ -154,6 +173,16 @@ export class CommandHandle implements Handle {
     await this.#desk.released(this);
   }
 
+  async #saveDraft(durability: "durable" | "relaxed"): Promise<void> {
+    const { file } = this;
+    if (file.isRemoved) return file.requireUnspoiled();
+    const { modifiedAt } = file;
+    await file.save("draft", async (bytes, writers) => {
+      const { queue } = this.#desk;
+      await this.#store(() => queue.saveDraft(file.job.file, bytes, writers, modifiedAt, durability));
+    });
+  }
+
   /**
    * Stores what was written, as `save` does; of a job that is removed, or was rewritten by a rename, nothing. It may be
    * so before we are told.
@@ -177,7 +206,7 @@ export class CommandHandle implements Handle {
   /** @throws {ErrnoError} EINVAL, EPERM, EDQUOT, ENOENT, EDEADLK: what no later write mends. */
   async #judgeWrite(data: Uint8Array): Promise<void> {
     try {
-      const submission = judge(this.file.bytes, "part", this.#desk.now(), data);
+      const submission = this.file.judging.judge(this.file.bytes, data, this.#desk.now());
       if (submission.kind === "refused") throw this.#refuse(submission.reason, "EINVAL");
       const { header } = submission;
       if (header) await this.#requireMayAsk(header.asks);

@@ -60,7 +60,7 @@ export class CommandNode implements Node {
     if (!isPending) this.#refusePast(changes);
     requireRight(uid, job, changes, handle ? "by-handle" : "by-name");
     if (isPending) {
-      if (sizeBytes !== undefined && handle) handle.truncate(sizeBytes);
+      if (sizeBytes !== undefined && handle) await handle.truncate(sizeBytes);
       else if (sizeBytes !== undefined) await jobs.truncate(job, uid, sizeBytes);
       await changeTimes(this.#parts, job, uid, changes);
     }

@@ -4,6 +4,7 @@ import { getLogger } from "@logtape/logtape";
 import { ErrnoError, type ErrnoName } from "../fuse/mod.ts";
 import { hasReferences } from "../job/dependencies.ts";
 import { type Asks, NO_ASKS } from "../job/header.ts";
+import { Pieces } from "../job/pieces.ts";
 import { judge } from "../job/submission.ts";
 import type { QueueEvent } from "../queue/events.ts";
 import type { Queue, Waited } from "../queue/queue.ts";
@@ -92,7 +93,7 @@ export class OpenJobs implements Disposable {
       }
       if (contents === "truncate") {
         file.spoiled = file.refused = undefined;
-        handle.truncate(0);
+        await handle.truncate(0);
       }
       return handle;
     } catch (error) {
@@ -105,7 +106,7 @@ export class OpenJobs implements Disposable {
   async truncate(job: Job, uid: number, sizeBytes: number): Promise<void> {
     const handle = await this.open(job, uid, { access: "write", contents: "keep", mayMap: false });
     try {
-      handle.truncate(sizeBytes);
+      await handle.truncate(sizeBytes);
       await handle.flush();
     } finally {
       await handle.release();
@@ -123,7 +124,7 @@ export class OpenJobs implements Disposable {
     const now = this.#queue.now();
     const submission = file?.hasWriter
       ? judge(file.bytes, "part", now)
-      : judge(await this.#queue.command(draft.file) ?? new Uint8Array(), "whole", now);
+      : judge(await this.#queue.command(draft.file) ?? Pieces.EMPTY, "whole", now);
     const refuse = (reason: string, errno: ErrnoName) => {
       this.#desk.warnings.warn(draft.uid, "content refused", { job: draft.id, reason });
       this.#desk.refusals.note(uid, id, reason, draft);

@@ -45,6 +45,7 @@ Deno.test("the least of every setting is allowed", async () => {
     backoff_base: 0,
     backoff_mult: 1,
     max_log_bytes: 0,
+    max_job_mb: 1,
     max_memory_mb: 0,
     max_cpu_sec: 0,
     max_file_mb: 0,

@@ -62,7 +62,7 @@ async function write(tree: Tree, open: Open, text: string): Promise<void> {
 const renamed = (tree: Tree) => tree.rename(REQUEST, PENDING, bytes(".x"), PENDING, bytes("x"), 0);
 const textOf = async (queue: Queue, id: string) => {
   const job = await queue.byId(id);
-  return job && new TextDecoder().decode(await queue.command(job.file));
+  return job && new TextDecoder().decode((await queue.command(job.file))?.subarray());
 };
 
 Deno.test("who writes to a job at the moment at which another is renamed onto it hurts nothing, and is refused nothing", async () => {

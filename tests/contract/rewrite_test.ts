@@ -92,7 +92,9 @@ Deno.test("renaming a pending job onto another replaces that one, and mv -n does
   assert.equal(await filed.finished("y"), ">>> echo x\nx\n");
 });
 
+/** The longest that is one argument of sh. */
 const LONGEST = 131_071;
+const MEBIBYTE = 1_048_576;
 /** A command of that many bytes that prints "ran". */
 const commandOf = (bytes: number) => "echo ran #".padEnd(bytes, "x");
 
@@ -105,22 +107,31 @@ Deno.test("a command of 131,071 bytes runs", async () => {
   assert.equal(log, `>>> ${commandOf(4_096)}\n[filed: 126975 more bytes of the command]\nran\n`);
 });
 
-Deno.test("a command of 131,072 bytes is EFBIG at the write, and the job stays as it was", async () => {
+Deno.test("what is longer than max_job_mb is EFBIG at the write, and at each that follows; the job stays as it was", async () => {
   await using filed = await startPaused();
-  using file = await open(filed, "pending/x", { create: true, write: true });
-  await refuses("EFBIG", file.write(new TextEncoder().encode(commandOf(LONGEST + 1))));
-  write(file, commandOf(LONGEST));
-  await refuses("EFBIG", file.write(new Uint8Array(1)));
-  assert.equal(await read(filed, "pending/x"), commandOf(LONGEST));
+  await filed.configure({ max_job_mb: 1 });
+  await filed.submit("x", "echo old");
+  {
+    using file = await open(filed, "pending/x", { write: true, truncate: true });
+    write(file, commandOf(MEBIBYTE));
+    assert.equal(await read(filed, "pending/x"), commandOf(MEBIBYTE));
+    await refuses("EFBIG", file.write(Uint8Array.of(32)));
+    await refuses("EFBIG", file.write(Uint8Array.of(32)));
+  }
+  assert.equal(await read(filed, "pending/x"), "echo old");
+  await filed.submit("x", commandOf(MEBIBYTE));
+  await filed.configure({ max_job_mb: 2 });
+  await filed.submit("x", commandOf(2 * MEBIBYTE));
 });
 
 Deno.test("programs report a command that is too long", async () => {
   await using filed = await startPaused();
   await filed.submit("x", "true");
   const big = `${filed.place.path}/big`;
-  await Deno.writeTextFile(big, commandOf(LONGEST + 1));
+  await Deno.writeTextFile(big, commandOf(16 * MEBIBYTE + 1));
   await fails(filed.sh(`cp ${big} $M/pending/big`), /File too large/);
-  await fails(filed.sh("truncate -s 131072 $M/pending/x"), /File too large/);
+  assert.deepEqual(await filed.list("pending"), ["x"], "nothing is left of it");
+  await fails(filed.sh("truncate -s 17M $M/pending/x"), /File too large/);
   await fails(filed.sh("truncate -s 1E $M/pending/x"), /File too large/);
   await fails(filed.sh("echo x | dd of=$M/pending/x seek=1T bs=1"), /File too large|Invalid argument/);
   assert.equal(await read(filed, "pending/x"), "true");
@@ -129,8 +140,9 @@ Deno.test("programs report a command that is too long", async () => {
 Deno.test("the part of a command before the write that was refused as too long does not run", async () => {
   await using filed = await startPaused();
   await resume(filed);
+  await filed.configure({ max_job_mb: 1 });
   const big = `${filed.place.path}/big`;
-  await Deno.writeTextFile(big, commandOf(LONGEST + 1));
+  await Deno.writeTextFile(big, commandOf(MEBIBYTE + 1));
   await fails(filed.sh(`dd if=${big} of=$M/pending/x bs=4096`), /File too large/);
   await assertStarted(filed);
 });

@@ -65,17 +65,18 @@ const path = fc.oneof(
   { weight: 2, arbitrary: fc.record({ directory, name }) },
 );
 const slot = fc.nat(SLOTS - 1);
-/** Around a page, and around the longest command. */
+/** Around a page, and around a piece of a long content, or the longest. */
 const offset = fc.oneof(
   { weight: 6, arbitrary: fc.nat(12) },
   { weight: 2, arbitrary: fc.integer({ min: 4_090, max: 4_100 }) },
-  { weight: 1, arbitrary: fc.integer({ min: 131_060, max: 131_073 }) },
+  { weight: 1, arbitrary: fc.integer({ min: 65_530, max: 65_540 }) },
+  { weight: 1, arbitrary: fc.constantFrom(131_072, 16_777_217) },
 );
 const bytes = fc.string({ unit: fc.constantFrom(..."ab\n\x01\xfe"), maxLength: 8 });
 /** How often the bytes are repeated. */
 const times = fc.oneof(
   { weight: 12, arbitrary: fc.constant(1) },
-  { weight: 1, arbitrary: fc.constantFrom(1_024, 3_000, 131_071) },
+  { weight: 1, arbitrary: fc.constantFrom(1_024, 3_000, 65_536) },
 );
 const mode = fc.constantFrom(0o600, 0o644, 0o666, 0o755, 0o444, 0o4711, 0o000);
 const seconds = [0, 1_000_000_000.5, 1_500_000_000, 4_000_000_000];

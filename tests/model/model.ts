@@ -11,8 +11,7 @@ import {
 } from "./calls.ts";
 import { Command, type Job, logOf, mayMove, type OpenFile, WITHDRAWN } from "./files.ts";
 
-const MAX_COMMAND_BYTES = 131_071;
-const PAGE_BYTES = 4_096;
+const MAX_COMMAND_BYTES = 16_777_216;
 const WRITE_BITS = 0o222;
 const UMASK = 0o022;
 const isRoot = Deno.uid() === 0;
@@ -68,8 +67,8 @@ export class Model {
   }
 
   /**
-   * The call such that it makes no hole in a file: if nobody filled that, all would be refused. `undefined`:
-   * it can't.
+   * The call such that it makes no hole in a file, and a write does not make it too long: all would be refused
+   * then. `undefined`: it can't.
    */
   #withoutHole(call: Call): Call | undefined {
     const file = "slot" in call ? this.#open.get(slotOf(call)) : undefined;
@@ -80,8 +79,7 @@ export class Model {
       case "write":
         return !file?.appends && (file?.position ?? 0) > lengthBytes ? undefined : call;
       case "pwrite": {
-        const isTooLong = call.offset + call.bytes.length * call.times > MAX_COMMAND_BYTES;
-        return isTooLong ? call : { ...call, offset: Math.min(call.offset, lengthBytes) };
+        return { ...call, offset: Math.min(call.offset, lengthBytes) };
       }
       case "truncate":
       case "ftruncate":
@@ -264,11 +262,6 @@ export class Model {
     if (length === 0) return 0;
     const at = file.appends ? command.bytes.length : call.call === "pwrite" ? call.offset : file.position;
     const end = at + length;
-    if (end > MAX_COMMAND_BYTES) {
-      command.isVague = true; // Its close fails, unless nothing but this was written.
-      if (at % PAGE_BYTES > 0 && length > PAGE_BYTES) return ANY; // The first page may come by itself.
-      throw new Refusal("EFBIG");
-    }
     if (call.call === "write") file.position = end;
     const { bytes } = command;
     command.replace(bytes.slice(0, at).padEnd(at, "\0") + written + bytes.slice(end));

@@ -28,7 +28,7 @@ export async function readSnapshot(path: string): Promise<Snapshot> {
     for (const { number, id } of await queue.list(state, 0, 1_000_000)) {
       const job = await store.byNo(number);
       if (!job) continue; // Nobody else changes it.
-      const command = text(await queue.command(job.file));
+      const command = text((await queue.command(job.file))?.subarray());
       jobs.set(id, {
         state,
         command,

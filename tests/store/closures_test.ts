@@ -1,5 +1,6 @@
 /** A store may ask again what becomes of a job: on PostgreSQL it does, where the job has changed meanwhile. */
 import assert from "node:assert/strict";
+import { Pieces } from "../../src/job/pieces.ts";
 import type { JobId } from "../../src/job/id.ts";
 import type { Job } from "../../src/job/job.ts";
 import { Queue, type Result } from "../../src/queue/queue.ts";
@@ -16,7 +17,7 @@ function twice<Values extends unknown[], Answer>(
 ): (...values: Values) => Answer {
   return (...values) => {
     const before = values.map((value) =>
-      typeof value === "function" ? value : structuredClone(value)
+      typeof value === "function" ? value : value instanceof Pieces ? copied(value) : structuredClone(value)
     ) as Values;
     const first = ask(...values);
     assert.deepEqual(values, before);
@@ -24,6 +25,10 @@ function twice<Values extends unknown[], Answer>(
     assert.deepEqual(answer, first);
     return answer;
   };
+}
+
+function copied(content: Pieces): Pieces {
+  return Pieces.from(content.all.map((piece) => piece.slice()));
 }
 
 /** The same store, which asks for each change twice. */

@@ -9,6 +9,8 @@ import type { Job } from "../../src/job/job.ts";
 import { STATES } from "../../src/job/state.ts";
 import type { JobChanges, Store } from "../../src/store/store.ts";
 import { CircleError, StoreError } from "../../src/store/store.ts";
+import type { Bytes } from "../../src/job/pieces.ts";
+import { concat } from "../../src/job/log_text.ts";
 import type { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { FailingStatements, type Fault } from "./failing_statements.ts";
 import { submissionOf } from "../../src/job/turn.ts";
@@ -27,9 +29,11 @@ const IDS = ["a", "b", "c", "d"] as const;
 const UIDS = [1, 2, 3] as const;
 const PENDING = { state: "pending" } as const;
 const utf8 = (text: string) => new TextEncoder().encode(text);
-const text = (bytes: Uint8Array | undefined) => bytes && new TextDecoder().decode(bytes);
+/** A text of several chunks. */
+const LONG = utf8("long ".repeat(60_000));
+const text = (bytes: Bytes | undefined) => bytes && new TextDecoder().decode(bytes.subarray());
 
-/** One step: what is done, and the numbers that it takes. `size` is of a text; past 1,024 it takes chunks. */
+/** One step: what is done, and the numbers that it takes. `size` is of a text; past 1,024 a log takes chunks. */
 interface Step {
   kind: (typeof KINDS)[number];
   id: (typeof IDS)[number];
@@ -49,6 +53,10 @@ const KINDS = [
     "create",
     "draft",
     "draft",
+    "long",
+    "long",
+    "edit",
+    "edit",
     "close",
     "close as saved",
   ],
@@ -135,6 +143,25 @@ class Run {
           held: true,
           ...choice === 0 ? { turn: "first" } : {},
         });
+      case "long": // It takes chunks as well.
+        return this.#change(job, {
+          content: { is: choice % 3 ? "draft" : "closed", bytes: concat(bytes, LONG.subarray(size)) },
+          held: true,
+          ...choice % 2 ? { turn: "first" } : {},
+        });
+      case "edit": { // Of what was saved last, some of it is cut off, or added, and some of it is another.
+        const before = isPending ? await store.readCommand(number, "written") : undefined;
+        if (!before) return;
+        const after = before.resized(Math.max(0, before.length - choice * 60)).written(before.length, bytes)
+          .written(choice * 25_000, new Uint8Array(10).fill(choice));
+        return this.#change(job, {
+          content: {
+            is: choice % 4 ? "draft" : "closed",
+            bytes: after,
+          },
+          held: true,
+        });
+      }
       case "close":
         return this.#change(job, {
           content: { is: "closed", bytes: choice === 0 ? new Uint8Array() : bytes },

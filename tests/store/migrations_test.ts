@@ -1,6 +1,7 @@
 /** State files of each filed before: they open, and every job in them is as it was. */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
+import type { Bytes } from "../../src/job/pieces.ts";
 import type { Job } from "../../src/job/job.ts";
 import { STATES } from "../../src/job/state.ts";
 import { MIGRATIONS } from "../../src/store/sqlite/migrations.ts";
@@ -17,7 +18,7 @@ const CHUNK_BYTES = 65_536;
 const PENDING = { state: "pending" } as const;
 const NO_HEADER = () => new Uint8Array();
 const utf8 = (text: string) => new TextEncoder().encode(text);
-const text = (bytes: Uint8Array | undefined) => bytes && new TextDecoder().decode(bytes);
+const text = (bytes: Bytes | undefined) => bytes && new TextDecoder().decode(bytes.subarray());
 
 interface OldJob {
   number: number;

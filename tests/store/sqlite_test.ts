@@ -1,6 +1,7 @@
 import type { Asks } from "../../src/job/header.ts";
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
+import { PIECE_BYTES, Pieces } from "../../src/job/pieces.ts";
 import { STATES } from "../../src/job/state.ts";
 import { Line } from "../../src/store/sqlite/line.ts";
 import { checkpoint, openDatabase } from "../../src/store/sqlite/schema.ts";
@@ -178,7 +179,7 @@ Deno.test(`${REFUSED_CHANGES} a draft that it would have closed is one as before
   const draft = { content: { is: "draft", bytes: Uint8Array.of(1, 2) } } as const;
   await store.update(number, PENDING, () => draft, "durable");
   await failCommit(store, faults, () => store.update(number, PENDING, () => CLOSED, "durable"));
-  assert.deepEqual(await store.readCommand(number, "closed"), new Uint8Array());
+  assert.deepEqual((await store.readCommand(number, "closed"))?.length, 0);
   await store.update(number, PENDING, () => ({ turn: "first", held: false }), "durable");
   await using again = await place.openAfterCrash();
   assert.deepEqual(await again.claim(["1"], () => new Uint8Array()), []);
@@ -244,7 +245,7 @@ Deno.test(`${REFUSED_CHANGES} no number of it that was given out is given again`
   // Who has the first one open still may write, and reaches nobody's.
   const draft = { content: { is: "draft", bytes: Uint8Array.of(1, 2, 3) } } as const;
   await assert.rejects(store.update(a as number, PENDING, () => draft, "durable"), StoreError);
-  assert.deepEqual(await store.readCommand(c as number, "written"), Uint8Array.of(1));
+  assert.deepEqual((await store.readCommand(c as number, "written"))?.subarray(), Uint8Array.of(1));
 });
 
 Deno.test(`${REFUSED_CHANGES} no log's number and no place among the ended is given again`, async () => {
@@ -537,6 +538,149 @@ Deno.test("the room of logs that are gone is given back, in steps between which 
   const { size } = Deno.statSync(path);
   assert.ok(size < SMALL_BYTES, `${size} bytes are left`);
   assert.equal(await store.shrink(), false);
+});
+
+/** What the file has of contents. */
+function contentsIn(path: string) {
+  using database = new DatabaseSync(path, { readOnly: true });
+  const chunks = database.prepare("SELECT count(*) AS count, max(chunk) AS last FROM contents").get();
+  const inRows = database.prepare(
+    "SELECT max(length(command) + length(coalesce(chunks, ''))) AS bytes FROM jobs",
+  ).get();
+  return {
+    count: Number(chunks?.count),
+    last: Number(chunks?.last ?? 0),
+    inRows: Number(inRows?.bytes ?? 0),
+  };
+}
+
+Deno.test("a long content is beside its job's row, and a change of it writes what is another now", async () => {
+  await using place = await SqlitePlace.make();
+  const { path } = place;
+  await using store = await place.open();
+  const number = await submit(store, "a");
+  const save = (content: Pieces, is: "draft" | "closed") =>
+    store.update(number, PENDING, () => ({ content: { is, bytes: content } }), "durable");
+  let content = Pieces.of(new Uint8Array(16 * PIECE_BYTES).fill(1));
+  await save(content, "closed");
+  const before = contentsIn(path);
+  assert.equal(before.count, 16);
+  assert.ok(before.inRows < 100, `${before.inRows} bytes are in the row`);
+  content = content.written(5 * PIECE_BYTES - 1, Uint8Array.of(2, 2));
+  await save(content, "draft");
+  assert.deepEqual([contentsIn(path).count, contentsIn(path).last], [18, before.last + 2]);
+  await save(content, "closed");
+  assert.deepEqual([contentsIn(path).count, contentsIn(path).last], [16, before.last + 2]);
+  await store[Symbol.asyncDispose]();
+  await using again = await place.open();
+  const read = await again.readCommand(number, "written");
+  await again.update(
+    number,
+    PENDING,
+    () => ({ content: { is: "closed", bytes: read?.resized(16 * PIECE_BYTES + 9) ?? "as-saved" } }),
+    "durable",
+  );
+  assert.equal(contentsIn(path).count, 17);
+  const sparse = Pieces.EMPTY.resized(256 * PIECE_BYTES);
+  await again.update(number, PENDING, () => ({ content: { is: "closed", bytes: sparse } }), "durable");
+  assert.equal(contentsIn(path).count, 1);
+  await again.update(
+    number,
+    PENDING,
+    () => ({ content: { is: "closed", bytes: Uint8Array.of(1) } }),
+    "durable",
+  );
+  assert.equal(contentsIn(path).count, 0);
+});
+
+Deno.test("no job has what is another's, whoever shares a content, and a removal leaves that one's", async () => {
+  await using place = await SqlitePlace.make();
+  await using store = await place.open();
+  const content = Pieces.of(new Uint8Array(3 * PIECE_BYTES).fill(1));
+  const numbers = [await submit(store, "a"), await submit(store, "b")];
+  for (const number of numbers) {
+    await store.update(number, PENDING, () => ({ content: { is: "closed", bytes: content } }), "durable");
+  }
+  assert.equal(contentsIn(place.path).count, 6);
+  await store.remove(numbers[0] as number, PENDING, "durable");
+  assert.equal(contentsIn(place.path).count, 3);
+  assert.deepEqual((await store.readCommand(numbers[1] as number, "closed"))?.subarray(), content.subarray());
+});
+
+for (const fate of ["is-rewritten", "is-exchanged", "goes"] as const) {
+  Deno.test(`long contents go with the files when another of the id ${fate}, and none is left behind or lost`, async () => {
+    await using place = await SqlitePlace.make();
+    await using store = await place.open();
+    const numbers = [await submit(store, "a"), await submit(store, "b")] as const;
+    const save = (number: number, is: "draft" | "closed", pieces: number) => {
+      const bytes = new Uint8Array(pieces * PIECE_BYTES).fill(pieces);
+      return store.update(number, PENDING, () => ({ content: { is, bytes } }), "durable");
+    };
+    await save(numbers[0], "closed", 3);
+    await save(numbers[1], "closed", 4);
+    await save(numbers[0], "draft", 5);
+    assert.equal(contentsIn(place.path).count, 12);
+    const bytesOf = async (id: string, version: "written" | "closed") =>
+      (await store.readCommand((await store.byId(id))?.number as number, version))?.length ?? 0;
+    await store.rename(numbers[1], PENDING, "a", () => fate, () => ({}));
+    const [newer, older] = fate === "is-exchanged" ? ["b", "a"] : ["a", "none"];
+    for (const version of ["closed", "written"] as const) {
+      assert.equal(await bytesOf(newer, version), 4 * PIECE_BYTES);
+      const expected = version === "closed" ? 3 : 5;
+      if (older !== "none") assert.equal(await bytesOf(older, version), expected * PIECE_BYTES);
+    }
+    assert.equal(contentsIn(place.path).count, fate === "is-exchanged" ? 12 : 4);
+    for (const id of ["a", "b"]) {
+      const job = await store.byId(id);
+      if (job) await store.remove(job.number, PENDING, "durable");
+    }
+    assert.equal(contentsIn(place.path).count, 0);
+  });
+}
+
+Deno.test("in a file that was salvaged without a part of a content, that job is empty and does not start", async () => {
+  await using place = await SqlitePlace.make();
+  {
+    await using store = await place.open();
+    for (const id of ["a", "b"]) {
+      const number = await submit(store, id);
+      const bytes = new Uint8Array(3 * PIECE_BYTES).fill(32);
+      await store.update(
+        number,
+        PENDING,
+        () => ({ content: { is: "closed", bytes }, turn: "first" }),
+        "durable",
+      );
+    }
+  }
+  place.execute("DELETE FROM contents WHERE chunk = (SELECT min(chunk) + 1 FROM contents)");
+  await using store = await place.open();
+  assert.deepEqual((await store.claim(["1", "2"], () => new Uint8Array())).map(({ job }) => job.id), ["b"]);
+  const job = await store.byId("a");
+  assert.deepEqual([job?.state, job?.commandBytes, job?.state === "pending" && job.isEmpty], [
+    "pending",
+    0,
+    true,
+  ]);
+  assert.equal(contentsIn(place.path).count, 3);
+});
+
+Deno.test("a state file of version 7 has its jobs as they were, also one of 131,071 bytes", async () => {
+  await using place = await SqlitePlace.make();
+  const job = (number: number, id: string, command: string) =>
+    `(${number}, '${id}', ${number}, 0, CAST(${command} AS BLOB), 'pending', 1, 1, 1, 384, 0, 0, 0)`;
+  makeOldFile(
+    place.path,
+    7,
+    `INSERT INTO lanes (lane, uid, host, use) VALUES (1, 1, '', '');
+    INSERT INTO jobs (
+      number, id, turn, empty, command, state, lane, uid, gid, mode, created_at, written_at, changed_at)
+    VALUES ${job(1, "a", "'echo a'")}, ${job(2, "b", "printf('%.*c', 131071, 'x')")}`,
+  );
+  await using store = await place.open();
+  const [a, b] = await store.claim(["1", "2"], () => new Uint8Array());
+  assert.deepEqual([a?.job.id, a?.command.subarray()], ["a", new TextEncoder().encode("echo a")]);
+  assert.deepEqual([b?.job.id, b?.command.length], ["b", 131_071]);
 });
 
 Deno.test("a state file that was not made to get smaller stays as it is, until it is made so by hand", async () => {

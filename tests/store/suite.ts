@@ -2,10 +2,17 @@ import type { FileNo, JobNo } from "../../src/job/id.ts";
 import assert from "node:assert/strict";
 import type { Ending } from "../../src/job/ending.ts";
 import type { Asks } from "../../src/job/header.ts";
+import { type Bytes, Pieces } from "../../src/job/pieces.ts";
 import type { Job } from "../../src/job/job.ts";
 import type { Pools } from "../../src/job/pools.ts";
 import type { State } from "../../src/job/state.ts";
-import type { Displacing, JobChanges, NewJob, Store } from "../../src/store/store.ts";
+import {
+  CLAIM_BYTES,
+  type Displacing,
+  type JobChanges,
+  type NewJob,
+  type Store,
+} from "../../src/store/store.ts";
 
 /** A place for stores: each `open` sees what the earlier ones stored. */
 export interface StorePlace extends AsyncDisposable {
@@ -20,9 +27,10 @@ export interface StorePlace extends AsyncDisposable {
 
 export const T0 = 1_000_000;
 const utf8 = (text: string) => new TextEncoder().encode(text);
-const text = (bytes: Uint8Array | undefined) => bytes && new TextDecoder().decode(bytes);
-const header = (command: Uint8Array) => utf8(`>>> ${text(command)}\n`);
+const text = (bytes: Bytes | undefined) => bytes && new TextDecoder().decode(bytes.subarray());
+const header = (command: Bytes) => utf8(`>>> ${text(command)}\n`);
 const PENDING = { state: "pending" } as const;
+const LONGEST_BYTES = 16_777_216;
 const KEEP = (): Displacing => "stays";
 const REPLACE = (): Displacing => "goes";
 const REWRITE = (): Displacing => "is-rewritten";
@@ -1263,6 +1271,66 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
   });
 
   test(
+    "a content of 16 MiB is as it was written, whatever becomes of a part of it, also after a crash",
+    async (store, place) => {
+      const number = await create(store, "a");
+      const save = (content: Pieces, is: "draft" | "closed") =>
+        change(store, number, { content: { is, bytes: content } });
+      let content = Pieces.of(new Uint8Array(LONGEST_BYTES).map((_, index) => index % 251));
+      const assertIs = async (store: Store, version: "written" | "closed", expected: Pieces) => {
+        const found = await store.readCommand(number, version);
+        assert.equal(found?.length, expected.length);
+        assert.ok(found?.all.every((piece, index) => isSame(piece, expected.all[index])));
+      };
+      await save(content, "draft");
+      await change(store, number, { ...asSaved(), held: false });
+      await assertIs(store, "closed", content);
+      await store.rename(number, PENDING, "b", KEEP, () => ({}));
+      assert.equal((await store.byNo(number))?.commandBytes, LONGEST_BYTES);
+      const closed = content;
+      for (const at of [0, 65_535, 3_000_000, LONGEST_BYTES - 5]) {
+        content = content.written(at, utf8("other"));
+        await save(content, "draft");
+        await assertIs(store, "written", content);
+        await assertIs(store, "closed", closed);
+      }
+      {
+        await using crashed = await place.openAfterCrash();
+        await assertIs(crashed, "written", closed);
+      }
+      await change(store, number, asClosed());
+      await assertIs(store, "written", closed);
+      for (const length of [5_000_000, 65_536, 65_537, 3]) {
+        content = content.resized(length);
+        await save(content, "closed");
+        await assertIs(store, "written", content);
+        await using crashed = await place.openAfterCrash();
+        await assertIs(crashed, "closed", content);
+      }
+      await save(closed, "closed");
+      const [claimed] = await store.claim(["1"], () => utf8(">>>\n"));
+      assert.equal(claimed?.command.length, LONGEST_BYTES);
+      await end(store, "1", "failed", FAILURE);
+      await assertIs(store, "closed", closed);
+      assert.equal(await store.remove(number, { state: "failed" }, "durable"), true);
+      assert.equal(await store.readCommand(number, "written"), undefined);
+    },
+  );
+
+  test("a claim takes no more once its commands come to 8 MiB, and the next goes on", async (store) => {
+    for (
+      const [id, bytes] of [["a", 3], ["b", CLAIM_BYTES - 4], ["c", 2], ["d", CLAIM_BYTES], ["e", 2]] as const
+    ) {
+      await submit(store, id, "x".repeat(bytes));
+    }
+    const claimed = async (...runs: string[]) =>
+      (await store.claim(runs, () => utf8(">>>\n"))).map(({ job }) => job.id);
+    assert.deepEqual(await claimed("1", "2", "3", "4", "5"), ["a", "b", "c"]);
+    assert.deepEqual(await claimed("4", "5"), ["d"]);
+    assert.deepEqual(await claimed("5", "6"), ["e"]);
+  });
+
+  test(
     "a new start keeps what was written and never closed, and does not let it start",
     async (store, place) => {
       const fresh = await create(store, "fresh");
@@ -1532,4 +1600,9 @@ async function visibleAt(store: Store, id: string): Promise<number | null | unde
 
 function logOf(job: Job | undefined) {
   return job?.state === "pending" ? undefined : job?.log;
+}
+
+/** Many bytes: deepEqual is a hundred times slower. */
+function isSame(one: Uint8Array, other: Uint8Array | undefined): boolean {
+  return one.length === other?.length && one.every((byte, index) => byte === other[index]);
 }

@@ -1,6 +1,7 @@
 /** What is made, and could not be taken to disk: who asked hears so, and all who listen hear that it is made. */
 import assert from "node:assert/strict";
 import type { JobId } from "../../src/job/id.ts";
+import type { Bytes } from "../../src/job/pieces.ts";
 import type { Job } from "../../src/job/job.ts";
 import { Queue } from "../../src/queue/queue.ts";
 import { type Durability, type Store, StoreError, UnsyncedError } from "../../src/store/store.ts";
@@ -166,7 +167,7 @@ Deno.test("a job whose close was refused does not start, until it is closed agai
   const { queue, refused, create, claimed } = place;
   const accounts = new Accounts();
   using jobs = openJobs(queue, accounts);
-  const text = (bytes: Uint8Array | undefined) => new TextDecoder().decode(bytes);
+  const text = (bytes: Bytes | undefined) => new TextDecoder().decode(bytes?.subarray());
   const job = await create("x");
   const handle = jobs.created(job, { isUnfinished: false, mayMap: false });
   await handle.write(0, utf8("echo x"), WRITING);
@@ -217,7 +218,7 @@ Deno.test("a job starts as it was last closed where a later write to it was refu
   await assert.rejects(handle.flush(), UnsyncedError);
   await handle.release();
   const [claim] = await queue.claim(1);
-  assert.deepEqual([claim?.job.id, claim?.command], ["x", utf8("echo")]);
+  assert.deepEqual([claim?.job.id, claim?.command.subarray()], ["x", utf8("echo")]);
 });
 
 Deno.test("to empty a job is durable, and to close one that is empty is not", async () => {

@@ -2,19 +2,20 @@ import type { JobNo } from "../../job/id.ts";
 import { type Attempt, attemptKey, nextOrdinal, type RunToken } from "../../job/attempt.ts";
 import type { Asks } from "../../job/header.ts";
 import type { Job } from "../../job/job.ts";
+import type { Bytes } from "../../job/pieces.ts";
 import type { Slots } from "../../job/pools.ts";
-import { asksOf, fileOf } from "./job_columns.ts";
+import { asksOf, fileOf, type JobRow } from "./job_columns.ts";
 import { submissionOf, turnOf } from "../../job/turn.ts";
 import { must } from "../../must.ts";
 import type { Claim, JobChanges, Over } from "../store.ts";
 import { attemptOf } from "./attempts.ts";
+import { NO_CONTENT, type Placed } from "./contents.ts";
 import type { Command, RowChanges } from "./jobs.ts";
 import { NO_LOG } from "./logs.ts";
 import type { RunRow } from "./runs.ts";
 import type { Tables } from "./tables.ts";
 import type { Transactions } from "./transactions.ts";
 
-const EMPTY = new Uint8Array();
 const NO_SLOTS: Slots = [];
 
 /** A job's text, of which nothing was ever closed if it `isFirst`. */
@@ -50,11 +51,11 @@ export class Changes {
   start(
     number: JobNo,
     run: RunToken,
-    header: (command: Uint8Array, asks: Asks) => Uint8Array,
+    header: (command: Bytes, asks: Asks) => Uint8Array,
     now: number,
   ): Claim {
     const before = must(this.#tables.jobs.row(number), "a job that is claimed has a row");
-    const command = must(this.#tables.jobs.command(number), "a job that is claimed has a command").closed;
+    const command = must(this.#tables.jobs.command(number, "closed"), "a job that is claimed has a command");
     const log = this.#tables.logs.extend(NO_LOG, header(command, asksOf(before)));
     const ordinal = nextOrdinal(before.ordinal);
     this.#tables.runs.add({
@@ -141,37 +142,41 @@ export class Changes {
 
   /** A job that waits becomes what another is, which is gone then. Who has waited for either waits for that. */
   rewrite(job: Job, by: Job, changes: JobChanges): Job {
-    const { edges, jobs } = this.#tables;
+    const { contents, edges, jobs } = this.#tables;
     const row = must(jobs.row(by.number), "a job that is renamed has a row");
-    const command = must(jobs.command(by.number), "a job has a command");
+    const command = must(jobs.placed(by.number), "a job has a command");
     const taken = { ...command, isFirst: this.#firstDrafts.has(by.number) };
-    const dependencies = edges.ofRewrite(job, by, changes);
-    edges.passDependants(by, job);
-    this.remove(by);
-    const file = fileOf(row);
-    const isEmpty = row.empty === 1;
-    const after = this.apply(job, { isEmpty, ...changes, ...dependencies && { dependencies } }, { taken });
-    return file === after.file ? after : jobs.change(job.number, { file });
+    return contents.move(chunksIn(command), () => {
+      const dependencies = edges.ofRewrite(job, by, changes);
+      edges.passDependants(by, job);
+      this.remove(by);
+      const file = fileOf(row);
+      const isEmpty = row.empty === 1;
+      const after = this.apply(job, { isEmpty, ...changes, ...dependencies && { dependencies } }, { taken });
+      return file === after.file ? after : jobs.change(job.number, { file });
+    });
   }
 
   /** As `rewrite`, and the job that it was goes on as a draft in the other's row. */
   exchange(job: Job, by: Job, changes: JobChanges): { job: Job; aside: Job } {
     const { jobs } = this.#tables;
     const row = must(jobs.row(job.number), "a job that is exchanged has a row");
-    const { closed, unclosed } = must(jobs.command(job.number), "a job has a command");
+    const command = must(jobs.placed(job.number), "a job has a command");
     const held = jobs.holds.has(job.number);
     const { id, number } = by;
     this.#setFirstDraft(job.number, false);
     jobs.change(job.number, { id: "" }); // No job has that, and two of one id there can't be.
-    this.rewrite(job, by, changes);
-    const after = jobs.change(job.number, { id });
-    jobs.add(number, row, this.#now());
-    const { uid, gid, mode, foreignWriter, writtenAt, accessedAt, createdAt, visibleAt, asks, empty } = row;
-    const aside = jobs.change(number, {
-      ...{ uid, gid, mode, foreignWriter, writtenAt, accessedAt, createdAt, visibleAt, asks },
-      ...{ command: closed, unclosed, empty, held, file: fileOf(row) },
+    return this.#tables.contents.move(chunksIn(command), () => {
+      this.rewrite(job, by, changes);
+      const after = jobs.change(job.number, { id });
+      jobs.add(number, row, this.#now());
+      const { uid, gid, mode, foreignWriter, writtenAt, accessedAt, createdAt, visibleAt, asks, empty } = row;
+      const aside = jobs.change(number, {
+        ...{ uid, gid, mode, foreignWriter, writtenAt, accessedAt, createdAt, visibleAt, asks },
+        ...{ command: command.closed, unclosed: command.unclosed, empty, held, file: fileOf(row) },
+      });
+      return { job: after, aside };
     });
-    return { job: after, aside };
   }
 
   #setDependencies(job: Job, dependencies: JobChanges["dependencies"], row: RowChanges) {
@@ -198,30 +203,31 @@ export class Changes {
     if (!content) {
       if (!isFirst || row.turn == null) return;
       // It gets a turn, and must not have it as it is when there was a crash.
-      row.unclosed = must(this.#tables.jobs.command(number), "a job has a command").closed;
-      row.command = EMPTY;
+      row.unclosed = must(this.#tables.jobs.placed(number), "a job has a command").closed;
+      row.command = NO_CONTENT;
       return this.#setFirstDraft(number, false);
     }
     switch (content.is) {
       case "draft": {
         const isEmpty = before.commandBytes === 0 && before.unclosedBytes === null && before.turn === null;
         const staysFirst = (isFirst || isEmpty) && row.turn == null; // With a turn, it would run after a crash.
-        if (staysFirst) row.command = content.bytes;
+        const placed = this.#place(before, content.bytes);
+        if (staysFirst) row.command = placed;
         else {
-          if (isFirst) row.command = EMPTY;
-          row.unclosed = content.bytes;
+          if (isFirst) row.command = NO_CONTENT;
+          row.unclosed = placed;
         }
         return this.#setFirstDraft(number, staysFirst);
       }
       case "closed":
         if (content.bytes === "as-saved") row.closesUnclosed = true;
         else {
-          row.command = content.bytes;
+          row.command = this.#place(before, content.bytes);
           row.unclosed = null;
         }
         return this.#setFirstDraft(number, false);
       case "as-closed":
-        if (isFirst) row.command = EMPTY;
+        if (isFirst) row.command = NO_CONTENT;
         row.unclosed = null;
         return this.#setFirstDraft(number, false);
       default:
@@ -229,11 +235,15 @@ export class Changes {
     }
   }
 
+  #place({ chunks, unclosedChunks }: JobRow, content: Bytes): Placed {
+    return this.#tables.contents.place(content, [chunks, unclosedChunks]);
+  }
+
   /** What the job was before is not fallen back to after a crash either: it was replaced. */
   #takeContent(number: JobNo, { closed, unclosed, isFirst }: Taken, row: RowChanges) {
     const turn = row.turn === undefined ? this.#tables.jobs.row(number)?.turn : row.turn;
     const isCut = isFirst && turn != null; // With a turn, it would run after a crash.
-    row.command = isCut ? EMPTY : closed;
+    row.command = isCut ? NO_CONTENT : closed;
     row.unclosed = isCut ? closed : unclosed;
     if (isCut) row.empty = 1; // Nor does it run where its writer goes without closing it.
     this.#setFirstDraft(number, isFirst && !isCut);
@@ -311,4 +321,8 @@ export class Changes {
 /** An attempt that is under way. */
 export function attemptOfRun({ number, ordinal, startedAt, bytes }: RunRow): Attempt {
   return { job: number, ordinal, startedAt, logBytes: bytes, over: undefined };
+}
+
+function chunksIn({ closed, unclosed }: Command): (string | null)[] {
+  return [closed.chunks, unclosed?.chunks ?? null];
 }

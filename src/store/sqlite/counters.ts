@@ -7,7 +7,7 @@ import type { Transactions } from "./transactions.ts";
 const BLOCK = 1_024;
 
 /** What the store numbers, each in a sequence of its own in which no number comes twice. */
-type Sequence = "job" | "submission" | "end" | "log";
+type Sequence = "job" | "submission" | "end" | "log" | "chunk";
 
 /** Numbers that are taken from their sequence. */
 interface Block {
@@ -24,6 +24,7 @@ const LAST_IN_USE: Record<Sequence, string> = {
   submission: `SELECT max(turn % ${SUBMISSIONS}) FROM jobs`,
   end: "SELECT max(ended) FROM jobs",
   log: "SELECT max(chunk) >> 32 FROM logs",
+  chunk: "SELECT max(chunk) FROM contents",
 };
 
 /** The numbers that the store gives out. All is called within a change. */

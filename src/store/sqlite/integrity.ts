@@ -8,8 +8,8 @@ const MAGIC = "SQLite format 3\0";
 const SMALL_BYTES = 64 * 1024 * 1024;
 
 /**
- * Looks for damage before anything is written: through all of a small file, through all but the logs of a larger one
- * that was not closed. SQLite itself notices only what it comes across.
+ * Looks for damage before anything is written: through all of a small file, through all but the logs and the chunks of
+ * contents of a larger one that was not closed. SQLite itself notices only what it comes across.
  * @throws {StoreError} `corrupt`; the file is as it was.
  */
 export function requireSound(path: string): void {
@@ -20,7 +20,7 @@ export function requireSound(path: string): void {
   try {
     // Read-only: not even a checkpoint may touch the file.
     using database = new DatabaseSync(path, { readOnly: true, timeout: 5_000 });
-    const checks = size > SMALL_BYTES ? tablesBesidesLogs(database).map((table) => `('${table}')`) : ["(1)"];
+    const checks = size > SMALL_BYTES ? smallTables(database).map((table) => `('${table}')`) : ["(1)"];
     for (const check of checks) {
       const found = Object.values(database.prepare(`PRAGMA quick_check${check}`).get() ?? {})[0];
       if (found !== "ok") throw damaged(path, String(found));
@@ -43,9 +43,10 @@ function damaged(path: string, found: string, cause?: unknown): StoreError {
   );
 }
 
-function tablesBesidesLogs(database: DatabaseSync): string[] {
-  const rows = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'logs'")
-    .all();
+function smallTables(database: DatabaseSync): string[] {
+  const rows = database.prepare(
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('logs', 'contents')",
+  ).all();
   return rows.map(({ name }) => String(name));
 }
 

@@ -36,15 +36,26 @@ const COLUMN_OF: Record<keyof JobRow, string> = {
   behind: "behind",
   lock: "lock",
   asks: "asks",
-  commandBytes: "length(command)",
-  unclosedBytes: "length(unclosed)",
+  commandBytes: "coalesce(CAST(chunks AS INTEGER), length(command))",
+  unclosedBytes: "coalesce(CAST(unclosed_chunks AS INTEGER), length(unclosed))",
   logBytes: "attempts.log_bytes",
   file: "files.file",
   blocked: "blocked",
+  chunks: "chunks",
+  unclosedChunks: "unclosed_chunks",
 };
 export const KEYS = Object.keys(COLUMN_OF) as (keyof JobRow)[];
-/** What an INSERT and an UPDATE name; the rest is read only. */
-const WRITTEN = KEYS.filter((key) => !["commandBytes", "unclosedBytes", "logBytes", "file"].includes(key));
+/** What the row of an empty job does not have. */
+const ABSENT: readonly (keyof JobRow)[] = [
+  "commandBytes",
+  "unclosedBytes",
+  "logBytes",
+  "file",
+  "chunks",
+  "unclosedChunks",
+];
+/** What an INSERT names. */
+const WRITTEN = KEYS.filter((key) => !ABSENT.includes(key));
 
 /** @param from `jobs`, and the index to be used, if it is named. @returns What a WHERE follows, for `rowOf`. */
 export function selectJobs(from: string): string {
@@ -110,6 +121,10 @@ export function rowOf(row: readonly SqlValue[]) {
     file: row[26] as number | null,
     /** How many others it waits for. */
     blocked: row[27] as number,
+    /** Of a command that is not in the row, as `Placed` has them. */
+    chunks: row[28] as string | null,
+    /** The same of what is not closed. */
+    unclosedChunks: row[29] as string | null,
   };
 }
 
@@ -139,6 +154,8 @@ export function newRow(number: number, lane: number, { id, uid, gid, mode }: New
     logBytes: null,
     file: null,
     blocked: 0,
+    chunks: null,
+    unclosedChunks: null,
   };
 }
 

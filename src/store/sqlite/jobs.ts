@@ -1,9 +1,11 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { NO_ASKS } from "../../job/header.ts";
 import type { Job } from "../../job/job.ts";
+import { Pieces } from "../../job/pieces.ts";
 import { NO_USE, type Use } from "../../job/pools.ts";
 import { must } from "../../must.ts";
 import type { NewJob } from "../store.ts";
+import { bytesOf, type Contents, type Placed } from "./contents.ts";
 import { Holds } from "./holds.ts";
 import {
   asksOf,
@@ -34,10 +36,10 @@ const KEPT_ABSENT = 64;
 
 /** What an update sets of a row: a column that is not named stays. */
 export type RowChanges =
-  & Partial<Omit<NewJobRow, "number" | "commandBytes" | "unclosedBytes">>
+  & Partial<Omit<NewJobRow, "number" | "commandBytes" | "unclosedBytes" | "chunks" | "unclosedChunks">>
   & {
-    command?: Uint8Array;
-    unclosed?: Uint8Array | null;
+    command?: Placed;
+    unclosed?: Placed | null;
     /** What was not closed is the command now. */
     closesUnclosed?: boolean;
     held?: boolean | "in-line";
@@ -53,8 +55,8 @@ interface UnblockedRow {
 
 /** The text of a job: as it was last closed, and as somebody writes it who has not. */
 export interface Command {
-  closed: Uint8Array;
-  unclosed: Uint8Array | null;
+  closed: Placed;
+  unclosed: Placed | null;
 }
 
 /**
@@ -71,6 +73,7 @@ export class Jobs {
   readonly #transactions: Transactions;
   readonly #runs: Runs;
   readonly #usages: Usages;
+  readonly #contents: Contents;
   readonly #select: StatementSync;
   readonly #selectById: StatementSync;
   readonly #selectCommand: StatementSync;
@@ -90,15 +93,14 @@ export class Jobs {
   constructor(
     database: DatabaseSync,
     transactions: Transactions,
-    runs: Runs,
-    slots: Slots,
-    usages: Usages,
+    { runs, slots, usages, contents }: { runs: Runs; slots: Slots; usages: Usages; contents: Contents },
     accountOf: (uid: number) => number,
   ) {
     this.#database = database;
     this.#transactions = transactions;
     this.#runs = runs;
     this.#usages = usages;
+    this.#contents = contents;
     this.line = new Line(database, (number) => this.holds.has(number), accountOf);
     this.locks = new LockLines(
       database,
@@ -171,9 +173,27 @@ export class Jobs {
     return (statement.all(...parameters) as unknown as SqlValue[][]).map(rowOf);
   }
 
-  command(number: number): Command | undefined {
+  /** The text of a job: as it was last closed, or as somebody has written it who has not. */
+  command(number: number, version: "closed" | "written"): Pieces | undefined {
+    const row = this.row(number);
     const values = this.#selectCommand.get(number) as unknown as [Uint8Array, Uint8Array | null] | undefined;
-    return values && { closed: values[0], unclosed: values[1] };
+    if (!row || !values) return undefined;
+    const [closed, unclosed] = values;
+    const isUnclosed = version === "written" && unclosed !== null;
+    const chunks = isUnclosed ? row.unclosedChunks : row.chunks;
+    return chunks === null ? Pieces.of(isUnclosed ? unclosed : closed) : this.#contents.read(chunks);
+  }
+
+  /** Where both are. */
+  placed(number: number): Command | undefined {
+    const row = this.row(number);
+    const values = this.#selectCommand.get(number) as unknown as [Uint8Array, Uint8Array | null] | undefined;
+    if (!row || !values) return undefined;
+    const [command, unclosed] = values;
+    return {
+      closed: { inRow: command, chunks: row.chunks },
+      unclosed: unclosed && { inRow: unclosed, chunks: row.unclosedChunks },
+    };
   }
 
   /** Within a change, as what follows: adds an empty pending job, held. Its id must be free. */
@@ -203,19 +223,22 @@ export class Jobs {
       values.push(value);
     };
     if (command !== undefined) {
-      after.commandBytes = command.length;
+      after.commandBytes = lengthOf(command);
       columns.push("command = ?");
-      values.push(command);
+      values.push(command.inRow);
+      set("chunks", command.chunks);
     }
     if (closesUnclosed && before.unclosedBytes !== null) {
       after.commandBytes = before.unclosedBytes;
       columns.push("command = unclosed");
+      set("chunks", before.unclosedChunks);
       unclosed = null;
     }
     if (unclosed !== undefined && !(unclosed === null && before.unclosedBytes === null)) {
-      after.unclosedBytes = unclosed?.length ?? null;
+      after.unclosedBytes = unclosed && lengthOf(unclosed);
       columns.push("unclosed = ?");
-      values.push(unclosed);
+      values.push(unclosed && unclosed.inRow);
+      set("unclosedChunks", unclosed && unclosed.chunks);
     }
     if (after.commandBytes !== before.commandBytes) set("empty", after.commandBytes === 0 ? 1 : 0);
     for (const [key, value] of Object.entries(others)) {
@@ -228,6 +251,7 @@ export class Jobs {
     }
     this.#place(before, after, set);
     if (columns.length > 0) this.#update(columns.join(", ")).run(...values, number);
+    this.#freeChunks(before, after);
     this.#leaveLine(before);
     if (held !== undefined) this.#transactions.undo(this.holds.set(number, held, after.turn));
     else if (after.turn !== before.turn) this.#transactions.undo(this.holds.move(number, after.turn));
@@ -267,6 +291,7 @@ export class Jobs {
     const row = must(this.row(number), "a job that is removed has a row");
     this.#delete.run(number);
     if (row.file !== null) this.#dropFile.run(number);
+    this.#freeChunks(row, undefined);
     this.#leaveLine(row);
     this.#transactions.undo(this.holds.set(number, false, null));
     this.#replace(row, undefined);
@@ -296,6 +321,12 @@ export class Jobs {
       if (before) this.#keep(before);
       if (before?.lane !== after?.lane) this.#count(after, before);
     });
+  }
+
+  #freeChunks(before: JobRow, after: JobRow | undefined) {
+    if (before.chunks === null && before.unclosedChunks === null) return;
+    const kept = after ? [after.chunks, after.unclosedChunks] : [];
+    this.#contents.free([before.chunks, before.unclosedChunks], kept);
   }
 
   /** Where a job waits comes of whose it is, and of what it asks for; over, it waits nowhere. */
@@ -374,6 +405,10 @@ export class Jobs {
     }
     return statement;
   }
+}
+
+function lengthOf({ inRow, chunks }: Placed): number {
+  return chunks === null ? inRow.length : bytesOf(chunks);
 }
 
 function hasTime({ visibleAt, deadlineAt }: JobRow): boolean {

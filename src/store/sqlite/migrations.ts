@@ -119,6 +119,15 @@ const INDEXES = `
 /** The file in pending/ of a job that a rename has given another than it was made as: by that one's number. */
 const FILES = "CREATE TABLE files (job INTEGER PRIMARY KEY, file INTEGER NOT NULL UNIQUE) STRICT;";
 
+/** Of contents that are too long for the rows of their jobs. Last in the row, NULL costs a plain job nothing. */
+const CONTENTS = `
+  -- chunks: of the command, BYTES:CHUNK,FIRST-LAST,…, and then command is empty; unclosed_chunks: the same of unclosed.
+  ALTER TABLE jobs ADD COLUMN chunks TEXT;
+  ALTER TABLE jobs ADD COLUMN unclosed_chunks TEXT;
+  CREATE INDEX jobs_in_chunks ON jobs (number) WHERE chunks IS NOT NULL;
+  CREATE TABLE contents (chunk INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
+`;
+
 /** What makes a new file. */
 export const SCHEMA = `
   ${TABLES}
@@ -136,6 +145,7 @@ export const SCHEMA = `
   ${INDEXES}
   ${FILES}
   ${LOCK_INDEXES}
+  ${CONTENTS}
 `;
 
 /**
@@ -293,4 +303,5 @@ export const MIGRATIONS = [
   FILES,
   // The lines before locks: what is first in each, found by one search.
   LOCK_INDEXES,
+  CONTENTS,
 ];

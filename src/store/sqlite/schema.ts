@@ -1,4 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
+import type { Contents } from "./contents.ts";
 import { ABLE_TO_SHRINK } from "./free_pages.ts";
 import { MIGRATIONS, SCHEMA } from "./migrations.ts";
 import { pageBytesOf, walPages } from "./wal_file.ts";
@@ -86,15 +87,37 @@ function migrate(database: DatabaseSync, from: number) {
  * Where that is nothing, what was written is kept, but without a turn: a shell that ignores what close says believes that it
  * has submitted it.
  */
-export function dropLeftovers(database: DatabaseSync) {
+export function dropLeftovers(database: DatabaseSync, contents: Contents) {
   database.exec(`
-    UPDATE jobs INDEXED BY jobs_unclosed SET command = unclosed, turn = NULL, empty = 0
-      WHERE unclosed IS NOT NULL AND length(command) = 0 AND length(unclosed) > 0;
-    UPDATE jobs INDEXED BY jobs_unclosed SET unclosed = NULL WHERE unclosed IS NOT NULL`);
+    UPDATE jobs INDEXED BY jobs_unclosed
+      SET command = unclosed, chunks = unclosed_chunks, unclosed_chunks = NULL, turn = NULL, empty = 0
+      WHERE unclosed IS NOT NULL AND length(command) = 0 AND chunks IS NULL
+        AND (length(unclosed) > 0 OR unclosed_chunks IS NOT NULL)`);
+  const inChunks = database.prepare(
+    `SELECT chunks, unclosed_chunks AS unclosed FROM jobs INDEXED BY jobs_unclosed
+     WHERE unclosed IS NOT NULL AND unclosed_chunks IS NOT NULL`,
+  ).all() as Record<"chunks" | "unclosed", string | null>[];
+  for (const { chunks, unclosed } of inChunks) contents.free([unclosed], [chunks]);
+  database.exec(
+    `UPDATE jobs INDEXED BY jobs_unclosed SET unclosed = NULL, unclosed_chunks = NULL WHERE unclosed IS NOT NULL`,
+  );
   const kept = database.prepare("SELECT log FROM kept_logs").all();
   const chunks = database.prepare(
     "DELETE FROM logs WHERE chunk BETWEEN (?1 << 32) AND ((?1 << 32) | 0xffffffff)",
   );
   for (const { log } of kept) chunks.run(log as number);
   if (kept.length > 0) database.exec("DELETE FROM kept_logs");
+}
+
+/** Leaves empty the jobs whose content was salvaged in part: what is left of it must not run. */
+export function emptyIncomplete(database: DatabaseSync, contents: Contents) {
+  const jobs = database.prepare(
+    "SELECT number, chunks FROM jobs INDEXED BY jobs_in_chunks WHERE chunks IS NOT NULL",
+  ).all() as { number: number; chunks: string }[];
+  const empty = database.prepare("UPDATE jobs SET chunks = NULL, empty = 1 WHERE number = ?");
+  for (const { number, chunks } of jobs) {
+    if (contents.isWhole(chunks)) continue;
+    contents.free([chunks], []);
+    empty.run(number);
+  }
 }

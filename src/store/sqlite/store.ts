@@ -6,6 +6,7 @@ import type { Asks } from "../../job/header.ts";
 import type { Active, Job, Ownership, Pending } from "../../job/job.ts";
 import type { LockObstacle } from "../../job/locks.ts";
 import { mayReserve, obstacles, type Surroundings } from "../../job/obstacles.ts";
+import { type Bytes, Pieces } from "../../job/pieces.ts";
 import { FreeSlots, NO_USE, type Pools, type Use } from "../../job/pools.ts";
 import type { Share, Usage } from "../../job/shares.ts";
 import type { State } from "../../job/state.ts";
@@ -15,6 +16,7 @@ import {
   type Circle,
   CircleError,
   type Claim,
+  CLAIM_BYTES,
   type Displacing,
   type Doomed,
   type Durability,
@@ -34,7 +36,7 @@ import { FreePages } from "./free_pages.ts";
 import { type Lock, lockStateFile } from "./lock.ts";
 import { isAt } from "./own_files.ts";
 import type { RunRow } from "./runs.ts";
-import { checkpoint, dropLeftovers, openDatabase } from "./schema.ts";
+import { checkpoint, dropLeftovers, emptyIncomplete, openDatabase } from "./schema.ts";
 import { openTables, type Tables } from "./tables.ts";
 import { Transactions } from "./transactions.ts";
 import { openWalFile } from "./wal_file.ts";
@@ -79,7 +81,8 @@ export class SqliteStore implements Store {
       wal.tryLockSync(true); // See lock.ts.
       const store = new SqliteStore(database, wal, { path, lock, now, accountOf });
       store.#transactions.first(() => {
-        dropLeftovers(database);
+        dropLeftovers(database, store.#tables.contents);
+        emptyIncomplete(database, store.#tables.contents);
         store.#tables.slots.freeOthers((job) => store.#tables.runs.has(job));
         store.#tables.jobs.line.restore((step) => store.#transactions.undo(step));
         store.#tables.jobs.forget();
@@ -171,16 +174,15 @@ export class SqliteStore implements Store {
     return Promise.resolve(this.#tables.listing.count(state));
   }
 
-  readCommand(number: JobNo, version: "written" | "closed"): Promise<Uint8Array | undefined> {
-    const command = this.#tables.jobs.command(number);
-    if (version === "written") return Promise.resolve(command?.unclosed ?? command?.closed);
-    return Promise.resolve(command && this.#changes.isFirstDraft(number) ? EMPTY : command?.closed);
+  readCommand(number: JobNo, version: "written" | "closed"): Promise<Pieces | undefined> {
+    const isNothing = version === "closed" && this.#changes.isFirstDraft(number);
+    return Promise.resolve(isNothing ? Pieces.EMPTY : this.#tables.jobs.command(number, version));
   }
 
   update(
     number: JobNo,
     expected: Expected,
-    changes: (job: Job, content: () => Uint8Array) => JobChanges,
+    changes: (job: Job, content: () => Pieces) => JobChanges,
     durability: Durability,
   ): Promise<Job | undefined> {
     const job = this.#expect(number, expected);
@@ -199,7 +201,7 @@ export class SqliteStore implements Store {
 
   updateFile(
     file: FileNo,
-    changes: (job: Job, content: () => Uint8Array) => JobChanges,
+    changes: (job: Job, content: () => Pieces) => JobChanges,
     durability: Durability,
   ): Promise<Job | undefined> {
     const number = this.#tables.jobs.numberOfFile(file);
@@ -211,7 +213,7 @@ export class SqliteStore implements Store {
     expected: Expected,
     id: string,
     displacing: (other: Job) => Displacing,
-    changes: (job: Job, other: Job | undefined, content: () => Uint8Array) => JobChanges,
+    changes: (job: Job, other: Job | undefined, content: () => Pieces) => JobChanges,
   ): Promise<Renamed> {
     return this.#transactions.run("durable", () => {
       const job = this.#expect(number, expected);
@@ -312,7 +314,7 @@ export class SqliteStore implements Store {
 
   claim(
     runs: readonly RunToken[],
-    header: (command: Uint8Array, asks: Asks) => Uint8Array,
+    header: (command: Bytes, asks: Asks) => Uint8Array,
     room: (uid: number) => number = () => Infinity,
     pools: Pools = {},
   ): Promise<Claim[]> {
@@ -325,9 +327,16 @@ export class SqliteStore implements Store {
     return this.#transactions.run("prompt", () => {
       if (isSomeDue) this.#tables.waiting.makeVisible(now);
       const ready = found ?? this.#findReady(runs.length, room, pools, now);
-      return ready.map((number, index) =>
-        this.#changes.start(number, must(runs[index], "no more are found than asked for"), header, now)
-      );
+      const claims: Claim[] = [];
+      let bytes = 0;
+      for (const number of ready) {
+        const run = must(runs[claims.length], "no more are found than asked for");
+        const claim = this.#changes.start(number, run, header, now);
+        claims.push(claim);
+        bytes += claim.command.length;
+        if (bytes >= CLAIM_BYTES) break;
+      }
+      return claims;
     });
   }
 
@@ -451,9 +460,8 @@ export class SqliteStore implements Store {
     this.#lock[Symbol.dispose]();
   }
 
-  #written(number: JobNo): Uint8Array {
-    const { closed, unclosed } = must(this.#tables.jobs.command(number), "a job has a command");
-    return unclosed ?? closed;
+  #written(number: JobNo): Pieces {
+    return must(this.#tables.jobs.command(number, "written"), "a job has a command");
   }
 
   /** Of a job that was answered for, and then could not be stored, its maker hears once. */

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { Attempts } from "./attempts.ts";
+import { Contents } from "./contents.ts";
 import { Counters } from "./counters.ts";
 import { Edges } from "./edges.ts";
 import { Jobs } from "./jobs.ts";
@@ -25,11 +26,12 @@ export function openTables(
   const usages = new Usages(database, accountOf);
   const slots = new Slots(database, transactions);
   const runs = new Runs(database, transactions, slots, usages);
-  const jobs = new Jobs(database, transactions, runs, slots, usages, accountOf);
+  const contents = new Contents(database, counters);
+  const jobs = new Jobs(database, transactions, { runs, slots, usages, contents }, accountOf);
   const logs = new Logs(database, counters);
   const attempts = new Attempts(database, usages);
   return {
-    ...{ counters, usages, slots, runs, jobs, logs, attempts },
+    ...{ counters, usages, slots, runs, contents, jobs, logs, attempts },
     edges: new Edges(database, transactions, jobs, attempts),
     retained: new RetainedLogs(database, transactions, logs, usages),
     waiting: new Waiting(database, jobs),
