@@ -34,6 +34,9 @@ export interface ExecutorEvents {
 /** A disposal takes no longer: runs have their time to end, and then the worker to clean up. */
 const DISPOSAL_MS = KILLING_MS + 2_000;
 
+/** What is no longer is copied at once. */
+const LARGE_BYTES = 65_536;
+
 /** Beside this module: `.ts` in the source tree; `.js` in a build, which has the main thread in one file. */
 const WORKER = new URL(
   import.meta.url.endsWith(".ts") ? "../worker/worker.ts" : "./worker.js",
@@ -47,7 +50,10 @@ export type ExecutorOptions =
 /** Runs commands in a worker: a spawn blocks its thread, and may wait for the mount that this one serves. */
 export class Executor implements AsyncDisposable {
   readonly #worker: Worker;
-  readonly #outbox = new Outbox<ToWorker>((messages) => this.#worker.postMessage(messages), queueMicrotask);
+  readonly #outbox = new Outbox<ToWorker>(
+    (messages, transfer) => this.#worker.postMessage(messages, transfer),
+    queueMicrotask,
+  );
   readonly #sweeps: PromiseWithResolvers<Survivors>[] = [];
   #confining: PromiseWithResolvers<Confined> | undefined;
   readonly #gone = Promise.withResolvers<void>();
@@ -79,9 +85,9 @@ export class Executor implements AsyncDisposable {
     return this.#confining.promise;
   }
 
-  /** Starts a job; what becomes of it comes as events. Its bytes are copied. */
+  /** Starts a job; what becomes of it comes as events. Its bytes are copied, or where they are many, given away. */
   start(run: Omit<StartMessage, "kind">): void {
-    this.#outbox.post({ kind: "start", ...run });
+    this.#outbox.post({ kind: "start", ...run }, [run.content, run.stdin].flatMap(large));
   }
 
   /** Has runs started again, after one was put off by a shortage that is all's. */
@@ -164,4 +170,11 @@ export class Executor implements AsyncDisposable {
     this.#confining?.reject(reason);
     this.#gone.resolve();
   }
+}
+
+/** The buffer that is an array's alone, where it takes longer to copy than to give away. */
+function large(bytes: Uint8Array | undefined): ArrayBuffer[] {
+  const isLarge = bytes !== undefined && bytes.length > LARGE_BYTES &&
+    bytes.length === bytes.buffer.byteLength;
+  return isLarge && bytes.buffer instanceof ArrayBuffer ? [bytes.buffer] : [];
 }

@@ -10,7 +10,7 @@ import type { Job } from "../job/job.ts";
 import type { Pieces } from "../job/pieces.ts";
 import { commandOf, stdinOf } from "../job/submission.ts";
 import { Tally } from "../job/tally.ts";
-import { type Claim, type Queue, StoreError } from "../queue/queue.ts";
+import { type Claim, CLAIM_BYTES, type Queue, StoreError } from "../queue/queue.ts";
 import { abandonedRun, mayAllowStart, type QueueEvent } from "../queue/events.ts";
 import type { Executor, ExecutorEvents } from "../run/executor.ts";
 import type { Identity } from "./target_user.ts";
@@ -37,6 +37,9 @@ const RETRY_MS = 1_000;
 const LINGERING_OF_A_USER = 64;
 /** Jobs taken in one go, at most. */
 const CLAIM_LIMIT = 32;
+/** A longer content counts while it is on its way to the worker: with so many bytes there, no other job is taken. */
+const LONG_BYTES = 65_536;
+const UNDER_WAY_BYTES = CLAIM_BYTES;
 
 interface Run {
   jobId: string;
@@ -54,6 +57,8 @@ interface Running extends Run {
   uid: number;
   timeoutSec: number;
   user: User;
+  /** Of its content, if that is long. */
+  longBytes: number;
   /** Whether the executor has said if there is a process. */
   isAnswered: boolean;
   /** filed stops: the attempt does not count. */
@@ -94,6 +99,8 @@ export class Scheduler implements ExecutorEvents {
   #living = 0;
   /** The same of each account, by whose the jobs were when they started. */
   readonly #livingOf = new Tally();
+  /** Of the contents that the executor has, and has not said if there is a process. */
+  #bytesUnderWay = 0;
   #executor: Executor | undefined;
   #state: "idle" | "starting-jobs" | "asked-again" | "stopped" = "stopped";
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -217,7 +224,9 @@ export class Scheduler implements ExecutorEvents {
     const running = this.#running.get(run);
     if (!running || running.isAnswered) return;
     running.isAnswered = true;
-    if (this.#pauses.allowed !== undefined) this.#wake(); // It may have been what others waited for.
+    const hadToWait = this.#bytesUnderWay >= UNDER_WAY_BYTES;
+    this.#bytesUnderWay -= running.longBytes;
+    if (hadToWait || this.#pauses.allowed !== undefined) this.#wake(); // It may have been what others waited for.
   }
 
   /** Takes a job back to its place: it has not begun. */
@@ -332,7 +341,7 @@ export class Scheduler implements ExecutorEvents {
     for (;;) {
       const config = await this.#queue.config();
       const free = Math.min(config.maxJobCount - this.#living, this.#allowed());
-      if (free <= 0 || this.#isStopped()) return "taken";
+      if (free <= 0 || this.#isStopped() || this.#bytesUnderWay >= UNDER_WAY_BYTES) return "taken";
       await this.#queue.placed();
       const limit = Math.min(free, CLAIM_LIMIT);
       const claims = await this.#queue.claim(limit, (uid) => this.#room(uid, config));
@@ -342,7 +351,7 @@ export class Scheduler implements ExecutorEvents {
       }
       const now = await this.#queue.config(); // They may have been changed meanwhile, and hold for each start from then on.
       for (const claim of claims) this.#begin(claim, this.#queue.settingsOf(claim.job, now));
-      if (claims.length < limit) return "free";
+      if (claims.length < limit && sumOf(claims) < CLAIM_BYTES) return "free";
     }
   }
 
@@ -382,16 +391,19 @@ export class Scheduler implements ExecutorEvents {
   }
 
   #begin(claim: Claim, config: Config) {
-    const { job, run } = claim;
+    const { job, run, command } = claim;
     const identity = this.#options.identityOf(job);
     const user = this.#options.userOf(job.uid);
+    const longBytes = command.length > LONG_BYTES ? command.length : 0;
     this.#pauses.take(user);
+    this.#bytesUnderWay += longBytes;
     const running = {
       jobId: job.id,
       attempt: job.attempts,
       timeoutSec: config.timeoutSec,
       user,
       uid: job.uid,
+      longBytes,
       isAnswered: false,
       stored: Promise.resolve(),
       isStopped: false,
@@ -455,6 +467,10 @@ function asked(content: Pieces, asks: Asks) {
     cwd: asks.cwd,
     warnMs: (asks.warnSec ?? 0) * 1_000,
   };
+}
+
+function sumOf(claims: readonly Claim[]): number {
+  return claims.reduce((sum, { command }) => sum + command.length, 0);
 }
 
 function warnOf(survivors: readonly Survivor[], { jobId, attempt }: Pick<Run, "jobId" | "attempt">) {

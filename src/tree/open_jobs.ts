@@ -231,7 +231,7 @@ export class OpenJobs implements Disposable {
     const { file: fileNo } = file.job;
     const { before, left } = file.forgetKept();
     const last = left && left.by.refusal === undefined ? left : before;
-    if (file.isRemoved || file.refused === undefined || file.isClosed || last === undefined) return;
+    if (file.isRemoved || file.refused === undefined || last === undefined) return;
     try {
       const job = await this.#queue.byFile(fileNo);
       if (job?.state !== "pending") return;
