@@ -169,6 +169,7 @@ class Run {
           ...choice % 2 ? { held: false } : {},
           ...choice % 3 ? {} : { asks: { nice: choice }, isEmpty: choice % 2 === 0, priority: choice - 3 },
           ...choice % 3 === 1 ? { asks: WAITING[choice % WAITING.length] as Asks } : {},
+          ...choice % 3 === 2 ? {} : { dependencies: [] }, // As the asks name none.
           ...choice % 4 ? {} : { deadlineAt: T0 + choice },
         });
       case "close as saved":
