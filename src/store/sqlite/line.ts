@@ -196,7 +196,10 @@ export class Line {
         continue;
       }
       cursor.index++;
-      if (!mayStart(ready)) continue;
+      if (!mayStart(ready)) {
+        if (isShut(lane)) drop(cursor); // It has reserved its pools.
+        continue;
+      }
       found.push(ready.number);
       taken.set(lane.account, (taken.get(lane.account) ?? 0) + 1);
       if (!hasRoom(lane)) drop(cursor);
