@@ -136,7 +136,9 @@ export class OpenJobs implements Disposable {
     if (fault) throw refuse(fault.reason, ERRNO_OF_FAULT[fault.kind]);
     await this.requireShare(draft, uid, id);
     if (!hasReferences(asks)) return undefined;
-    const bound = await this.#queue.bind({ ...draft, id }, asks, new Map());
+    const waiting = await this.#queue.byId(id);
+    const { number } = waiting?.state === "pending" ? waiting : draft; // One that waits is rewritten, and has its names.
+    const bound = await this.#queue.bind({ ...draft, number, id }, asks, new Map());
     if (bound.kind !== "bound") throw refuse(bound.reason, ERRNO_OF_UNBOUND[bound.kind]);
     return { asks, dependencies: bound.dependencies };
   }

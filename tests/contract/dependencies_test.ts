@@ -204,6 +204,29 @@ Deno.test("a waiting job that is rewritten waits for what it says then, and for 
   assert.match(await filed.finished("x"), /\nnew\n$/);
 });
 
+Deno.test("a waiting job that is rewritten by a rename keeps its dependants, and waits for what it did by the same names", async () => {
+  await using filed = await startPaused();
+  await filed.submit("a", "true");
+  await filed.submit("b", after("a", "echo old"));
+  await filed.submit("c", after("b"));
+  await mv(filed, "a", "a-2");
+  await filed.submit(".b", after("a", "echo new"));
+  await mv(filed, ".b", "b");
+  await filed.submit(".a-2", after("c"));
+  await refuses("EDEADLK", mv(filed, ".a-2", "a-2"));
+  assert.match(
+    await read(filed, "why/a-2"),
+    /^refused: it would wait for itself, or for a job that waits for it\n/,
+  );
+  await filed.submit(".a-2", "echo rewritten");
+  await mv(filed, ".a-2", "a-2");
+  await resumeOneByOne(filed);
+  await filed.finished("c");
+  assert.deepEqual(started(filed), ["a-2", "b", "c"]);
+  assert.match(await read(filed, "complete/b"), /\nnew\n$/);
+  assert.match(await read(filed, "complete/a-2"), /\nrewritten\n$/);
+});
+
 Deno.test("an id that is not there is refused at the write that a shell's printf reports", async () => {
   await using filed = await startFiled();
   await fails(filed.sh("printf '#filed after=dmup\\ntrue\\n' > $M/pending/x"), NOT_THERE);

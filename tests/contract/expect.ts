@@ -12,6 +12,7 @@ const ERRNO = {
   EEXIST: 17,
   EINVAL: 22,
   EFBIG: 27,
+  EDEADLK: 35,
   ENAMETOOLONG: 36,
 } as const;
 
