@@ -79,6 +79,7 @@ async function areThere(store: Store, named: readonly Named[]): Promise<boolean>
 
 async function find(store: Store, job: Dependant, reference: Reference): Promise<Named[] | "too-many"> {
   const { id, pattern, mayComeLater } = reference;
+  if (id === job.id) return [{ id, parent: job.number, isMet: false }]; // A draft has its name only then.
   const exact = await store.byId(id);
   if (exact) {
     const isThere = exact.state !== "pending" || exact.turn !== null;

@@ -11,7 +11,7 @@ export interface Wish {
 
 /** What somebody does. */
 export type Step =
-  | { step: "submit"; name: string; wishes: Wish[]; fails: boolean }
+  | { step: "submit"; how: "write" | "draft"; name: string; wishes: Wish[]; fails: boolean }
   | { step: "rename"; name: string; to: string }
   | { step: "remove" | "withdraw" | "retry"; name: string }
   | { step: "configure"; failDependants: boolean }

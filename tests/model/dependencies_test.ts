@@ -28,7 +28,8 @@ const wish = fc.record<Wish>({
 });
 /** Each kind at most once, as a header has it. */
 const wishes = fc.uniqueArray(wish, { maxLength: 2, selector: ({ kind }) => kind });
-const submit = fc.record({ step: fc.constant("submit" as const), name, wishes, fails: fc.boolean() });
+const how = fc.constantFrom("write", "write", "draft");
+const submit = fc.record({ step: fc.constant("submit" as const), how, name, wishes, fails: fc.boolean() });
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 12, arbitrary: submit },
   { weight: 3, arbitrary: fc.record({ step: fc.constant("rename" as const), name, to: name }) },
@@ -100,10 +101,15 @@ class World implements AsyncDisposable {
     switch (step.step) {
       case "submit": {
         const lines = step.wishes.map(({ kind, word }) => `#filed ${kind}='${word}'\n`);
-        return await Deno.writeTextFile(
-          `${pending}/${step.name}`,
-          lines.join("") + (step.fails ? "false" : "true"),
-        );
+        const text = lines.join("") + (step.fails ? "false" : "true");
+        if (step.how === "write") return await Deno.writeTextFile(`${pending}/${step.name}`, text);
+        await Deno.writeTextFile(`${pending}/.draft`, text);
+        try {
+          return await Deno.rename(`${pending}/.draft`, `${pending}/${step.name}`);
+        } catch (error) {
+          await Deno.remove(`${pending}/.draft`);
+          throw error;
+        }
       }
       case "rename":
         return await Deno.rename(`${pending}/${step.name}`, `${pending}/${step.to}`);
