@@ -1,6 +1,7 @@
 import type { Pending } from "./job.ts";
 import type { LockObstacle } from "./locks.ts";
 import type { PoolObstacle } from "./pools.ts";
+import type { HeldUp } from "./turn.ts";
 
 /** Why a pending job can't start now. */
 export type Obstacle =
@@ -25,8 +26,7 @@ export type Obstacle =
 
 /** What around a job decides whether it can start. */
 export interface Surroundings {
-  /** The turn from which on nothing may start; `Infinity`: nothing is held up. */
-  line: number;
+  heldUp: HeldUp;
   /** Whether processes of an earlier run of the job, or of its id, are left. */
   hasLeftover(job: Pending): boolean;
   /** How many more of a user's jobs may start. */
@@ -39,13 +39,13 @@ export interface Surroundings {
 /** All that keeps a job from starting; a job with none can start. What searches for such jobs only narrows. */
 export function obstacles(
   job: Pending,
-  { line, hasLeftover, room, lock, pools, now }: Surroundings,
+  { heldUp, hasLeftover, room, lock, pools, now }: Surroundings,
 ): Obstacle[] {
   const found: Obstacle[] = [];
   if (job.turn === null) found.push({ kind: "not-submitted" });
   if (job.isEmpty) found.push({ kind: "empty" });
   if (job.held) found.push({ kind: "held" });
-  else if (job.turn !== null && job.turn >= line) found.push({ kind: "in-line" });
+  else if (job.turn !== null && heldUp.has(job.turn)) found.push({ kind: "in-line" });
   if (job.visibleAt !== null && job.visibleAt > now) found.push({ kind: "time", at: job.visibleAt });
   if (job.deadlineAt !== null && job.deadlineAt <= now) found.push({ kind: "deadline", at: job.deadlineAt });
   if (job.blocked > 0) found.push({ kind: "dependency", open: job.blocked });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Pending } from "./job.ts";
 import { mayReserve, type Obstacle, obstacles, type Surroundings } from "./obstacles.ts";
+import { HeldUp } from "./turn.ts";
 
 const NOW = 1_000_000;
 const FREE: Pending = {
@@ -28,7 +29,7 @@ const FREE: Pending = {
   accessedAt: null,
 };
 const QUIET: Surroundings = {
-  line: Infinity,
+  heldUp: HeldUp.NOTHING,
   hasLeftover: () => false,
   room: () => 1,
   lock: () => undefined,
@@ -43,11 +44,15 @@ const CASES: [name: string, job: Partial<Pending>, around: Partial<Surroundings>
   ["one that was never submitted", { turn: null }, {}, [{ kind: "not-submitted" }]],
   ["an empty one", { isEmpty: true }, {}, [{ kind: "empty" }]],
   ["one that somebody has open", { held: true }, {}, [{ kind: "held" }]],
-  ["one that is held, and so holds up the line", { held: true }, { line: 10 }, [{ kind: "held" }]],
-  ["one behind the line", {}, { line: 9 }, [{ kind: "in-line" }]],
-  ["one whose turn is that of the line", {}, { line: 10 }, [{ kind: "in-line" }]],
-  ["one before the line", {}, { line: 11 }, []],
-  ["one without a turn where there is a line", { turn: null }, { line: 0 }, [{ kind: "not-submitted" }]],
+  ["one that is held, and so holds up the line", { held: true }, { heldUp: new HeldUp([10]) }, [{
+    kind: "held",
+  }]],
+  ["one behind the line", {}, { heldUp: new HeldUp([9]) }, [{ kind: "in-line" }]],
+  ["one whose turn is that of the line", {}, { heldUp: new HeldUp([10]) }, [{ kind: "in-line" }]],
+  ["one before the line", {}, { heldUp: new HeldUp([11]) }, []],
+  ["one without a turn where there is a line", { turn: null }, { heldUp: new HeldUp([0]) }, [{
+    kind: "not-submitted",
+  }]],
   ["one that waits", { visibleAt: NOW + 1 }, {}, [{ kind: "time", at: NOW + 1 }]],
   ["one that is due", { visibleAt: NOW }, {}, []],
   ["one whose time is past", { visibleAt: NOW - 1 }, {}, []],
@@ -66,7 +71,7 @@ const CASES: [name: string, job: Partial<Pending>, around: Partial<Surroundings>
   ["one that all keeps", {
     ...{ turn: null, isEmpty: true, held: true, visibleAt: NOW + 5, deadlineAt: NOW - 1, blocked: 1 },
   }, {
-    line: 0,
+    heldUp: new HeldUp([0]),
     hasLeftover: () => true,
     room: () => 0,
   }, [

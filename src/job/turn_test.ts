@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { submissionOf, turnOf } from "./turn.ts";
+import { HeldUp, submissionOf, turnOf } from "./turn.ts";
 
 const MANY = 2 ** 44 - 1;
 
@@ -34,4 +34,15 @@ for (const submission of [0, 1, 1_000, MANY]) {
 
 Deno.test("turnOf() without a priority is what old files are brought up to date with", () => {
   assert.equal(turnOf(7), 1759218604441600 + 7);
+});
+
+Deno.test("HeldUp holds up those of its priority that are behind the first, and no others", () => {
+  const heldUp = new HeldUp([turnOf(7), turnOf(5), turnOf(9, 2)]);
+  for (const turn of [turnOf(5), turnOf(6), turnOf(MANY), turnOf(9, 2), turnOf(10, 2)]) {
+    assert.equal(heldUp.has(turn), true);
+  }
+  for (const turn of [turnOf(4), turnOf(6, -1), turnOf(6, 1), turnOf(8, 2), turnOf(10, 3)]) {
+    assert.equal(heldUp.has(turn), false);
+  }
+  assert.equal(HeldUp.NOTHING.has(turnOf(MANY, -100)), false);
 });

@@ -263,6 +263,19 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
     assert.deepEqual(await claim(store, "2", "3"), ["held", "behind"]);
   });
 
+  test("a job held in line holds none of another priority", async (store) => {
+    const held = await submit(store, "held");
+    const uids = { first: 1, second: 2, third: 2 };
+    for (const [id, uid] of Object.entries(uids)) {
+      await change(store, await submit(store, id), {
+        uid,
+        priority: id === "second" ? -1 : id === "third" ? 1 : 0,
+      });
+    }
+    await change(store, held, { held: "in-line" });
+    assert.deepEqual(await claim(store, "1", "2", "3"), ["third", "second"]);
+  });
+
   test("a job held in line holds those behind the turn that it has by then", async (store) => {
     const last = await submit(store, "last");
     const held = await submit(store, "held");

@@ -1,3 +1,5 @@
+import { HeldUp } from "../../job/turn.ts";
+
 /**
  * The pending jobs that may not start: somebody has them open for writing, or they have just come. In memory
  * only: a hold ends with the process in which the file was open.
@@ -11,11 +13,9 @@ export class Holds {
     return this.#held.has(number);
   }
 
-  /** The turn from which on jobs are held up; `Infinity`: none is. */
-  get line(): number {
-    let line = Infinity;
-    for (const turn of this.#inLine.values()) line = Math.min(line, turn ?? Infinity);
-    return line;
+  get heldUp(): HeldUp {
+    if (this.#inLine.size === 0) return HeldUp.NOTHING;
+    return new HeldUp(this.#inLine.values().filter((turn) => turn !== null));
   }
 
   /** @param turn The job's, which counts where it is held in line. @returns What takes it back. */

@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Asks } from "../../job/header.ts";
 import { formatUse, type FreeSlots, MAX_USES, NO_USE, parseUse, type Use } from "../../job/pools.ts";
+import type { HeldUp } from "../../job/turn.ts";
 import { Lane } from "./lane.ts";
 import { must } from "../../must.ts";
 import { order, type Ready, Turns } from "./turns.ts";
@@ -158,14 +159,14 @@ export class Line {
   }
 
   /**
-   * The first `limit` that may start, in order, none of them from the turn `line` on.
+   * The first `limit` that may start, in order, none of them held up.
    * @param room How many more of a user may start; not asked again for those found, which count for the account.
    * @param pools Closes lanes; asked before each of their jobs.
    * @param mayStart Asked once of each job: one that may has what it wants of pools from then on.
    */
   find(
     limit: number,
-    line: number,
+    heldUp: HeldUp,
     room: (uid: number) => number,
     pools: Pick<FreeSlots, "isClosed">,
     mayStart: (ready: Ready) => boolean,
@@ -188,10 +189,10 @@ export class Line {
         begun.push(cursor);
         first = { cursor, ready: head };
       }
-      if (!first || first.ready.turn >= line) break;
+      if (!first) break;
       const { cursor, ready } = first;
       const { lane } = cursor;
-      if (!hasRoom(lane) || isShut(lane)) {
+      if (heldUp.has(ready.turn) || !hasRoom(lane) || isShut(lane)) {
         drop(cursor);
         continue;
       }

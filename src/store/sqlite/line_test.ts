@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { Lane } from "./lane.ts";
+import { HeldUp } from "../../job/turn.ts";
 import { Line } from "./line.ts";
 import { MIGRATIONS } from "./migrations.ts";
 import { order, type Ready } from "./turns.ts";
@@ -61,7 +62,8 @@ class Queue implements Disposable {
   }
 
   find(limit: number, line: number, room: (uid: number) => number): number[] {
-    return this.line.find(limit, line, room, NOTHING_IS_CLOSED, (ready) => this.#mayStart(ready));
+    const heldUp = line === Infinity ? HeldUp.NOTHING : new HeldUp([line]);
+    return this.line.find(limit, heldUp, room, NOTHING_IS_CLOSED, (ready) => this.#mayStart(ready));
   }
 
   expected(limit: number, line: number, room: (uid: number) => number): number[] {
@@ -166,7 +168,7 @@ Deno.test("Line gives a user one lane, and takes it back with what made it", () 
   assert.notEqual(queue.line.laneOf(8, [], () => {}), lane);
   queue.line.add(lane, { number: 1, turn: 1 });
   for (const step of steps) step();
-  assert.deepEqual(queue.line.find(1, Infinity, NO_LIMIT, NOTHING_IS_CLOSED, () => true), []);
+  assert.deepEqual(queue.line.find(1, HeldUp.NOTHING, NO_LIMIT, NOTHING_IS_CLOSED, () => true), []);
 });
 
 Deno.test("Line takes no more of all ids of a user than there is room for", () => {
@@ -183,7 +185,7 @@ Deno.test("Line does not ask a lane whose user has no room, however many wait in
   const asked: number[] = [];
   const found = queue.line.find(
     5,
-    Infinity,
+    HeldUp.NOTHING,
     (uid) => uid === 1 ? 0 : Infinity,
     NOTHING_IS_CLOSED,
     ({ number }) => {

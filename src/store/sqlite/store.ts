@@ -513,15 +513,15 @@ export class SqliteStore implements Store {
   /** The first jobs in the queue that can start. */
   #findReady(limit: number, room: (uid: number) => number, pools: Pools, now: number): number[] {
     const { jobs, runs, slots } = this.#tables;
-    const { line } = jobs.holds;
+    const { heldUp } = jobs.holds;
     const free = new FreeSlots(pools, (pool) => slots.used(pool));
     const around: Surroundings = {
-      ...{ line, room, now },
+      ...{ heldUp, room, now },
       hasLeftover: (job) => runs.areLeftOf(job),
       lock: (job) => this.#lockObstacle(job),
       pools: (job) => free.obstacles(job.asks.use ?? NO_USE),
     };
-    return jobs.line.find(limit, line, room, free, ({ number }) => {
+    return jobs.line.find(limit, heldUp, room, free, ({ number }) => {
       const job = must(jobs.byNo(number), "a job in line has a row");
       if (job.state !== "pending") return false;
       const found = obstacles(job, around);
