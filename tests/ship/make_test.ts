@@ -58,9 +58,9 @@ async function testOnly(only: string): Promise<{ files: string[]; summary: strin
 }
 
 Deno.test("make test ONLY=FOLDER/NAME... runs those tests alone", async () => {
-  const { files, summary } = await testOnly("src/job/moves tests/house_test.ts src/cli");
+  const { files, summary } = await testOnly("src/job/config tests/house_test.ts src/cli");
   assert.deepEqual(files.filter((file) => !file.startsWith("src/cli/")).sort(), [
-    "src/job/moves_test.ts",
+    "src/job/config_test.ts",
     "tests/house_test.ts",
   ]);
   assert.ok(files.includes("src/cli/options_test.ts"));
