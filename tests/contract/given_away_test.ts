@@ -150,7 +150,7 @@ const TAKE_BACK: Record<string, [program: string, said: string]> = {
     'os.close(os.dup(fd)); wait(); tell("write", lambda: os.pwrite(fd, b"#filed no=1\\n", 0))',
     "write EINVAL\n",
   ],
-  "a write that fails": ['tell("write", lambda: os.pwrite(fd, b"x" * 200_000, 0))', "write EFBIG\n"],
+  "a write that fails": ['tell("write", lambda: os.pwrite(fd, b"x", 16 << 20))', "write EFBIG\n"],
   "a crash": ["wait()", ""],
 };
 for (const [what, [program, said]] of Object.entries(TAKE_BACK)) {
