@@ -109,6 +109,8 @@ export class Queue {
   readonly #untold = new Set<Promise<unknown>>();
   /** What is still being looked for of what an owner's jobs are to wait for: one at a time, since it can be much. */
   readonly #binding = new Map<number, Promise<unknown>>();
+  /** Whether the settings bound what each user may have. */
+  #shares: "none" | "some" | "unknown" = "unknown";
   /** The settings as they were last read. */
   #known: { stored: string; settings: Partial<Config> } = { stored: "{}", settings: {} };
 
@@ -120,7 +122,10 @@ export class Queue {
     this.#listeners = new Listeners(() => store.now());
     this.#aside = new SetAside(() => store.now());
     this.#placing = new Placing(store, (job, config) => this.#priorityOf(job.asks, job, config));
-    store.watch((event) => this.#listeners.tell(event));
+    store.watch((event) => {
+      if (event.kind === "configured") this.#shares = "unknown";
+      this.#listeners.tell(event);
+    });
   }
 
   /** Hears of all that happens to the queue, in the order in which it does. */
@@ -201,7 +206,7 @@ export class Queue {
    * was set aside just before by who makes it, it is that one again.
    */
   async create(id: JobId, owner: Ownership): Promise<Result<Pending>> {
-    const share = shareOf(await this.#settings());
+    const share = this.mayHaveShares ? shareOf(await this.#settings()) : undefined;
     const job = await this.#store.create({ id, ...owner }, share);
     if (!job) {
       const reason = share && !await this.#store.byId(id) &&
@@ -606,14 +611,21 @@ export class Queue {
     return await this.#usedUp(share, uid, "a-draft");
   }
 
+  /** Whether it has to be asked what is left of somebody's share: a plain submission is not to wait for that. */
+  get mayHaveShares(): boolean {
+    return this.#shares !== "none";
+  }
+
   async configure(settings: Partial<Config>): Promise<void> {
     const written = { ...await this.#settings(), ...settings };
+    this.#shares = "unknown";
     try {
       await this.#told(
         this.#store.writeSetting("config", JSON.stringify(written)),
         () => ({ kind: "configured" }),
       );
     } finally {
+      this.#shares = "unknown";
       this.#store.forgetUsage(); // Who submits next has counted what the settings bound by now.
     }
     if (settings.failDependants === undefined) return;
@@ -657,6 +669,7 @@ export class Queue {
   async #settings(): Promise<Partial<Config>> {
     const stored = await this.#store.readSetting("config") ?? "{}";
     if (this.#known.stored !== stored) this.#known = { stored, settings: JSON.parse(stored) };
+    this.#shares = shareOf(this.#known.settings) ? "some" : "none";
     return this.#known.settings;
   }
 

@@ -77,7 +77,8 @@ export class CommandHandle implements Handle {
       takeBack = file.write(where === "end" ? bytesBefore : offset, data, this.#desk.now());
       const bytesNow = file.bytes.length;
       if (source === "call" && isText(data)) this.#mayMap = false;
-      if (source === "call" && !isDraft(file.job.id)) await this.#judgeWrite(data);
+      const judging = source === "call" && !isDraft(file.job.id) ? this.#judgeWrite(data) : undefined;
+      if (judging) await judging;
       if (bytesNow > LEAST_BYTES) await requireLength(this.#desk.queue, bytesNow, bytesBefore); // `data` is gone by now.
       if (!this.#hasWritten) await this.sync();
       else if (file.unsavedBytes >= UNSAVED_BYTES) await this.#saveDraft("relaxed");
@@ -135,7 +136,9 @@ export class CommandHandle implements Handle {
     }
     if (submission.header) await this.#requireMayAsk(submission.header.asks);
     const header = submission.header && await this.#bound(submission.header);
-    if (file.bytes.length > 0 && !isDraft(file.job.id)) await this.#requireShare();
+    if (this.#desk.queue.mayHaveShares && file.bytes.length > 0 && !isDraft(file.job.id)) {
+      await this.#requireShare();
+    }
     const isAsJudged = file.version === version && file.spoiled === undefined && !file.isRemoved;
     if (!isAsJudged) return await this.flush(moment);
     file.refused = undefined;
@@ -203,12 +206,23 @@ export class CommandHandle implements Handle {
     return again;
   }
 
-  /** @throws {ErrnoError} EINVAL, EPERM, EDQUOT, ENOENT, EDEADLK: what no later write mends. */
-  async #judgeWrite(data: Uint8Array): Promise<void> {
+  /**
+   * @returns What there is to be waited for; of plain text nothing, for each wait costs the commit that it would share.
+   * @throws {ErrnoError} EINVAL, EPERM, EDQUOT, ENOENT, EDEADLK: what no later write mends.
+   */
+  #judgeWrite(data: Uint8Array): Promise<void> | undefined {
+    const submission = this.file.judging.judge(this.file.bytes, data, this.#desk.now());
+    if (submission.kind === "refused") {
+      this.refusal = this.#refuse(submission.reason, "EINVAL");
+      throw this.refusal;
+    }
+    const { header } = submission;
+    return header || this.#desk.queue.mayHaveShares ? this.#requireMay(header) : undefined;
+  }
+
+  /** @throws {ErrnoError} EINVAL, EPERM, EDQUOT, ENOENT, EDEADLK. */
+  async #requireMay(header: Header | undefined): Promise<void> {
     try {
-      const submission = this.file.judging.judge(this.file.bytes, data, this.#desk.now());
-      if (submission.kind === "refused") throw this.#refuse(submission.reason, "EINVAL");
-      const { header } = submission;
       if (header) await this.#requireMayAsk(header.asks);
       if (header && lengthOfNames(header.asks) !== this.#lookedFor) await this.#bound(header);
       await this.#requireShare();
