@@ -44,15 +44,24 @@ const CASES: [name: string, job: Partial<Pending>, around: Partial<Surroundings>
   ["one that was never submitted", { turn: null }, {}, [{ kind: "not-submitted" }]],
   ["an empty one", { isEmpty: true }, {}, [{ kind: "empty" }]],
   ["one that somebody has open", { held: true }, {}, [{ kind: "held" }]],
-  ["one that is held, and so holds up the line", { held: true }, { heldUp: new HeldUp([10]) }, [{
+  ["one that is held, and so holds up the line", { held: true }, {
+    heldUp: new HeldUp([{ turn: 10, uid: 1 }]),
+  }, [{
     kind: "held",
   }]],
-  ["one behind the line", {}, { heldUp: new HeldUp([9]) }, [{ kind: "in-line" }]],
-  ["one whose turn is that of the line", {}, { heldUp: new HeldUp([10]) }, [{ kind: "in-line" }]],
-  ["one before the line", {}, { heldUp: new HeldUp([11]) }, []],
-  ["one without a turn where there is a line", { turn: null }, { heldUp: new HeldUp([0]) }, [{
-    kind: "not-submitted",
+  ["one behind the line", {}, { heldUp: new HeldUp([{ turn: 9, uid: 1 }]) }, [{ kind: "in-line" }]],
+  ["one whose turn is that of the line", {}, { heldUp: new HeldUp([{ turn: 10, uid: 1 }]) }, [{
+    kind: "in-line",
   }]],
+  ["one before the line", {}, { heldUp: new HeldUp([{ turn: 11, uid: 1 }]) }, []],
+  [
+    "one without a turn where there is a line",
+    { turn: null },
+    { heldUp: new HeldUp([{ turn: 0, uid: 1 }]) },
+    [{
+      kind: "not-submitted",
+    }],
+  ],
   ["one that waits", { visibleAt: NOW + 1 }, {}, [{ kind: "time", at: NOW + 1 }]],
   ["one that is due", { visibleAt: NOW }, {}, []],
   ["one whose time is past", { visibleAt: NOW - 1 }, {}, []],
@@ -71,7 +80,7 @@ const CASES: [name: string, job: Partial<Pending>, around: Partial<Surroundings>
   ["one that all keeps", {
     ...{ turn: null, isEmpty: true, held: true, visibleAt: NOW + 5, deadlineAt: NOW - 1, blocked: 1 },
   }, {
-    heldUp: new HeldUp([0]),
+    heldUp: new HeldUp([{ turn: 0, uid: 1 }]),
     hasLeftover: () => true,
     room: () => 0,
   }, [

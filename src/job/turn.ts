@@ -13,26 +13,38 @@ export function submissionOf(turn: number): number {
   return turn % SUBMISSIONS;
 }
 
+/** A turn, and whose job has it. */
+export interface Place {
+  turn: number;
+  uid: number;
+}
+
 /**
- * The turns that are held up: of each priority, those behind one that nothing may pass. Who may hold up others of
- * his priority for a moment so does not keep those of a lower one waiting for ever.
+ * The places that are held up: those behind one that nothing may pass, if they are of the same user or of the same
+ * priority. So nobody who has jobs come again and again keeps others' jobs of a lower priority waiting for ever.
  */
 export class HeldUp {
   static readonly NOTHING = new HeldUp([]);
   /** By what is the same for all turns of a priority. */
-  readonly #from = new Map<number, number>();
+  readonly #ofRank = new Map<number, number>();
+  readonly #ofUser = new Map<number, number>();
 
-  /** @param turns Of those that nothing may pass. */
-  constructor(turns: Iterable<number>) {
-    for (const turn of turns) {
-      const rank = rankOf(turn);
-      this.#from.set(rank, Math.min(turn, this.#from.get(rank) ?? Infinity));
+  /** @param places Of those that nothing may pass. */
+  constructor(places: Iterable<Place>) {
+    for (const { turn, uid } of places) {
+      lower(this.#ofRank, rankOf(turn), turn);
+      lower(this.#ofUser, uid, turn);
     }
   }
 
-  has(turn: number): boolean {
-    return turn >= (this.#from.get(rankOf(turn)) ?? Infinity);
+  has({ turn, uid }: Place): boolean {
+    return turn >= (this.#ofRank.get(rankOf(turn)) ?? Infinity) ||
+      turn >= (this.#ofUser.get(uid) ?? Infinity);
   }
+}
+
+function lower(least: Map<number, number>, key: number, turn: number) {
+  least.set(key, Math.min(turn, least.get(key) ?? Infinity));
 }
 
 function rankOf(turn: number): number {

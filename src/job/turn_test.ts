@@ -36,13 +36,17 @@ Deno.test("turnOf() without a priority is what old files are brought up to date 
   assert.equal(turnOf(7), 1759218604441600 + 7);
 });
 
-Deno.test("HeldUp holds up those of its priority that are behind the first, and no others", () => {
-  const heldUp = new HeldUp([turnOf(7), turnOf(5), turnOf(9, 2)]);
-  for (const turn of [turnOf(5), turnOf(6), turnOf(MANY), turnOf(9, 2), turnOf(10, 2)]) {
-    assert.equal(heldUp.has(turn), true);
-  }
-  for (const turn of [turnOf(4), turnOf(6, -1), turnOf(6, 1), turnOf(8, 2), turnOf(10, 3)]) {
-    assert.equal(heldUp.has(turn), false);
-  }
-  assert.equal(HeldUp.NOTHING.has(turnOf(MANY, -100)), false);
+const PASSED_BY_NONE = [[1, 7, 0], [1, 5, 0], [2, 9, 2]];
+const BEHIND = [[3, 5, 0], [3, MANY, 0], [3, 9, 2], [1, 6, -1], [2, 1, 0], [2, 1, 1]];
+const ELSEWHERE = [[3, 4, 0], [3, 6, -1], [1, 4, 0], [1, 8, 1], [3, 8, 2], [2, 8, 2]];
+const placeOf = ([uid = 0, submission = 0, priority]: number[]) => ({
+  uid,
+  turn: turnOf(submission, priority),
+});
+
+Deno.test("HeldUp holds up who is behind, of the same priority or the same user, and nobody else", () => {
+  const heldUp = new HeldUp(PASSED_BY_NONE.map(placeOf));
+  for (const place of BEHIND) assert.equal(heldUp.has(placeOf(place)), true, `${place}`);
+  for (const place of ELSEWHERE) assert.equal(heldUp.has(placeOf(place)), false, `${place}`);
+  assert.equal(HeldUp.NOTHING.has({ uid: 1, turn: turnOf(MANY, -100) }), false);
 });

@@ -263,14 +263,12 @@ export function testStore(name: string, makePlace: () => Promise<StorePlace>) {
     assert.deepEqual(await claim(store, "2", "3"), ["held", "behind"]);
   });
 
-  test("a job held in line holds none of another priority", async (store) => {
+  test("a job held in line holds no other user's of another priority", async (store) => {
     const held = await submit(store, "held");
-    const uids = { first: 1, second: 2, third: 2 };
-    for (const [id, uid] of Object.entries(uids)) {
-      await change(store, await submit(store, id), {
-        uid,
-        priority: id === "second" ? -1 : id === "third" ? 1 : 0,
-      });
+    await change(store, held, { uid: 3 });
+    const places = { first: [1, 0], second: [2, -1], third: [2, 1], own: [3, -1] } as const;
+    for (const [id, [uid, priority]] of Object.entries(places)) {
+      await change(store, await submit(store, id), { uid, priority });
     }
     await change(store, held, { held: "in-line" });
     assert.deepEqual(await claim(store, "1", "2", "3"), ["third", "second"]);

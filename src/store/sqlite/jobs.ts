@@ -201,7 +201,7 @@ export class Jobs {
     const lane = this.#laneOf(job.uid, NO_USE);
     const row = newRow(number, lane, job, now);
     this.#insert.run(...insertedValues(row));
-    this.#transactions.undo(this.holds.set(number, true, null));
+    this.#transactions.undo(this.holds.set(number, true, row));
     this.#replace(undefined, row);
     return this.jobOf(row);
   }
@@ -253,8 +253,10 @@ export class Jobs {
     if (columns.length > 0) this.#update(columns.join(", ")).run(...values, number);
     this.#freeChunks(before, after);
     this.#leaveLine(before);
-    if (held !== undefined) this.#transactions.undo(this.holds.set(number, held, after.turn));
-    else if (after.turn !== before.turn) this.#transactions.undo(this.holds.move(number, after.turn));
+    if (held !== undefined) this.#transactions.undo(this.holds.set(number, held, after));
+    else if (after.turn !== before.turn || after.uid !== before.uid) {
+      this.#transactions.undo(this.holds.move(number, after));
+    }
     this.#replace(before, after);
     this.#joinLine(after);
     if (before.lock === null && after.lock === null) return this.jobOf(after);
@@ -282,7 +284,7 @@ export class Jobs {
   hold(number: number, held: boolean): Job {
     const row = must(this.row(number), "a job that is held has a row");
     this.#leaveLine(row);
-    this.holds.set(number, held, row.turn);
+    this.holds.set(number, held, row);
     this.#joinLine(row);
     return this.jobOf(row);
   }
@@ -293,7 +295,7 @@ export class Jobs {
     if (row.file !== null) this.#dropFile.run(number);
     this.#freeChunks(row, undefined);
     this.#leaveLine(row);
-    this.#transactions.undo(this.holds.set(number, false, null));
+    this.#transactions.undo(this.holds.set(number, false, row));
     this.#replace(row, undefined);
     this.#settleLines(row, undefined);
   }

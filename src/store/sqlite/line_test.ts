@@ -62,7 +62,7 @@ class Queue implements Disposable {
   }
 
   find(limit: number, line: number, room: (uid: number) => number): number[] {
-    const heldUp = line === Infinity ? HeldUp.NOTHING : new HeldUp([line]);
+    const heldUp = line === Infinity ? HeldUp.NOTHING : new HeldUp([{ turn: line, uid: 0 }]);
     return this.line.find(limit, heldUp, room, NOTHING_IS_CLOSED, (ready) => this.#mayStart(ready));
   }
 
