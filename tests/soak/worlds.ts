@@ -64,11 +64,17 @@ export function matching(worlds: Worlds, family: string, jobs: ReadonlyMap<strin
   return worlds.filter((world) => idsOf(family).every((id) => key(world[id]) === key(jobs.get(id))));
 }
 
-/** How a move starts attempts anew, by the versions that it may be of. */
+/** The versions whose attempts a move may count anew: by a retry, or since another job's attempts are theirs then. */
 export function restarted(worlds: Worlds, { step, outcome }: Operation): string[] {
-  if (step.kind !== "rename" || step.to.state !== "pending" || step.from.state === "pending") return [];
-  if (outcome.kind === "refused") return [];
-  return [...new Set(settled(worlds).flatMap((world) => at(world, step.from)?.version ?? []))];
+  if (step.kind !== "rename" || step.to.state !== "pending" || outcome.kind === "refused") return [];
+  return [
+    ...new Set(
+      settled(worlds).flatMap((world) => {
+        const isRewrite = step.from.state === "pending" && at(world, step.to) !== undefined;
+        return step.from.state !== "pending" || isRewrite ? at(world, step.from)?.version ?? [] : [];
+      }),
+    ),
+  ];
 }
 
 function futures(id: string, cell: Cell): Cell[] {
