@@ -59,6 +59,13 @@ readmeTest("shell examples submit", async (sh) => {
   assert.match(log, /deploy-\w+ <==\n>>> set -e\ncd \/srv\/shop\nmake build\nmake install\n/);
 });
 
+readmeTest("jobs that ask for something get it, one after another", async (sh) => {
+  await sh(example("sh", "after=build"));
+  for (const id of ["deploy", "users"]) await sh(until(`${MOUNT}/complete/${id}`));
+  const last = await sh(`cd ${MOUNT}/complete; tail -qn 1 build test deploy users; wc -l < /etc/passwd`);
+  assert.match(last, /^built\ntested on 0,1\ndeployed\n(\d+)\n\1\n$/);
+});
+
 readmeTest("line for cron submits once a day", async (sh) => {
   const [, command = ""] = /^30 2 \* \* \* +(.*)$/m.exec(example("text", "30 2 * * *")) ?? [];
   const asCronDoes = command.replaceAll("\\%", "%"); // crontab(5)
