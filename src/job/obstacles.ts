@@ -45,7 +45,7 @@ export function obstacles(
   if (job.turn === null) found.push({ kind: "not-submitted" });
   if (job.isEmpty) found.push({ kind: "empty" });
   if (job.held) found.push({ kind: "held" });
-  else if (job.turn !== null && heldUp.has({ turn: job.turn, uid: job.uid })) found.push({ kind: "in-line" });
+  else if (job.turn !== null && heldUp.has(job.turn, job.uid)) found.push({ kind: "in-line" });
   if (job.visibleAt !== null && job.visibleAt > now) found.push({ kind: "time", at: job.visibleAt });
   if (job.deadlineAt !== null && job.deadlineAt <= now) found.push({ kind: "deadline", at: job.deadlineAt });
   if (job.blocked > 0) found.push({ kind: "dependency", open: job.blocked });

@@ -13,14 +13,8 @@ export function submissionOf(turn: number): number {
   return turn % SUBMISSIONS;
 }
 
-/** A turn, and whose job has it. */
-export interface Place {
-  turn: number;
-  uid: number;
-}
-
 /**
- * The places that are held up: those behind one that nothing may pass, if they are of the same user or of the same
+ * The turns that are held up: those behind one that nothing may pass, if they are of the same user or of the same
  * priority. So nobody who has jobs come again and again keeps others' jobs of a lower priority waiting for ever.
  */
 export class HeldUp {
@@ -29,15 +23,16 @@ export class HeldUp {
   readonly #ofRank = new Map<number, number>();
   readonly #ofUser = new Map<number, number>();
 
-  /** @param places Of those that nothing may pass. */
-  constructor(places: Iterable<Place>) {
-    for (const { turn, uid } of places) {
+  /** @param jobs Those that nothing may pass; one without a turn holds up nobody. */
+  constructor(jobs: Iterable<{ turn: number | null; uid: number }>) {
+    for (const { turn, uid } of jobs) {
+      if (turn === null) continue;
       lower(this.#ofRank, rankOf(turn), turn);
       lower(this.#ofUser, uid, turn);
     }
   }
 
-  has({ turn, uid }: Place): boolean {
+  has(turn: number, uid: number): boolean {
     return turn >= (this.#ofRank.get(rankOf(turn)) ?? Infinity) ||
       turn >= (this.#ofUser.get(uid) ?? Infinity);
   }

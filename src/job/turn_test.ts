@@ -46,7 +46,11 @@ const placeOf = ([uid = 0, submission = 0, priority]: number[]) => ({
 
 Deno.test("HeldUp holds up who is behind, of the same priority or the same user, and nobody else", () => {
   const heldUp = new HeldUp(PASSED_BY_NONE.map(placeOf));
-  for (const place of BEHIND) assert.equal(heldUp.has(placeOf(place)), true, `${place}`);
-  for (const place of ELSEWHERE) assert.equal(heldUp.has(placeOf(place)), false, `${place}`);
-  assert.equal(HeldUp.NOTHING.has({ uid: 1, turn: turnOf(MANY, -100) }), false);
+  const isHeldUp = (place: number[]) => {
+    const { turn, uid } = placeOf(place);
+    return heldUp.has(turn, uid);
+  };
+  for (const place of BEHIND) assert.equal(isHeldUp(place), true, `${place}`);
+  for (const place of ELSEWHERE) assert.equal(isHeldUp(place), false, `${place}`);
+  assert.equal(HeldUp.NOTHING.has(turnOf(MANY, -100), 1), false);
 });

@@ -109,10 +109,8 @@ export class Queue {
   readonly #untold = new Set<Promise<unknown>>();
   /** What is still being looked for of what an owner's jobs are to wait for: one at a time, since it can be much. */
   readonly #binding = new Map<number, Promise<unknown>>();
-  /** Whether the settings bound what each user may have. */
-  #shares: "none" | "some" | "unknown" = "unknown";
-  /** The settings as they were last read. */
-  #known: { stored: string; settings: Partial<Config> } = { stored: "{}", settings: {} };
+  /** The settings as they were last read; `undefined`: not since they have been written. */
+  #known: { stored: string; settings: Partial<Config> } | undefined;
 
   /** @param ownUid Whose the daemon is: jobs of that user, as root's, are held to no cap. */
   constructor(store: Store, ownUid: number) {
@@ -123,7 +121,7 @@ export class Queue {
     this.#aside = new SetAside(() => store.now());
     this.#placing = new Placing(store, (job, config) => this.#priorityOf(job.asks, job, config));
     store.watch((event) => {
-      if (event.kind === "configured") this.#shares = "unknown";
+      if (event.kind === "configured") this.#known = undefined;
       this.#listeners.tell(event);
     });
   }
@@ -454,15 +452,10 @@ export class Queue {
     return this.#store.nextDeadlineAt();
   }
 
-  /**
-   * Ends the jobs that were to have started by now: they don't run.
-   * @returns Those that did.
-   */
-  async endLate(): Promise<Job[]> {
-    const late = await Promise.all(
-      (await this.#store.late(LATE_AT_ONCE)).map((number) => this.#endWithoutRun(number, "failed", TOO_LATE)),
-    );
-    return late.filter((job) => job !== undefined);
+  /** Ends the jobs that were to have started by now: they don't run. */
+  async endLate(): Promise<void> {
+    const late = await this.#store.late(LATE_AT_ONCE);
+    await Promise.all(late.map((number) => this.#endWithoutRun(number, "failed", TOO_LATE)));
   }
 
   /** Finds the jobs that a job is to wait for. @param known What was found before; what is found is added. */
@@ -613,19 +606,19 @@ export class Queue {
 
   /** Whether it has to be asked what is left of somebody's share: a plain submission is not to wait for that. */
   get mayHaveShares(): boolean {
-    return this.#shares !== "none";
+    return this.#known === undefined || shareOf(this.#known.settings) !== undefined;
   }
 
   async configure(settings: Partial<Config>): Promise<void> {
     const written = { ...await this.#settings(), ...settings };
-    this.#shares = "unknown";
+    this.#known = undefined;
     try {
       await this.#told(
         this.#store.writeSetting("config", JSON.stringify(written)),
         () => ({ kind: "configured" }),
       );
     } finally {
-      this.#shares = "unknown";
+      this.#known = undefined;
       this.#store.forgetUsage(); // Who submits next has counted what the settings bound by now.
     }
     if (settings.failDependants === undefined) return;
@@ -668,8 +661,7 @@ export class Queue {
 
   async #settings(): Promise<Partial<Config>> {
     const stored = await this.#store.readSetting("config") ?? "{}";
-    if (this.#known.stored !== stored) this.#known = { stored, settings: JSON.parse(stored) };
-    this.#shares = shareOf(this.#known.settings) ? "some" : "none";
+    if (this.#known?.stored !== stored) this.#known = { stored, settings: JSON.parse(stored) };
     return this.#known.settings;
   }
 
@@ -711,18 +703,17 @@ export class Queue {
     await this.#endWithoutRun(number, to, { kind: "not-run", reason, ...isForParent });
   }
 
-  /** A job that waits is not to run. @returns `undefined`: it does not wait. */
-  async #endWithoutRun(number: JobNo, to: "complete" | "failed", ending: Ending): Promise<Job | undefined> {
+  /** A job is not to run, if it waits still. */
+  async #endWithoutRun(number: JobNo, to: "complete" | "failed", ending: Ending): Promise<void> {
     const job = await this.#store.byNo(number);
-    if (job?.state !== "pending") return undefined;
+    if (job?.state !== "pending") return;
     const over = await this.#overWithoutRun(job, ending);
     const changes = (now: Job) => ({
       ...changesOfMove("withdraw", now, now.id, this.now()),
       state: to,
       deadlineAt: null,
     });
-    const ended = await this.#rename(job, job.id, () => "stays", changes, over);
-    return ended.ok ? ended.value.job : undefined;
+    await this.#rename(job, job.id, () => "stays", changes, over);
   }
 
   /** What a submission makes of a job that waits, besides its content. */

@@ -1,10 +1,8 @@
-import { HeldUp, type Place } from "../../job/turn.ts";
+import { HeldUp } from "../../job/turn.ts";
+import type { JobRow } from "./job_columns.ts";
 
-/** Where a job is in the queue, or whose it is that is nowhere. */
-interface Standing {
-  turn: number | null;
-  uid: number;
-}
+/** What counts of a job that is held in line. */
+type InLine = Pick<JobRow, "turn" | "uid">;
 
 /**
  * The pending jobs that may not start: somebody has them open for writing, or they have just come. In memory
@@ -12,31 +10,30 @@ interface Standing {
  */
 export class Holds {
   readonly #held = new Set<number>();
-  /** The places of those that nothing behind them may pass; `turn` is `null`: it has none now. */
-  readonly #inLine = new Map<number, Standing>();
+  /** Those that nothing behind them may pass. */
+  readonly #inLine = new Map<number, InLine>();
 
   has(number: number): boolean {
     return this.#held.has(number);
   }
 
   get heldUp(): HeldUp {
-    if (this.#inLine.size === 0) return HeldUp.NOTHING;
-    return new HeldUp(this.#inLine.values().filter((place): place is Place => place.turn !== null));
+    return this.#inLine.size === 0 ? HeldUp.NOTHING : new HeldUp(this.#inLine.values());
   }
 
-  /** @param at Where the job is, which counts where it is held in line. @returns What takes it back. */
-  set(number: number, held: boolean | "in-line", at: Standing): () => void {
+  /** @param row The job's, whose turn and user count where it is held in line. @returns What takes it back. */
+  set(number: number, held: boolean | "in-line", row: InLine): () => void {
     const before = { isHeld: this.#held.has(number), at: this.#inLine.get(number) };
-    this.#put(number, held !== false, held === "in-line" ? { turn: at.turn, uid: at.uid } : undefined);
+    this.#put(number, held !== false, held === "in-line" ? { turn: row.turn, uid: row.uid } : undefined);
     return () => this.#put(number, before.isHeld, before.at);
   }
 
-  /** A job is elsewhere: if it is held in line, what is behind that is held up. @returns What takes it back. */
-  move(number: number, at: Standing): () => void {
-    return this.#inLine.has(number) ? this.set(number, "in-line", at) : () => {};
+  /** A job has another turn or user: if it is held in line, what is behind that is held up. @returns What takes it back. */
+  move(number: number, row: InLine): () => void {
+    return this.#inLine.has(number) ? this.set(number, "in-line", row) : () => {};
   }
 
-  #put(number: number, isHeld: boolean, at: Standing | undefined) {
+  #put(number: number, isHeld: boolean, at: InLine | undefined) {
     if (isHeld) this.#held.add(number);
     else this.#held.delete(number);
     if (at === undefined) this.#inLine.delete(number);

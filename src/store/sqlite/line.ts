@@ -192,7 +192,7 @@ export class Line {
       if (!first) break;
       const { cursor, ready } = first;
       const { lane } = cursor;
-      if (heldUp.has({ turn: ready.turn, uid: lane.uid }) || !hasRoom(lane) || isShut(lane)) {
+      if (heldUp.has(ready.turn, lane.uid) || !hasRoom(lane) || isShut(lane)) {
         drop(cursor);
         continue;
       }
